@@ -1,0 +1,1 @@
+"""Players: one agent a file; its prompts as text in `prompts/`."""

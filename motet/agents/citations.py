@@ -1,0 +1,104 @@
+"""Citations: only those that point to a passage of this run stay, and an answer without any gets its sources.
+
+A citation is `[n]` with n from 1 to the number of passages; `[1, 2]`, `［1］` and `【1】` are read too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from motet.storage.search import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from motet.events import Passage
+
+_OPEN, _CLOSE = "[［【", "]］】"
+_LONGEST = 24
+_MARK = re.compile(
+    rf"\s?[{re.escape(_OPEN)}]\s*(\d{{1,3}}(?:\s*[,，、;]\s*\d{{1,3}})*)\s*[{re.escape(_CLOSE)}](?!\()"
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+SUPPORT = 0.45
+"""Share of an answer's terms that a passage must hold to be named as its source."""
+
+
+class CitationFilter:
+    """Takes citations of nothing out of a text that comes in pieces.
+
+    `feed` may hold back the last few characters, in case they are the beginning of a citation; `finish` gives them,
+    and the sources of a text that cited none.
+    """
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = passages
+        self._held = ""
+        self._said = ""
+
+    def feed(self, text: str) -> str:
+        """Return what of the text so far may be shown."""
+        self._held += text
+        opened = max(self._held.rfind(mark) for mark in _OPEN)
+        closed = max(self._held.rfind(mark) for mark in _CLOSE)
+        # A mark and the blank before it go together, so a blank at the end waits for what follows.
+        keep = len(self._held)
+        if opened > closed and keep - opened <= _LONGEST:
+            keep = opened
+        elif closed == keep - 1:
+            keep = opened if opened >= 0 else keep  # "](" would be a link: wait for one more character
+        if keep and self._held[keep - 1].isspace():
+            keep -= 1
+        return self._show(keep)
+
+    def finish(self) -> str:
+        """Return the rest, and sources when the text named none."""
+        rest = self._show(len(self._held))
+        if cited(self._said, len(self._passages)):
+            return rest
+        found = supporting(self._said, self._passages)
+        return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
+
+    def _show(self, length: int) -> str:
+        shown = keep_valid(self._held[:length], len(self._passages))
+        self._held = self._held[length:]
+        self._said += shown
+        return shown
+
+
+def keep_valid(text: str, passages: int) -> str:
+    """Return the text with every citation in the form `[n]`, and those that point to no passage removed."""
+
+    def mend(match: re.Match[str]) -> str:
+        numbers = [int(n) for n in re.findall(r"\d+", match.group(1))]
+        kept = "".join(f"[{n}]" for n in dict.fromkeys(numbers) if 1 <= n <= passages)
+        blank = match.group(0)[0] if match.group(0)[0].isspace() else ""
+        return blank + kept if kept else ""
+
+    return _MARK.sub(mend, text)
+
+
+def cited(text: str, passages: int) -> list[int]:
+    """Return the numbers that a text cites and that point to a passage, in order, each once."""
+    found = (int(n) for match in _MARK.finditer(text) for n in re.findall(r"\d+", match.group(1)))
+    return list(dict.fromkeys(n for n in found if 1 <= n <= passages))
+
+
+def supporting(text: str, passages: Sequence[Passage]) -> list[int]:
+    """Return the numbers of the passages that a text without citations was plainly taken from.
+
+    One that holds a number of the text, or about half of its words. Used with models too small to cite; [] when
+    nothing supports the text, as when it says that the documents do not have the answer.
+    """
+    words = set(terms(text))
+    figures = {n for n in _NUMBER.findall(text) if len(n) > 1}
+    if not words:
+        return []
+    found: list[int] = []
+    for number, passage in enumerate(passages, start=1):
+        shared = len(words & set(terms(passage.text))) / len(words)
+        if shared >= SUPPORT or (shared >= SUPPORT / 2 and figures & set(_NUMBER.findall(passage.text))):
+            found.append(number)
+    return found[:3]

@@ -1,0 +1,114 @@
+"""The planner: breaks a question into steps that agents can do, and mends a plan that fell short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.messages import HumanMessage, SystemMessage
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from motet.events import PlanStep
+from motet.memory.window import dialogue, last_user_text
+from motet.models.structured import ask_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from motet.agents.base import Agent, AgentParts, Finding
+    from motet.agents.prompts import Language
+
+HISTORY_WIDTH = 1600
+"""Columns of earlier conversation that the planner sees."""
+
+
+async def make_plan(
+    parts: AgentParts, agents: Mapping[str, Agent], messages: Sequence[BaseMessage], language: Language
+) -> list[PlanStep]:
+    """Plan the newest user's message: 1 to `max_plan_steps` steps, each depending on earlier ones only.
+
+    Raises:
+        ModelError: The model cannot be reached, or does not answer in the asked shape.
+    """
+    before = dialogue(messages, max_width=HISTORY_WIDTH)
+    asked = last_user_text(messages)
+    text = f"{before}\nuser: {asked}" if before else asked
+    return await _ask(parts, agents, text, language, first_id=1)
+
+
+async def mend_plan(
+    parts: AgentParts,
+    agents: Mapping[str, Agent],
+    *,
+    question: str,
+    done: Sequence[Finding],
+    missing: str,
+    language: Language,
+) -> list[PlanStep]:
+    """Plan further steps after a review found something missing; their numbers go on after those done.
+
+    Raises:
+        ModelError: The model cannot be reached, or does not answer in the asked shape.
+    """
+    lines = "\n".join(f"{f.step_id}. {f.task} -> {f.text[:300]}" for f in done)
+    most = str(parts.settings.max_plan_steps)
+    note = parts.prompts.text("replan", language, done=lines, missing=missing, max_steps=most)
+    last_id = max((finding.step_id for finding in done), default=0)
+    return await _ask(parts, agents, f"{question}\n\n{note}", language, first_id=last_id + 1)
+
+
+async def _ask(
+    parts: AgentParts, agents: Mapping[str, Agent], text: str, language: Language, *, first_id: int
+) -> list[PlanStep]:
+    most = parts.settings.max_plan_steps
+    prompt = parts.prompts.text(
+        "plan",
+        language,
+        agents="\n".join(f"- {name}: {agent.describe(language)}" for name, agent in agents.items()),
+        max_steps=str(most),
+    )
+    shape = _plan_shape(tuple(agents), most)
+    plan = await ask_json(parts.fast, [SystemMessage(prompt), HumanMessage(text)], shape)
+    return _steps(plan.model_dump()["steps"], first_id)
+
+
+def _plan_shape(agents: tuple[str, ...], most: int) -> type[BaseModel]:
+    """Return the plan's model: the agents are an enum, so that a grammar lets no other name through."""
+    config = ConfigDict(extra="forbid")
+    step = create_model(
+        "PlannedStep",
+        __config__=config,
+        agent=(Literal[agents], ...),  # pyright: ignore[reportInvalidTypeForm]
+        task=(str, Field(min_length=3, max_length=300)),
+        depends_on=(list[int], Field(max_length=most)),
+    )
+    return create_model("Plan", __config__=config, steps=(list[step], Field(min_length=1, max_length=most)))
+
+
+def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:
+    """Number the steps, drop those that repeat another, and keep only dependencies on earlier steps.
+
+    A model counts its steps from 1, also when it adds to a plan; numbers that it cannot mean are dropped.
+    """
+    steps: list[PlanStep] = []
+    new_ids: dict[int, int] = {}
+    for position, item in enumerate(raw, start=1):
+        same = next((s for s in steps if (s.agent, s.task) == (item["agent"], item["task"])), None)
+        if same is not None:
+            new_ids[position] = same.step_id
+            continue
+        step_id = first_id + len(steps)
+        new_ids[position] = step_id
+        needs = sorted({_dependency(n, position, new_ids, first_id) for n in item["depends_on"]} - {0})
+        steps.append(
+            PlanStep(step_id=step_id, agent=item["agent"], task=item["task"].strip(), depends_on=needs)
+        )
+    return steps
+
+
+def _dependency(number: int, position: int, new_ids: Mapping[int, int], first_id: int) -> int:
+    """Return the step that a model's number means, 0 for none."""
+    if 0 < number < position:
+        return new_ids[number]
+    return number if 0 < number < first_id else 0

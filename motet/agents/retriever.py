@@ -1,0 +1,90 @@
+"""The retriever: finds passages for a step, in both of the languages that documents may be in."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+from langchain_core.messages import HumanMessage, SystemMessage
+from pydantic import BaseModel, ConfigDict, Field
+
+from motet.agents.base import Agent, AgentParts, Assignment, Outcome
+from motet.errors import ModelOutputInvalid
+from motet.models.structured import ask_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from motet.agents.prompts import Language
+    from motet.events import Passage
+    from motet.retrieval.base import Retriever
+
+PASSAGES = 4
+"""Passages that one step brings back."""
+
+RRF_K = 60
+"""Constant of reciprocal rank fusion, Cormack et al. 2009."""
+
+_DESCRIPTION = {
+    "en": "looks up facts, rules, prices and figures in the user's documents",
+    "zh": "在用户的文档里查找事实、规定、价格和数字",
+}
+
+
+class Queries(BaseModel):
+    """One query in each language."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    en: str = Field(max_length=160)
+    zh: str = Field(max_length=80)
+
+
+def build(parts: AgentParts) -> Agent | None:
+    """Build the agent; None without a knowledge base."""
+    return RetrieverAgent(parts, parts.retriever) if parts.retriever is not None else None
+
+
+class RetrieverAgent:
+    """Searches with the step's own words and with a query in each language, and fuses what it finds."""
+
+    name = "retriever"
+    node: Literal["retrieve", "work"] = "retrieve"
+
+    def __init__(self, parts: AgentParts, retriever: Retriever) -> None:
+        self._parts = parts
+        self._retriever = retriever
+
+    def describe(self, language: Language) -> str:
+        """See `Agent.describe`."""
+        return _DESCRIPTION[language]
+
+    async def do(self, assignment: Assignment) -> Outcome:
+        """See `Agent.do`. No passage at all is not a failure: it is what the documents say."""
+        queries = list(dict.fromkeys([assignment.task, *await self._rewrite(assignment)]))
+        found = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
+        passages = fuse(found, limit=PASSAGES)
+        names = ", ".join(dict.fromkeys(passage.title or passage.source for passage in passages))
+        nothing = "no passage found" if assignment.language == "en" else "没有找到段落"
+        return Outcome(text=names or nothing, passages=passages)
+
+    async def _rewrite(self, assignment: Assignment) -> list[str]:
+        prompt = self._parts.prompts.text("queries", assignment.language)
+        messages = [SystemMessage(prompt), HumanMessage(assignment.task)]
+        try:
+            queries = await ask_json(self._parts.fast, messages, Queries)
+        except ModelOutputInvalid:
+            return []  # the task's own words still search
+        return [query for query in (queries.en.strip(), queries.zh.strip()) if query]
+
+
+def fuse(rankings: Sequence[Sequence[Passage]], *, limit: int) -> list[Passage]:
+    """Fuse rankings by reciprocal rank; each passage once, best first, with its fused score."""
+    scores: dict[str, float] = {}
+    by_id: dict[str, Passage] = {}
+    for ranking in rankings:
+        for rank, passage in enumerate(ranking, start=1):
+            scores[passage.passage_id] = scores.get(passage.passage_id, 0.0) + 1 / (RRF_K + rank)
+            by_id.setdefault(passage.passage_id, passage)
+    best = sorted(by_id.values(), key=lambda passage: scores[passage.passage_id], reverse=True)
+    return [p.model_copy(update={"score": round(scores[p.passage_id], 6)}) for p in best[:limit]]

@@ -1,0 +1,325 @@
+"""The switchboard: builds the rooms from settings and connects them. The only file that knows every room.
+
+Making an app is light. Rooms that import LangGraph or a model's client open when the first run needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
+
+from motet import telemetry
+from motet.errors import Conflict
+from motet.graphs.base import DESCRIPTIONS, GraphParts, build_graph, known_graphs
+from motet.runs.log.base import LOGS
+from motet.runs.queue.base import QUEUES
+from motet.runs.records import Records
+from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunRequest
+from motet.runs.submit import Gate
+from motet.storage.engine import Database
+from motet.storage.schema import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from langchain_core.tools import BaseTool
+    from langgraph.graph.state import CompiledStateGraph
+
+    from motet.agents.base import AgentParts
+    from motet.events import Recorded
+    from motet.memory.checkpoints import MotetSaver
+    from motet.memory.recall import Memories
+    from motet.models.base import Finding
+    from motet.models.roles import Models
+    from motet.retrieval.base import Retriever
+    from motet.retrieval.collection import KnowledgeBase
+    from motet.runs.log.base import EventLog
+    from motet.runs.queue.base import RunQueue
+    from motet.runs.request import RunOptions
+    from motet.runs.worker import Worker
+    from motet.settings import Settings
+
+HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "motet.memory.checkpoints")
+"""Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
+
+
+def build_app(settings: Settings) -> App:
+    """Make an app. Nothing is opened until it is entered: it is an async context manager."""
+    return App(settings)
+
+
+class App:
+    """One Motet in one process. Two with different settings live side by side."""
+
+    def __init__(self, settings: Settings, *, tenant_id: str = LOCAL_TENANT) -> None:
+        self.settings = settings
+        self.tenant_id = tenant_id
+        self._rooms = _Rooms(settings, tenant_id)
+        self._worker: Worker | None = None
+        self._waiting: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        telemetry.setup_logging(self.settings.log.level, secrets=self.settings.secrets())
+        await asyncio.to_thread(self._rooms.open)
+        self._gate = Gate(
+            self._rooms.database,
+            graphs=self.graph_names(),
+            default_graph=self.settings.agents.graph,
+            on_accepted=self._accepted,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    @property
+    def records(self) -> Records:
+        """Threads, runs and transcripts as they stand on disk."""
+        return self._rooms.records
+
+    @property
+    def models(self) -> Models:
+        """The models by role."""
+        return self._rooms.models
+
+    @property
+    def knowledge(self) -> KnowledgeBase:
+        """The documents."""
+        return self._rooms.knowledge
+
+    @property
+    def memories(self) -> Memories:
+        """What agents remember beyond a thread."""
+        return self._rooms.memories
+
+    def graph_names(self) -> dict[str, str]:
+        """Return what each graph is good for, by name; for a user's own, where it comes from."""
+        known = known_graphs(self.settings.graphs)
+        return {name: DESCRIPTIONS.get(name, target) for name, target in sorted(known.items())}
+
+    async def tools(self, options: RunOptions | None = None) -> list[BaseTool]:
+        """Return the tools that a run with these options may use."""
+        return await self._rooms.tools(options)
+
+    async def submit(self, request: RunRequest) -> Accepted:
+        """Start a run: the one way in. It is on disk when this returns; see `Gate.submit` for errors."""
+        return await self._gate.submit(request)
+
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        """Yield a run's events from the log as they come, after a number; end with its terminal event."""
+        return self._rooms.log.follow(self.tenant_id, run_id, after=after)
+
+    async def cancel(self, run_id: str, *, reason: str = "cancelled") -> bool:
+        """Stop a run, wherever it is; False when it had ended already. Its terminal event tells that it stopped."""
+        asked = await self._rooms.queue.request_cancel(self.tenant_id, run_id)
+        if self._worker is not None:
+            await self._worker.stop(run_id, reason)
+        return asked
+
+    async def start_worker(self, *, every_thread: bool = False) -> None:
+        """Begin to execute runs in this process; a second call does nothing.
+
+        Args:
+            every_thread: Take any run of the database, as a server does. Otherwise only runs of threads that this
+                process submits to, what a crash left unfinished on them included.
+        """
+        if self._worker is not None:
+            return
+        await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
+        from motet.runs.execute import Engine  # noqa: PLC0415  # imported just now, on the thread
+        from motet.runs.worker import Worker  # noqa: PLC0415
+
+        engine = Engine(
+            log=self._rooms.log,
+            build_graph=self._graph_of,
+            spec_of=lambda job: self.models.spec("deep", job.options.model),
+            max_steps=self.settings.agents.max_steps,
+            max_attempts=self.settings.runs.max_attempts,
+        )
+        threads = None if every_thread else set(self._waiting)
+        worker = Worker(self._rooms.queue, engine, self.settings.runs, threads=threads)
+        await worker.start()
+        self._worker = worker
+        for thread_id in self._waiting:
+            worker.wake(thread_id)
+
+    async def resume_thread(self, thread_id: str) -> list[str]:
+        """Have this process finish what a crash left on a thread; return the ids of those runs, oldest first."""
+        runs = await self.records.unfinished(thread_id)
+        if runs:
+            self._wake(thread_id)
+        return [run.run_id for run in runs]
+
+    async def graph(self, name: str, *, model: str | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Return a plain LangGraph graph with its model connected and Motet's checkpointer; for code of your own.
+
+        Raises:
+            NotFound: No graph has this name.
+            ModelError: Its model cannot be reached.
+        """
+        from motet.runs.request import RunOptions  # noqa: PLC0415
+
+        return await self._rooms.graph(name, RunOptions(model=model))
+
+    async def stream(self, request: RunRequest) -> AsyncIterator[Recorded]:
+        """Start a run and yield its events; the worker is started when it is not."""
+        await self.start_worker()
+        accepted = await self.submit(request)
+        async for recorded in self.follow(accepted.run_id):
+            yield recorded
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread with everything that belongs to it.
+
+        Raises:
+            NotFound: There is no such thread.
+            Conflict: A run of it has not ended; stop that first.
+        """
+        thread = await self.records.thread(thread_id)
+        busy = await self.records.unfinished(thread.thread_id)
+        if busy:
+            raise Conflict(
+                f"Thread {thread.thread_id} has a run that has not ended ({busy[0].run_id}): stop it first."
+            )
+        await self._rooms.saver.adelete_thread(thread.thread_id)
+        await self.records.delete_thread(thread.thread_id)
+
+    async def doctor(self) -> list[Finding]:
+        """Look at everything that a run needs, and say what is missing and how to get it."""
+        from motet.diagnosis import diagnose  # noqa: PLC0415
+
+        return await diagnose(self.settings)
+
+    async def aclose(self) -> None:
+        """Stop the worker, give unfinished runs back, end child processes, close the database."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.aclose()
+        await self._rooms.aclose()
+
+    async def _graph_of(self, job: RunJob) -> CompiledStateGraph[Any, Any, Any, Any]:
+        return await self._rooms.graph(job.graph, job.options)
+
+    def _accepted(self, job: RunJob) -> None:
+        self._wake(job.thread_id)
+
+    def _wake(self, thread_id: str) -> None:
+        self._waiting.add(thread_id)
+        if self._worker is not None:
+            self._worker.wake(thread_id)
+
+
+class _Rooms:
+    """The rooms, each built when it is first asked for."""
+
+    def __init__(self, settings: Settings, tenant_id: str) -> None:
+        self._settings = settings
+        self._tenant_id = tenant_id
+        self._models: Models | None = None
+        self._knowledge: KnowledgeBase | None = None
+        self._saver: MotetSaver | None = None
+        self._memories: Memories | None = None
+        self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
+
+    def open(self) -> None:
+        """Open the database and what is light."""
+        settings = self._settings
+        self.database = Database(settings.storage)
+        try:
+            prepare(self.database, settings.storage)
+        except BaseException:
+            self.database.close()
+            raise
+        self.records = Records(self.database, self._tenant_id)
+        self.log: EventLog = _load(LOGS["sql"])(self.database, settings.runs)
+        self.queue: RunQueue = _load(QUEUES["sql"])(self.database, settings.runs)
+
+    @property
+    def models(self) -> Models:
+        if self._models is None:
+            from motet.models.roles import Models  # noqa: PLC0415
+
+            self._models = Models(self._settings)
+        return self._models
+
+    @property
+    def knowledge(self) -> KnowledgeBase:
+        if self._knowledge is None:
+            from motet.retrieval.collection import KnowledgeBase  # noqa: PLC0415
+            from motet.retrieval.embed import build_embedder  # noqa: PLC0415
+
+            embedder = build_embedder(self._settings.models.embed)
+            self._knowledge = KnowledgeBase(
+                self.database, self._settings.retrieval, embedder, tenant_id=self._tenant_id
+            )
+        return self._knowledge
+
+    @property
+    def saver(self) -> MotetSaver:
+        if self._saver is None:
+            from motet.memory.checkpoints import MotetSaver  # noqa: PLC0415
+            from motet.storage.seal import Keys  # noqa: PLC0415
+
+            self._saver = MotetSaver(
+                self.database, Keys.load(self._settings.storage), tenant_id=self._tenant_id
+            )
+        return self._saver
+
+    @property
+    def memories(self) -> Memories:
+        if self._memories is None:
+            from motet.memory.recall import Memories  # noqa: PLC0415
+            from motet.memory.store import MotetStore  # noqa: PLC0415
+
+            self._memories = Memories(MotetStore(self.database, tenant_id=self._tenant_id))
+        return self._memories
+
+    async def retriever(self, options: RunOptions | None) -> Retriever | None:
+        """Return a search over the documents; None while there are none."""
+        return await self.knowledge.retriever(options.collections if options else None)
+
+    async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:
+        from motet.tools.base import ToolContext, build_tools  # noqa: PLC0415
+
+        context = ToolContext(self._settings.tools, retriever or await self.retriever(options))
+        return build_tools(context, options.tools if options else None)
+
+    async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Build a graph for a run; one graph serves every run with the same options."""
+        retriever = await self.retriever(options)
+        key = f"{name} {options.model_dump_json()} {retriever is None}"
+        found = self._graphs.get(key)
+        if found is None:
+            agents = await self._agent_parts(options, retriever)
+            parts = GraphParts(agents, self.memories)
+            found = build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
+            self._graphs[key] = found
+        return found
+
+    async def _agent_parts(self, options: RunOptions, retriever: Retriever | None) -> AgentParts:
+        from motet.agents.base import AgentParts  # noqa: PLC0415
+        from motet.agents.prompts import Prompts  # noqa: PLC0415
+
+        settings = self._settings.agents
+        return AgentParts(
+            fast=await self.models.chat("fast", options.model),
+            deep=await self.models.chat("deep", options.model),
+            prompts=Prompts(override=settings.prompts, language=settings.language),
+            settings=settings,
+            tools=await self.tools(options, retriever),
+            retriever=retriever,
+        )
+
+    async def aclose(self) -> None:
+        """Close what was opened, the last first."""
+        self._graphs.clear()
+        if self._models is not None:
+            await self._models.aclose()
+        if hasattr(self, "database"):
+            await asyncio.to_thread(self.database.close)
+
+
+def _load(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,84 @@
+"""Print records: as a table for people, as tab-separated lines for a pipe, as JSON for programs.
+
+What does not live here: which records.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+"""The option that every command has that lists or shows."""
+
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Print at most this many.")]
+
+ID_CHARS = 8
+"""Characters of an id that a table shows; they are enough to name it."""
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as JSON on stdout."""
+    from motet.cli.render.machine import to_json
+
+    print(to_json(value))
+
+
+def dump(records: Sequence[BaseModel]) -> list[dict[str, Any]]:
+    """Return records as plain data."""
+    return [record.model_dump(mode="json") for record in records]
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, wide: int = -1) -> None:
+    """Print rows on stdout.
+
+    A terminal gets a table in which the column `wide` gives way where there is no room; a pipe gets the values alone,
+    separated by tabs, a row a line, nothing cut off.
+    """
+    from motet.cli.session import console
+
+    target = console(sys.stdout)
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(" ".join(value.split()) for value in row))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for number, header in enumerate(headers):
+        gives_way = number == wide % len(headers)
+        table.add_column(header, no_wrap=not gives_way, overflow="fold" if gives_way else "ellipsis")
+    for row in rows:
+        table.add_row(*(Text(" ".join(value.split())) for value in row))
+    target.print(table)
+
+
+def note(message: str) -> None:
+    """Print a line for the person on stderr."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{message}\n")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is lost; `yes` answers.
+
+    Raises:
+        InvalidInput: Nobody can be asked.
+        Exit: The answer was no.
+    """
+    from motet.errors import InvalidInput
+
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidInput(f"{question} Nobody can be asked here: add --yes to say so.")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)

@@ -1,0 +1,226 @@
+"""`motet threads` and `motet runs`: what is on disk. No graph and no model is imported here.
+
+What does not live here: going on with a thread (`ask`, `chat`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from motet.cli.lists import ID_CHARS, AsJson, Limit, confirm, dump, note, print_json, print_table
+from motet.cli.session import with_app
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from motet.app import App
+    from motet.events import Recorded
+    from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
+
+threads = typer.Typer(help="Conversations: list, show, search, rename, delete.", no_args_is_help=True)
+runs = typer.Typer(help="Runs: list them, and show what one did.", no_args_is_help=True)
+
+ThreadName = Annotated[str, typer.Argument(help="Id, first characters of it, or title.", metavar="THREAD")]
+
+ROLES = {"user": "you", "assistant": "motet"}
+"""What a transcript calls who speaks."""
+
+
+@threads.command("list")
+def list_threads(limit: Limit = 20, as_json: AsJson = False) -> None:
+    """List conversations, the one used last first."""
+    found = with_app(lambda app: app.records.threads(limit=limit))
+    if as_json:
+        print_json(dump(found))
+        return
+    print_table(["id", "title", "messages", "used", ""], thread_rows(found, time.time()), wide=1)
+    if not found:
+        note("No conversations yet. 'motet ask' begins one.")
+
+
+def thread_rows(found: Sequence[ThreadRecord], now: float) -> list[list[str]]:
+    """Return threads as rows of a table: id, title, messages, last use, status where it is not idle."""
+    from motet.cli.render.wording import ago
+
+    return [
+        [
+            thread.thread_id[:ID_CHARS],
+            thread.title,
+            str(thread.messages),
+            ago(thread.updated_at, now),
+            "" if thread.status == "idle" else thread.status,
+        ]
+        for thread in found
+    ]
+
+
+@threads.command("show")
+def show_thread(thread: ThreadName, limit: Limit = 200, as_json: AsJson = False) -> None:
+    """Print a conversation."""
+
+    async def read(app: App) -> tuple[ThreadRecord, list[MessageRecord]]:
+        found = await app.records.thread(thread)
+        return found, await app.records.messages(found.thread_id, limit=limit)
+
+    record, messages = with_app(read)
+    if as_json:
+        print_json({"thread": record.model_dump(mode="json"), "messages": dump(messages)})
+        return
+    note(f"{record.title} ({record.thread_id})")
+    _print_transcript(messages)
+
+
+@threads.command("search")
+def search_threads(
+    query: Annotated[str, typer.Argument(help="Words, in English or Chinese.")],
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Search all conversations."""
+    found = with_app(lambda app: app.records.search(query, limit=limit))
+    if as_json:
+        print_json([{"thread": t.model_dump(mode="json"), "message": m.model_dump(mode="json")} for t, m in found])
+        return
+    print_table(["id", "who", "text"], found_rows(found, query), wide=2)
+    if not found:
+        note(f"No message has '{query}'.")
+
+
+def found_rows(found: Sequence[tuple[ThreadRecord, MessageRecord]], query: str) -> list[list[str]]:
+    """Return hits as rows of a table: id, who said it, the text around the first word that was looked for."""
+    return [
+        [thread.thread_id[:ID_CHARS], ROLES.get(message.role, message.role), _around(message.text, query)]
+        for thread, message in found
+    ]
+
+
+@threads.command("rename")
+def rename_thread(
+    thread: ThreadName, title: Annotated[str, typer.Argument(help="The new title.")]
+) -> None:
+    """Give a conversation another title."""
+    from motet.errors import InvalidInput
+
+    async def rename(app: App) -> None:
+        found = await app.records.thread(thread)
+        await app.records.rename_thread(found.thread_id, title)
+
+    if not title.strip():
+        raise InvalidInput("A title needs at least one character.")
+    with_app(rename)
+
+
+@threads.command("rm")
+def delete_threads(
+    names: Annotated[list[str], typer.Argument(help="Ids, first characters, or titles.", metavar="THREAD...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete conversations, with their runs."""
+
+    async def find(app: App) -> list[ThreadRecord]:
+        return [await app.records.thread(name) for name in names]
+
+    async def delete(app: App) -> None:
+        for thread in found:
+            await app.records.delete_thread(thread.thread_id)
+
+    found = list({thread.thread_id: thread for thread in with_app(find)}.values())
+    titles = ", ".join(f"“{thread.title}”" for thread in found)
+    confirm(f"Delete {titles}? It cannot be brought back.", yes=yes)
+    with_app(delete)
+    note(f"Deleted {titles}.")
+
+
+@runs.command("list")
+def list_runs(
+    thread: Annotated[str | None, typer.Option("--thread", "-t", help="Only of this conversation.")] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first."""
+
+    async def read(app: App) -> list[RunRecord]:
+        thread_id = (await app.records.thread(thread)).thread_id if thread else None
+        return await app.records.runs(thread_id, limit=limit)
+
+    found = with_app(read)
+    if as_json:
+        print_json(dump(found))
+        return
+    print_table(["id", "thread", "graph", "status", "began", "took"], [_run_row(r) for r in found], wide=2)
+    if not found:
+        note("No runs yet.")
+
+
+@runs.command("show")
+def show_run(
+    run: Annotated[str, typer.Argument(help="Id, or the first characters of it.", metavar="RUN")],
+    as_json: AsJson = False,
+) -> None:
+    """Print what a run did: its plan, its steps, its tool calls and its answer."""
+
+    async def read(app: App) -> tuple[RunRecord, list[Recorded]]:
+        found = await app.records.run(run)
+        return found, await app.events(found.run_id)
+
+    record, events = with_app(read)
+    if as_json:
+        lines = [recorded.to_line() for recorded in events]
+        print_json({"run": record.model_dump(mode="json"), "events": lines})
+        return
+    _replay(record, events)
+
+
+def _replay(record: RunRecord, events: Sequence[Recorded]) -> None:
+    """Print a run's events as `ask` would have shown them, all on stdout."""
+    from motet.cli.render.answers import WholeAnswer
+    from motet.cli.render.notes import PlainNotes
+
+    print(f"run {record.run_id} · {record.graph} · {record.status}")
+    notes, answer = PlainNotes(sys.stdout), WholeAnswer(lambda text: print(f"\n{text}", end=""))
+    for recorded in events:
+        notes.show(recorded)
+        answer.show(recorded)
+    answer.close()
+    if record.error:
+        print(f"failed: {record.error.get('message', '')}")
+
+
+def _run_row(run: RunRecord) -> list[str]:
+    from motet.cli.render.wording import ago, duration
+
+    took = duration(run.ended_at - run.started_at) if run.started_at and run.ended_at else ""
+    began = ago(run.created_at, time.time())
+    return [run.run_id[:ID_CHARS], run.thread_id[:ID_CHARS], run.graph, run.status, began, took]
+
+
+def _print_transcript(messages: Sequence[MessageRecord]) -> None:
+    from rich.text import Text
+
+    from motet.cli.markdown.paint import Block
+    from motet.cli.render.wording import answer_text, citations
+    from motet.cli.session import console
+
+    target = console(sys.stdout)
+    for message in messages:
+        who = ROLES.get(message.role, message.role)
+        if not target.is_terminal:
+            print(f"{who}:\n{answer_text(message.text, message.citations)}")
+            continue
+        target.print(Text(f"{who} ›", style="bold"))
+        target.print(Block(message.text) if message.role == "assistant" else Text(message.text))
+        below: list[Any] = [Text(line, style="dim") for line in citations(message.citations)]
+        target.print(*below, sep="\n")
+
+
+def _around(text: str, query: str, chars: int = 60) -> str:
+    """Return the text around the first word of the query that stands in it as it is; else its beginning."""
+    line = " ".join(text.split())
+    lower = line.lower()
+    places = [lower.find(word) for word in (query.lower(), *query.lower().split()) if word in lower]
+    start = max((places[0] if places else 0) - chars // 2, 0)
+    return ("…" if start else "") + line[start : start + 2 * chars] + ("…" if start + 2 * chars < len(line) else "")

@@ -1,0 +1,108 @@
+"""What a run came to: its events folded into one value.
+
+What does not live here: how it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from motet import events
+
+if TYPE_CHECKING:
+    from motet.events import Passage, Recorded
+    from motet.runs.request import RunStatus
+
+
+class Outcome:
+    """Folds a run's events. `status` is None until the event that ends the run."""
+
+    def __init__(self) -> None:
+        self.run_id = ""
+        self.thread_id = ""
+        self.status: RunStatus | None = None
+        self.answer = ""
+        self.citations: list[Passage] = []
+        self.error: dict[str, Any] | None = None
+        self.model_calls = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.model_s = 0.0
+        self.first_at = 0.0
+        self.last_at = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first event to the last one so far."""
+        return self.last_at - self.first_at
+
+    def add(self, recorded: Recorded) -> None:
+        """Take the next event."""
+        self.run_id, self.thread_id = recorded.run_id, recorded.thread_id
+        self.first_at = self.first_at or recorded.at
+        self.last_at = recorded.at
+        match recorded.event:
+            case events.MessageCompleted() as message:
+                self._add_message(message)
+            case events.Usage() as usage:
+                self._add_usage(usage)
+            case events.RunCompleted():
+                self.status = "success"
+            case events.RunInterrupted():
+                self.status = "interrupted"
+            case events.RunFailed(error=error):
+                self.status, self.error = "error", error
+            case events.RunCancelledEvent(reason=reason):
+                self.status = "cancelled"
+                self.error = {
+                    "code": "run_cancelled",
+                    "message": reason or "The run was stopped.",
+                    "fields": {},
+                }
+            case (
+                events.RunAccepted()
+                | events.RunStarted()
+                | events.PlanUpdated()
+                | events.StepStarted()
+                | events.StepCompleted()
+                | events.ToolStarted()
+                | events.ToolCompleted()
+                | events.RetrievalCompleted()
+                | events.MessageDelta()
+                | events.MemoryWritten()
+                | events.Notice()
+                | events.Custom()
+                | events.InterruptRequested()
+            ):
+                pass
+            case _:
+                assert_never(recorded.event)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that `--output json` prints."""
+        return {
+            "thread_id": self.thread_id,
+            "run_id": self.run_id,
+            "status": self.status,
+            "answer": self.answer,
+            "citations": [passage.model_dump(mode="json") for passage in self.citations],
+            "usage": {
+                "model_calls": self.model_calls,
+                "input_tokens": self.input_tokens,
+                "output_tokens": self.output_tokens,
+                "model_s": round(self.model_s, 3),
+                "duration_s": round(self.duration_s, 3),
+            },
+            "error": self.error,
+        }
+
+    def _add_message(self, message: events.MessageCompleted) -> None:
+        # The last one is the answer: what an agent says before it calls a tool is not.
+        if message.role == "assistant" and message.text.strip():
+            self.answer, self.citations = message.text, message.citations
+
+    def _add_usage(self, usage: events.Usage) -> None:
+        self.model_calls += 1
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.model_s += usage.duration_s

@@ -1,0 +1,78 @@
+"""The tree of commands.
+
+What does not live here: what a command does; each has its own file, which imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from motet.cli import ask, chat, exit_codes, kb, models, records, surroundings
+from motet.cli.session import silence_stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class _Root(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a reader that left ends it quietly, as it ends other tools."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            silence_stdout()
+            raise typer.Exit(exit_codes.PIPE_CLOSED) from None
+
+
+def command() -> Callable[[Sequence[str]], int]:
+    """Build the command; calling it with arguments runs it and returns its exit status."""
+    tree = typer.main.get_command(_tree())
+
+    def call(arguments: Sequence[str]) -> int:
+        result = tree.main(args=list(arguments), prog_name="motet", standalone_mode=False)
+        return result if isinstance(result, int) else exit_codes.OK
+
+    return call
+
+
+def _tree() -> typer.Typer:
+    tree = typer.Typer(
+        cls=_Root,
+        help="Agents that plan, retrieve, use tools and answer, over any model, one of its own included.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    tree.callback()(_options)
+    tree.command("ask")(ask.ask)
+    tree.command("chat")(chat.chat)
+    tree.add_typer(records.threads, name="threads")
+    tree.add_typer(records.runs, name="runs")
+    tree.add_typer(kb.kb, name="kb")
+    tree.add_typer(models.models, name="models")
+    tree.add_typer(surroundings.graphs, name="graphs")
+    tree.add_typer(surroundings.tools, name="tools")
+    tree.add_typer(surroundings.config, name="config")
+    tree.command("doctor")(surroundings.doctor)
+    return tree
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from motet import __version__
+
+        print(f"motet {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Agents that plan, retrieve, use tools and answer, over any model, one of its own included."""
+    del version

@@ -1,0 +1,81 @@
+"""How a command gets its app, and which terminal it has.
+
+What does not live here: what it does with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rich.console import Console
+
+    from motet.app import App
+
+T = TypeVar("T")
+
+
+def with_app(work: Callable[[App], Awaitable[T]]) -> T:
+    """Build the app from the settings, open it, do `work` with it, close it.
+
+    Raises:
+        SettingInvalid: A setting is wrong.
+        StorageError: The database cannot be used.
+    """
+    from motet.app import build_app
+    from motet.settings import Settings
+
+    async def run() -> T:
+        async with app:
+            return await work(app)
+
+    app = build_app(Settings.load())
+    return asyncio.run(run())
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What stdout and stderr are: terminals that take escape codes, or something that takes text."""
+
+    answers: Console
+    notes: Console
+
+    @classmethod
+    def detect(cls, *, plain: bool = False) -> Terminal:
+        """Look at the process's streams. `plain`, `NO_COLOR` and a dumb terminal all mean: no escape codes."""
+        return cls(console(sys.stdout, plain=plain), console(sys.stderr, plain=plain))
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something can be painted over."""
+        return self.answers.is_terminal or self.notes.is_terminal
+
+
+def console(stream: object, *, plain: bool = False) -> Console:
+    """Return a console on a text stream that sends escape codes only to a terminal that wants them."""
+    from rich.console import Console
+
+    made = Console(file=stream, highlight=False, markup=False, emoji=False)  # pyright: ignore[reportArgumentType]
+    if plain or made.no_color or made.is_dumb_terminal:
+        made = Console(
+            file=stream,  # pyright: ignore[reportArgumentType]
+            color_system=None,
+            force_terminal=False,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+    return made
+
+
+def silence_stdout() -> None:
+    """Send what is still in stdout's buffer nowhere: its reader has left."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,0 +1,273 @@
+"""Every event that a run can speak, in one discriminated union.
+
+What does not live here: how an event is stored (`runs.log`) and how a wire spells it (each door's encoder).
+
+An event on its own has no number: the log gives it one. `Recorded` is an event with its place in the log.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+CITATIONS_KEY = "motet_citations"
+"""Key in a LangChain message's `additional_kwargs`: the passages it cites, as dicts."""
+
+StepStatus = Literal["pending", "running", "done", "failed", "skipped"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlanStep(BaseModel):
+    """One line of a plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step_id: int
+    """Number of the step in its plan, from 1."""
+    agent: str
+    """Which agent does it: `retriever`, `worker`, …"""
+    task: str
+    """What is to be done, in the user's language."""
+    depends_on: list[int] = []
+    """Steps whose results this one needs."""
+    status: StepStatus = "pending"
+
+
+class Passage(BaseModel):
+    """A passage of a document, as it was when it was retrieved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    passage_id: str
+    text: str
+    source: str
+    """Path or URL of the document."""
+    title: str = ""
+    heading: str = ""
+    """Path of headings above the passage, joined by ` › `."""
+    page: int | None = None
+    """Page, from 1, where the document has pages."""
+    start: int = 0
+    end: int = 0
+    """Character span in the document's extracted text: `text == document[start:end]`."""
+    score: float = 0.0
+    """Fused score; higher is nearer."""
+    number: int | None = None
+    """The `n` of its citation `[n]` in this run."""
+
+
+class RunAccepted(_Event):
+    """The run is on disk; the caller was told so."""
+
+    type: Literal["run.accepted"] = "run.accepted"
+    graph: str
+    input: dict[str, Any]
+    """The run's whole input, as accepted."""
+
+
+class RunStarted(_Event):
+    """A worker began, or began again after a crash: text of an unfinished message before it is void."""
+
+    type: Literal["run.started"] = "run.started"
+    attempt: int
+    """From 1."""
+
+
+class PlanUpdated(_Event):
+    """The plan is new or has changed; always the whole plan."""
+
+    type: Literal["plan.updated"] = "plan.updated"
+    steps: list[PlanStep]
+    reason: str = ""
+    """Why it was changed; empty for the first plan."""
+
+
+class StepStarted(_Event):
+    """A step of the plan began."""
+
+    type: Literal["step.started"] = "step.started"
+    step_id: int
+    agent: str
+    task: str
+
+
+class StepCompleted(_Event):
+    """A step of the plan ended."""
+
+    type: Literal["step.completed"] = "step.completed"
+    step_id: int
+    status: StepStatus
+    result: str
+    """What it found, in short, or why it failed."""
+
+
+class ToolStarted(_Event):
+    """An agent calls a tool."""
+
+    type: Literal["tool.started"] = "tool.started"
+    tool_call_id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class ToolCompleted(_Event):
+    """A tool answered, or failed."""
+
+    type: Literal["tool.completed"] = "tool.completed"
+    tool_call_id: str
+    name: str
+    content: str
+    """What the agent is given."""
+    status: Literal["success", "error"] = "success"
+
+
+class RetrievalCompleted(_Event):
+    """Passages were found."""
+
+    type: Literal["retrieval.completed"] = "retrieval.completed"
+    query: str
+    passages: list[Passage]
+
+
+class MessageDelta(_Event):
+    """A piece of a message that is being written."""
+
+    type: Literal["message.delta"] = "message.delta"
+    message_id: str
+    text: str
+
+
+class MessageCompleted(_Event):
+    """A message is whole."""
+
+    type: Literal["message.completed"] = "message.completed"
+    message_id: str
+    role: Literal["user", "assistant", "system", "tool"]
+    text: str
+    citations: list[Passage] = []
+    """The passages that the text cites, each with its `number`."""
+
+
+class MemoryWritten(_Event):
+    """Something is remembered beyond this thread."""
+
+    type: Literal["memory.written"] = "memory.written"
+    memory_id: str
+    text: str
+
+
+class Notice(_Event):
+    """One line for the person: something went another way than usual, and the run goes on."""
+
+    type: Literal["notice"] = "notice"
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+class Usage(_Event):
+    """What one model call took."""
+
+    type: Literal["usage"] = "usage"
+    model: str
+    input_tokens: int
+    output_tokens: int
+    duration_s: float
+
+
+class Custom(_Event):
+    """Something that a graph of somebody else's wrote to its stream."""
+
+    type: Literal["custom"] = "custom"
+    data: Any
+
+
+class InterruptRequested(_Event):
+    """The run waits for a person."""
+
+    type: Literal["interrupt.requested"] = "interrupt.requested"
+    interrupt_id: str
+    value: Any
+    """What the graph asks, as plain JSON."""
+
+
+class RunInterrupted(_Event):
+    """The run stopped to wait for a person; a later run on the thread goes on with the answer."""
+
+    type: Literal["run.interrupted"] = "run.interrupted"
+
+
+class RunCompleted(_Event):
+    """The run ended well."""
+
+    type: Literal["run.completed"] = "run.completed"
+    output: dict[str, Any]
+    """The graph's output, messages as `{"type", "content", …}`."""
+
+
+class RunFailed(_Event):
+    """The run ended with an error."""
+
+    type: Literal["run.failed"] = "run.failed"
+    error: dict[str, Any]
+    """`{"code", "message", "fields"}`."""
+
+
+class RunCancelledEvent(_Event):
+    """The run was stopped."""
+
+    type: Literal["run.cancelled"] = "run.cancelled"
+    reason: str = ""
+
+
+Event = Annotated[
+    RunAccepted
+    | RunStarted
+    | PlanUpdated
+    | StepStarted
+    | StepCompleted
+    | ToolStarted
+    | ToolCompleted
+    | RetrievalCompleted
+    | MessageDelta
+    | MessageCompleted
+    | MemoryWritten
+    | Notice
+    | Usage
+    | Custom
+    | InterruptRequested
+    | RunInterrupted
+    | RunCompleted
+    | RunFailed
+    | RunCancelledEvent,
+    Field(discriminator="type"),
+]
+"""Any event."""
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Validates and dumps any event."""
+
+TERMINAL = frozenset({"run.completed", "run.failed", "run.cancelled", "run.interrupted"})
+"""Types of the events after which a run's log does not grow."""
+
+
+class Recorded(BaseModel):
+    """An event with its place in a run's log."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    thread_id: str
+    seq: int
+    """From 1, without gaps."""
+    at: float
+    """Unix seconds, UTC, by the database's clock."""
+    event: Event
+
+    def to_line(self) -> dict[str, Any]:
+        """Return the flat form that a JSONL line shows: the event's fields beside its place."""
+        place = {"seq": self.seq, "thread_id": self.thread_id, "run_id": self.run_id, "ts": self.at}
+        return {"type": self.event.type, **place, **self.event.model_dump(mode="json", exclude={"type"})}

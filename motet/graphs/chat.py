@@ -1,0 +1,130 @@
+"""The graph `chat`: one agent with tools, and the same memory as the ensemble's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.prebuilt import ToolNode
+
+from motet.agents.citations import CitationFilter
+from motet.agents.rememberer import keep_facts, speaks_of_self
+from motet.agents.tool_agent import must_answer, results_of_turn
+from motet.agents.writer import HISTORY_WIDTH, memory_lines, with_citations
+from motet.events import Passage, RetrievalCompleted
+from motet.graphs.state import Conversation
+from motet.memory.recall import Memory
+from motet.memory.window import last_user_text, visible
+from motet.models.filtered import StreamFilterModel
+from motet.retrieval.render import render_passages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.messages import AnyMessage, BaseMessage
+    from langgraph.graph.state import CompiledStateGraph
+
+    from motet.graphs.base import GraphParts
+
+
+class ChatState(Conversation):
+    """The conversation, and what is known about the user."""
+
+    memories: list[dict[str, Any]]
+
+
+def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Build the graph: a plain compiled LangGraph graph from `{"messages": […]}` to `{"messages": […]}`."""
+    score = _Score(parts)
+    tools = list(parts.agents.tools)
+    builder = StateGraph(ChatState, input_schema=Conversation, output_schema=Conversation)
+    builder.add_node("recall", score.recall)
+    builder.add_node("agent", score.agent)
+    builder.add_node("remember", score.remember)
+    builder.add_edge(START, "recall")
+    builder.add_edge("recall", "agent")
+    builder.add_edge("remember", END)
+    if tools:
+        builder.add_node("tools", ToolNode(tools, handle_tool_errors=True))
+        builder.add_conditional_edges("agent", score.after_agent, ["tools", "remember"])
+        builder.add_edge("tools", "agent")
+    else:
+        builder.add_edge("agent", "remember")
+    return builder.compile()
+
+
+class _Score:
+    """The nodes of the graph, over the parts that they share."""
+
+    def __init__(self, parts: GraphParts) -> None:
+        self._parts = parts.agents
+        self._memories = parts.memories
+
+    async def recall(self, state: ChatState) -> dict[str, Any]:
+        """Look up what is known about the user."""
+        found = await self._memories.recall(last_user_text(state["messages"])) if self._memories else []
+        return {"memories": [asdict(memory) for memory in found]}
+
+    async def agent(self, state: ChatState) -> dict[str, list[AIMessage]]:
+        """Ask the model for an answer or a tool call."""
+        parts, messages = self._parts, state["messages"]
+        language = parts.prompts.language_of(last_user_text(messages))
+        memories = [Memory(**memory) for memory in state["memories"]]
+        system = parts.prompts.text("chat", language, memories=memory_lines(parts, memories, language))
+        passages = _tell_new_passages(messages)
+        model: Any = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages))
+        if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
+            model = model.bind_tools(list(parts.tools))
+        shown = visible(_numbered(messages), max_width=HISTORY_WIDTH)
+        reply: AIMessage = await model.ainvoke([SystemMessage(system), *shown])
+        return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
+
+    def after_agent(self, state: ChatState) -> Literal["tools", "remember"]:
+        last = state["messages"][-1]
+        return "tools" if isinstance(last, AIMessage) and last.tool_calls else "remember"
+
+    async def remember(self, state: ChatState) -> dict[str, Any]:
+        """Keep what the user told about themselves. Nothing that was read in documents comes here."""
+        asked = last_user_text(state["messages"])
+        if self._memories and speaks_of_self(asked):
+            language = self._parts.prompts.language_of(asked)
+            await keep_facts(self._parts, self._memories, asked, language)
+        return {}
+
+
+def _tell_new_passages(messages: Sequence[AnyMessage]) -> list[Passage]:
+    """Return the passages that this turn's searches found, and tell of those that are new."""
+    write = get_stream_writer()
+    queries = {call["id"]: call["args"] for m in messages for call in getattr(m, "tool_calls", ())}
+    newest = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].type != "tool"), -1)
+    results = results_of_turn(messages)
+    for result in messages[newest + 1 :]:
+        found = _passages_of(result)
+        if found:
+            query = " ".join(str(v) for v in queries.get(getattr(result, "tool_call_id", ""), {}).values())
+            write(RetrievalCompleted(query=query, passages=found))
+    return list({p.passage_id: p for result in results for p in _passages_of(result)}.values())
+
+
+def _numbered(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
+    """Return the messages with this turn's passages numbered through, not from 1 in each search."""
+    turn = results_of_turn(messages)
+    numbers: dict[str, int] = {}
+    for result in turn:
+        for passage in _passages_of(result):
+            numbers.setdefault(passage.passage_id, len(numbers) + 1)
+    shown: list[BaseMessage] = []
+    for message in messages:
+        found = _passages_of(message) if message in turn else []
+        text = render_passages([p.model_copy(update={"number": numbers[p.passage_id]}) for p in found])
+        shown.append(message.model_copy(update={"content": text}) if found else message)
+    return shown
+
+
+def _passages_of(message: BaseMessage) -> list[Passage]:
+    """Return the passages that a search left in its result's artifact."""
+    raw = message.artifact if isinstance(message, ToolMessage) else None
+    return [Passage.model_validate(item) for item in raw] if isinstance(raw, list) else []

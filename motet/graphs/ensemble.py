@@ -1,0 +1,275 @@
+"""The graph `ensemble`: recall → route → plan → (retrieve, work) in parallel → review → answer → remember.
+
+A greeting or a follow-up goes from the router straight to the answer. A review that finds something missing has
+the plan mended, a bounded number of times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from langchain_core.messages import AnyMessage  # noqa: TC002  # LangGraph reads the nodes' types
+from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Overwrite, Send
+from typing_extensions import TypedDict
+
+from motet.agents.base import Assignment, Finding, Outcome, build_agents
+from motet.agents.planner import make_plan, mend_plan
+from motet.agents.prompts import Language  # noqa: TC001  # LangGraph reads the state's types
+from motet.agents.rememberer import keep_facts
+from motet.agents.reviewer import review
+from motet.agents.router import choose_route
+from motet.agents.writer import material, write_answer, write_direct
+from motet.events import (
+    Passage,
+    PlanStep,
+    PlanUpdated,
+    RetrievalCompleted,
+    StepCompleted,
+    StepStarted,
+)
+from motet.graphs.state import Conversation, merge_results
+from motet.memory.recall import Memory
+from motet.memory.window import last_user_text
+
+if TYPE_CHECKING:
+    from langgraph.graph.state import CompiledStateGraph
+
+    from motet.agents.base import Agent
+    from motet.graphs.base import GraphParts
+
+MAX_PASSAGES = 6
+"""Passages that an answer is written from."""
+
+
+class EnsembleState(Conversation):
+    """The conversation, and this turn's work. Everything but the messages is made anew each turn."""
+
+    language: Language
+    memories: list[dict[str, Any]]
+    personal: bool
+    plan: list[dict[str, Any]]
+    """The plan's steps, as dicts of `PlanStep`."""
+    results: Annotated[dict[str, Any], merge_results]
+    """By step number: `{"text", "ok", "passages"}`."""
+    replans: int
+    missing: str
+
+
+class StepInput(TypedDict):
+    """What a step is sent."""
+
+    step: dict[str, Any]
+    question: str
+    language: Language
+    results: dict[str, Any]
+
+
+def build_ensemble(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Build the graph: a plain compiled LangGraph graph from `{"messages": […]}` to `{"messages": […]}`."""
+    score = _Score(parts)
+    builder = StateGraph(EnsembleState, input_schema=Conversation, output_schema=Conversation)
+    builder.add_node("recall", score.recall)
+    builder.add_node("route", score.route)
+    builder.add_node("plan", score.plan)
+    builder.add_node("dispatch", score.dispatch)
+    builder.add_node("retrieve", score.do_step, input_schema=StepInput)
+    builder.add_node("work", score.do_step, input_schema=StepInput)
+    builder.add_node("review", score.review)
+    builder.add_node("answer", score.answer)
+    builder.add_node("remember", score.remember)
+    builder.add_edge(START, "recall")
+    builder.add_edge("recall", "route")
+    builder.add_conditional_edges("route", score.after_route, ["plan", "answer"])
+    builder.add_edge("plan", "dispatch")
+    builder.add_conditional_edges("dispatch", score.after_dispatch, ["retrieve", "work", "review"])
+    builder.add_edge("retrieve", "dispatch")
+    builder.add_edge("work", "dispatch")
+    builder.add_conditional_edges("review", score.after_review, ["plan", "answer"])
+    builder.add_edge("answer", "remember")
+    builder.add_edge("remember", END)
+    return builder.compile()
+
+
+class _Score:
+    """The nodes of the graph, over the parts that they share."""
+
+    def __init__(self, parts: GraphParts) -> None:
+        self._parts = parts.agents
+        self._memories = parts.memories
+        self._agents: dict[str, Agent] = build_agents(parts.agents)
+
+    async def recall(self, state: EnsembleState) -> dict[str, Any]:
+        """Clear the last turn's work and look up what is known about the user."""
+        asked = last_user_text(state["messages"])
+        found = await self._memories.recall(asked) if self._memories else []
+        return {
+            "language": self._parts.prompts.language_of(asked),
+            "memories": [asdict(memory) for memory in found],
+            "personal": False,
+            "plan": [],
+            "results": Overwrite({}),
+            "replans": 0,
+            "missing": "",
+        }
+
+    async def route(self, state: EnsembleState) -> dict[str, Any]:
+        chosen = await choose_route(self._parts, state["messages"], state["language"])
+        return {"personal": chosen.personal, "missing": "" if chosen.route == "direct" else "plan"}
+
+    def after_route(self, state: EnsembleState) -> Literal["plan", "answer"]:
+        return "plan" if state["missing"] and self._agents else "answer"
+
+    async def plan(self, state: EnsembleState) -> dict[str, Any]:
+        """Make the plan, or mend it when a review found something missing."""
+        if not state["plan"]:
+            steps = await make_plan(self._parts, self._agents, state["messages"], state["language"])
+        else:
+            more = await mend_plan(
+                self._parts,
+                self._agents,
+                question=last_user_text(state["messages"]),
+                done=_findings(state),
+                missing=state["missing"],
+                language=state["language"],
+            )
+            steps = [*_plan(state), *more]
+        reason = state["missing"] if state["plan"] else ""
+        get_stream_writer()(PlanUpdated(steps=_with_status(steps, state["results"]), reason=reason))
+        return {"plan": [step.model_dump(mode="json") for step in steps]}
+
+    async def dispatch(self, state: EnsembleState) -> dict[str, Any]:
+        """Tell how far the plan is; the edge after this sends out what is ready."""
+        if state["results"]:
+            get_stream_writer()(PlanUpdated(steps=_with_status(_plan(state), state["results"])))
+        return {}
+
+    def after_dispatch(self, state: EnsembleState) -> list[Send] | str:
+        """Send out every step whose dependencies are done; when none is left, have the work reviewed."""
+        results = state["results"]
+        question = last_user_text(state["messages"])
+        sends: list[Send] = []
+        for step in _plan(state):
+            ready = all(str(needed) in results for needed in step.depends_on)
+            if str(step.step_id) in results or not ready:
+                continue
+            needed = {str(n): results[str(n)] | {"task": _task(state, n)} for n in step.depends_on}
+            given: StepInput = {
+                "step": step.model_dump(mode="json"),
+                "question": question,
+                "language": state["language"],
+                "results": needed,
+            }
+            sends.append(Send(self._agents[step.agent].node, given))
+        return sends or "review"
+
+    async def do_step(self, state: StepInput) -> dict[str, Any]:
+        """Have an agent do one step; both `retrieve` and `work` are this."""
+        step = PlanStep.model_validate(state["step"])
+        write = get_stream_writer()
+        write(StepStarted(step_id=step.step_id, agent=step.agent, task=step.task))
+        outcome = await self._agents[step.agent].do(_assignment(step, state))
+        if self._agents[step.agent].node == "retrieve":
+            write(RetrievalCompleted(query=step.task, passages=outcome.passages))
+        status = "done" if outcome.ok else "failed"
+        write(StepCompleted(step_id=step.step_id, status=status, result=outcome.text[:500]))
+        return {"results": {str(step.step_id): _result(outcome)}}
+
+    async def review(self, state: EnsembleState) -> dict[str, Any]:
+        """Find out whether something is missing; not asked when nothing could be done about it."""
+        if state["replans"] >= self._parts.settings.max_replans:
+            return {"missing": ""}
+        text = material(
+            self._parts,
+            question=last_user_text(state["messages"]),
+            passages=_passages(state),
+            findings=_findings(state),
+            language=state["language"],
+        )
+        verdict = await review(self._parts, text, state["language"])
+        missing = "" if verdict.enough else verdict.missing.strip()
+        return {"missing": missing, "replans": state["replans"] + (1 if missing else 0)}
+
+    def after_review(self, state: EnsembleState) -> Literal["plan", "answer"]:
+        return "plan" if state["missing"] else "answer"
+
+    async def answer(self, state: EnsembleState) -> dict[str, list[AnyMessage]]:
+        """Write the answer: from the material where there was a plan, else from the conversation."""
+        if not state["plan"]:
+            memories = [Memory(**memory) for memory in state["memories"]]
+            reply = await write_direct(self._parts, state["messages"], memories, state["language"])
+        else:
+            reply = await write_answer(
+                self._parts,
+                question=last_user_text(state["messages"]),
+                passages=_passages(state),
+                findings=_findings(state),
+                language=state["language"],
+            )
+        return {"messages": [reply]}
+
+    async def remember(self, state: EnsembleState) -> dict[str, Any]:
+        """Keep what the user told about themselves. Nothing that was read in documents comes here."""
+        if state["personal"] and self._memories:
+            said = last_user_text(state["messages"])
+            await keep_facts(self._parts, self._memories, said, state["language"])
+        return {}
+
+
+def _assignment(step: PlanStep, given: StepInput) -> Assignment:
+    results = given["results"]
+    findings = [
+        Finding(int(n), r["task"], r["text"]) for n, r in sorted(results.items()) if not r["passages"]
+    ]
+    passages = [Passage.model_validate(p) for _, r in sorted(results.items()) for p in r["passages"]]
+    return Assignment(
+        step_id=step.step_id,
+        task=step.task,
+        question=given["question"],
+        language=given["language"],
+        findings=findings,
+        passages=passages[:MAX_PASSAGES],
+    )
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    passages = [passage.model_dump(mode="json") for passage in outcome.passages]
+    return {"text": outcome.text, "ok": outcome.ok, "passages": passages}
+
+
+def _plan(state: EnsembleState) -> list[PlanStep]:
+    return [PlanStep.model_validate(step) for step in state["plan"]]
+
+
+def _task(state: EnsembleState, step_id: int) -> str:
+    return next(step.task for step in _plan(state) if step.step_id == step_id)
+
+
+def _findings(state: EnsembleState) -> list[Finding]:
+    """Return what each finished step found, in the plan's order."""
+    results = state["results"]
+    done = [step for step in _plan(state) if str(step.step_id) in results]
+    return [Finding(s.step_id, s.task, results[str(s.step_id)]["text"]) for s in done]
+
+
+def _passages(state: EnsembleState) -> list[Passage]:
+    """Return the passages of all steps, each once, in turn from each step: number `n` is the n-th of them."""
+    ranked = [
+        state["results"][str(s.step_id)]["passages"]
+        for s in _plan(state)
+        if str(s.step_id) in state["results"]
+    ]
+    longest = max((len(passages) for passages in ranked), default=0)
+    turns = [passages[i] for i in range(longest) for passages in ranked if i < len(passages)]
+    unique = {passage["passage_id"]: Passage.model_validate(passage) for passage in reversed(turns)}
+    return list(reversed(unique.values()))[:MAX_PASSAGES]
+
+
+def _with_status(steps: list[PlanStep], results: dict[str, Any]) -> list[PlanStep]:
+    def status(step: PlanStep) -> str:
+        found = results.get(str(step.step_id))
+        return "pending" if found is None else "done" if found["ok"] else "failed"
+
+    return [step.model_copy(update={"status": status(step)}) for step in steps]

@@ -1,0 +1,27 @@
+"""State that Motet's graphs share: bounded messages in, bounded messages out.
+
+`typing_extensions.TypedDict`, since LangGraph needs it on Python 3.11.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from langchain_core.messages import AnyMessage  # noqa: TC002  # LangGraph reads the state's types
+from typing_extensions import TypedDict
+
+from motet.memory.window import recent
+
+RECENT_MESSAGES = 40
+"""Messages that stay in a thread's state. The transcript keeps all."""
+
+
+class Conversation(TypedDict):
+    """What every graph of Motet's takes and returns."""
+
+    messages: Annotated[list[AnyMessage], recent(RECENT_MESSAGES)]
+
+
+def merge_results(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    """Merge the results of steps that ran side by side."""
+    return {**left, **right}

@@ -1,0 +1,76 @@
+"""What stays in a thread's state, and what of it a model sees.
+
+The state keeps the most recent messages only, so that turn 1,000 costs what turn 10 does; the transcript keeps all.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langgraph.graph.message import add_messages
+
+from motet.storage.search import text_width
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+Messages = list[AnyMessage]
+
+
+@lru_cache(maxsize=8)
+def recent(limit: int) -> Callable[[Messages, Messages], Messages]:
+    """Make a reducer: LangGraph's `add_messages`, and then only the last `limit` messages or so.
+
+    A cut never parts a tool's result from its call: it falls before a user's message where there is one, and so may
+    leave a few messages fewer than `limit`. When one turn alone is longer than the limit, it is kept whole.
+    """
+
+    def reduce(left: Messages, right: Messages) -> Messages:
+        merged: Messages = add_messages(left, right)  # pyright: ignore[reportAssignmentType, reportArgumentType]
+        return merged if len(merged) <= limit else merged[_cut(merged, len(merged) - limit) :]
+
+    return reduce
+
+
+def _cut(messages: Sequence[BaseMessage], least: int) -> int:
+    """Return where to cut: the first user's message from `least` on, or the newest turn's beginning."""
+    turns = [i for i, message in enumerate(messages) if isinstance(message, HumanMessage)]
+    later = [i for i in turns if i >= least]
+    return later[0] if later else (turns[-1] if turns else least)
+
+
+def visible(messages: Sequence[BaseMessage], *, max_width: int) -> list[BaseMessage]:
+    """Return the newest messages whose text fits into `max_width` columns (a CJK character takes two).
+
+    The last message is always there, and a tool's result never without its call. Width stands for tokens: a token is
+    about four columns of English and two of Chinese.
+    """
+    total = 0
+    start = len(messages)
+    for i in range(len(messages) - 1, -1, -1):
+        total += text_width(messages[i].text)
+        if total > max_width and i < len(messages) - 1:
+            break
+        start = i
+    while start < len(messages) - 1 and isinstance(messages[start], ToolMessage):
+        start += 1
+    return list(messages[start:])
+
+
+def last_user_text(messages: Sequence[BaseMessage]) -> str:
+    """Return the text of the newest user's message; "" when there is none."""
+    return next((m.text for m in reversed(messages) if isinstance(m, HumanMessage)), "")
+
+
+def dialogue(messages: Sequence[BaseMessage], *, max_width: int) -> str:
+    """Return the conversation before the newest user's message as lines of `user: …` and `assistant: …`."""
+    turns = [m for m in messages if isinstance(m, HumanMessage) or (isinstance(m, AIMessage) and m.text)]
+    while turns and not isinstance(turns[-1], HumanMessage):
+        turns.pop()
+    names = {"human": "user", "ai": "assistant"}
+    kept = visible(turns[:-1], max_width=max_width)
+    return "\n".join(f"{names[m.type]}: {m.text.strip()}" for m in kept)

@@ -1,0 +1,1 @@
+"""Voices: every model behind one port, the embedded one included."""

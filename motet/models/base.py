@@ -1,0 +1,116 @@
+"""The port of the models' room: what a model is, however it is reached.
+
+What does not live here: any provider. A provider is one file and one line in `PROVIDERS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from motet.errors import InvalidInput, did_you_mean
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+    from motet.settings import Settings
+
+ToolMethod = Literal["native", "schema", "prompt"]
+"""How a model is made to call tools: its own tool calls, one enforced JSON schema, or a prompt with repair."""
+
+Role = Literal["fast", "deep", "judge"]
+"""What a model is used for."""
+
+PROVIDERS: dict[str, str] = {
+    "embedded": "motet.models.embedded:EmbeddedProvider",
+    "openai": "motet.models.openai:OpenAIProvider",
+    "vllm": "motet.models.openai:VllmProvider",
+    "scripted": "motet.models.scripted:ScriptedProvider",
+}
+"""Known providers. Any other word needs a URL (`PROVIDER:NAME@URL`) and speaks OpenAI's wire."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Which model, from whom, where.
+
+    Written `embedded`, `embedded:NAME`, `openai:NAME`, `vllm:NAME` or `PROVIDER:NAME@URL`.
+    """
+
+    provider: str
+    name: str = ""
+    base_url: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> ModelSpec:
+        """Read a spec.
+
+        Raises:
+            InvalidInput: The provider is unknown and there is no URL, or a name is missing.
+        """
+        head, _, base_url = text.strip().partition("@")
+        provider, _, name = head.partition(":")
+        if provider not in PROVIDERS and not base_url:
+            raise InvalidInput(
+                f"Unknown model '{text}'.{did_you_mean(provider, PROVIDERS)} "
+                "Write embedded, openai:NAME, vllm:NAME, or PROVIDER:NAME@URL.",
+                model=text,
+            )
+        if base_url and not base_url.startswith(("http://", "https://")):
+            raise InvalidInput(f"Model '{text}': the part after @ must be an http(s) URL.", model=text)
+        if not name and provider != "embedded":
+            raise InvalidInput(f"Model '{text}' has no name: write {provider}:NAME.", model=text)
+        return cls(provider, name, base_url.rstrip("/"))
+
+    def __str__(self) -> str:
+        return (
+            self.provider
+            + (f":{self.name}" if self.name else "")
+            + (f"@{self.base_url}" if self.base_url else "")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a connected model can do. Found by asking the server where it can be, else by the provider."""
+
+    tool_method: ToolMethod
+    json_schema: bool
+    """Whether the server enforces `response_format: json_schema`."""
+    context_tokens: int = 0
+    """Its window; 0 when unknown."""
+    small: bool = False
+    """A model that needs short prompts, few-shot lines and help with citations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedModel:
+    """A model that is ready to answer.
+
+    `chat` is a LangChain chat model whose `bind_tools` returns ordinary `AIMessage.tool_calls`, whatever method is
+    used underneath.
+    """
+
+    spec: ModelSpec
+    chat: BaseChatModel
+    capabilities: Capabilities
+
+
+class Provider(Protocol):
+    """Reaches the models of one kind of server."""
+
+    def __init__(self, settings: Settings) -> None: ...
+
+    async def connect(self, spec: ModelSpec) -> ConnectedModel:
+        """Return a ready model. Repeated calls with one spec may share it.
+
+        Raises:
+            ModelRefused: No key, a wrong key, or a model that the server does not have.
+            ModelUnavailable: The server does not answer.
+            WeightsMissing: The embedded model was not fetched, and no source has it.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Free what `connect` took. A second call does nothing."""
+        ...

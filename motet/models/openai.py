@@ -1,0 +1,210 @@
+"""Models behind OpenAI's wire: OpenAI itself, vLLM, and any server that speaks it.
+
+What does not live here: the chat model (`openai_chat`), and asking a server what it can do (`probe`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import openai
+from pydantic import SecretStr
+
+from motet.errors import SettingInvalid
+from motet.models.base import Capabilities, ConnectedModel, ModelSpec
+from motet.models.faults import missing_key
+from motet.models.openai_chat import OpenAIChat
+from motet.models.probe import context_tokens, find_model, is_small, probe
+from motet.models.schema_tools import SchemaToolChatModel
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+    from motet.settings import Settings
+
+OPENAI_URL = "https://api.openai.com/v1"
+NO_KEY = "none"
+"""What a server is sent as a key when it has none."""
+
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class OpenAICompatibleProvider:
+    """Provider of `PROVIDER:NAME@URL`: any server that speaks OpenAI's wire. It is sent no key."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.models
+        self._found: dict[ModelSpec, Capabilities] = {}
+        self._chats: list[OpenAIChat] = []
+
+    async def connect(self, spec: ModelSpec) -> ConnectedModel:
+        """Return a model that is known to be there, with what it can do.
+
+        Raises:
+            SettingInvalid: The server's URL is not set.
+            ModelRefused: A missing or wrong key, or a model that the server does not have.
+            ModelUnavailable: The server does not answer.
+        """
+        chat = self._chat(spec)
+        try:
+            capabilities = self._found.get(spec)
+            if capabilities is None:
+                listed = await find_model(chat)
+                capabilities = self._found[spec] = await self._ask(chat, listed)
+        except BaseException:
+            await _close(chat)
+            raise
+        self._chats.append(chat)
+        return ready(spec, chat, capabilities)
+
+    async def aclose(self) -> None:
+        """Close every connection. A second call does nothing."""
+        while self._chats:
+            await _close(self._chats.pop())
+
+    def _base_url(self, spec: ModelSpec) -> str:
+        return spec.base_url
+
+    def _key(self, spec: ModelSpec, base_url: str) -> str:  # noqa: ARG002  # providers with a key look
+        return NO_KEY
+
+    async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
+        return await probe(chat, listed, native_if_unclear=True)
+
+    def _chat(self, spec: ModelSpec) -> OpenAIChat:
+        base_url = self._base_url(spec)
+        options: dict[str, Any] = {"max_tokens_name": "max_tokens"}
+        if is_openai(base_url):
+            # None lets the client choose the Responses API for the models that have no other.
+            options = {"use_responses_api": None}
+        return make_chat(
+            spec=dataclasses.replace(spec, base_url=base_url),
+            api_key=self._key(spec, base_url),
+            timeout_s=self._settings.timeout_s,
+            max_retries=self._settings.max_retries,
+            max_tokens=self._settings.max_tokens,
+            temperature=self._settings.temperature,
+            **options,
+        )
+
+
+class OpenAIProvider(OpenAICompatibleProvider):
+    """Provider of `openai:NAME`: OpenAI, or the server that `OPENAI_BASE_URL` names.
+
+    `OPENAI_API_KEY` is sent to that URL and to no other: with `openai:NAME@URL` no key is sent, unless it is the same.
+    """
+
+    def _configured_url(self) -> str:
+        return (self._settings.openai_base_url or OPENAI_URL).rstrip("/")
+
+    def _base_url(self, spec: ModelSpec) -> str:
+        return spec.base_url or self._configured_url()
+
+    def _key(self, spec: ModelSpec, base_url: str) -> str:
+        if base_url != self._configured_url():
+            return NO_KEY
+        if not self._settings.openai_api_key:
+            raise missing_key(dataclasses.replace(spec, base_url=base_url))
+        return self._settings.openai_api_key.reveal()
+
+    async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
+        return Capabilities(
+            tool_method="native",
+            json_schema=True,
+            context_tokens=context_tokens(listed),
+            small=is_small(chat.spec.name),
+        )
+
+
+class VllmProvider(OpenAICompatibleProvider):
+    """Provider of `vllm:NAME`: the vLLM server at `MOTET_VLLM_BASE_URL`, or at the URL in the spec.
+
+    `MOTET_VLLM_API_KEY` is sent to the configured URL only.
+    """
+
+    def _base_url(self, spec: ModelSpec) -> str:
+        url = spec.base_url or self._settings.vllm_base_url.rstrip("/")
+        if not url:
+            raise SettingInvalid(
+                f"MOTET_VLLM_BASE_URL is not set, and '{spec}' needs it. Set it to the server's URL, as in "
+                f"http://127.0.0.1:8000/v1, or write vllm:{spec.name}@URL.",
+                setting="models.vllm_base_url",
+            )
+        if not url.startswith(("http://", "https://")):
+            raise SettingInvalid(f"MOTET_VLLM_BASE_URL is '{url}': it must be an http(s) URL.")
+        return url
+
+    def _key(self, spec: ModelSpec, base_url: str) -> str:
+        key = self._settings.vllm_api_key
+        return key.reveal() if key and base_url == self._settings.vllm_base_url.rstrip("/") else NO_KEY
+
+
+def ready(spec: ModelSpec, chat: BaseChatModel, capabilities: Capabilities) -> ConnectedModel:
+    """Return a connected model whose `bind_tools` works by whatever method the model can do."""
+    if capabilities.tool_method != "native":
+        chat = SchemaToolChatModel(inner=chat, method=capabilities.tool_method)
+    return ConnectedModel(spec, chat, capabilities)
+
+
+def make_chat(
+    *,
+    spec: ModelSpec,
+    api_key: str,
+    timeout_s: float,
+    max_retries: int,
+    max_tokens: int,
+    temperature: float,
+    use_responses_api: bool | None = False,
+    **options: Any,
+) -> OpenAIChat:
+    """Return a chat model over OpenAI's wire.
+
+    Args:
+        spec: With the URL that is to be called.
+        api_key: Sent as the bearer token.
+        timeout_s: Longest silence, in seconds; connecting may take ten of them at most.
+        max_retries: How often a failed call is tried again.
+        max_tokens: Longest answer.
+        temperature: Left out for models that take no other than their own.
+        use_responses_api: None lets the client choose.
+        **options: Fields of `ChatOpenAI` or `OpenAIChat`.
+    """
+    if not _fixed_temperature(spec.name):
+        options["temperature"] = temperature
+    chat = OpenAIChat(
+        spec=spec,
+        model=spec.name,
+        base_url=spec.base_url,
+        api_key=SecretStr(api_key),
+        timeout=openai.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
+        max_retries=max_retries,
+        max_completion_tokens=max_tokens,
+        stream_usage=True,
+        stream_chunk_timeout=timeout_s,
+        use_responses_api=use_responses_api,
+        **options,
+    )
+    if not is_openai(spec.base_url):
+        # The client reads these from the environment and would send them to any server.
+        for client in (chat.root_client, chat.root_async_client):
+            client.organization = client.project = None
+    return chat
+
+
+def is_openai(base_url: str) -> bool:
+    """Return whether a URL is OpenAI's own."""
+    return httpx.URL(base_url).host == "api.openai.com"
+
+
+def _fixed_temperature(name: str) -> bool:
+    """Return whether a model takes only its own temperature. Source: OpenAI, "reasoning models"."""
+    return name.startswith(("o1", "o3", "o4", "gpt-5", "gpt-6"))
+
+
+async def _close(chat: OpenAIChat) -> None:
+    # A timeout that is an object keeps LangChain from sharing the connections between models and event loops.
+    await chat.root_async_client.close()
+    await asyncio.to_thread(chat.root_client.close)

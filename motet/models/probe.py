@@ -1,0 +1,166 @@
+"""Finds out what a server and its model can do, by asking them.
+
+What does not live here: the chat model itself (`openai_chat`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import openai
+from langchain_core.messages import AIMessage, HumanMessage
+
+from motet.errors import ModelOutputInvalid, ModelRefused, MotetError, did_you_mean
+from motet.models.base import Capabilities, ModelSpec, ToolMethod
+from motet.models.faults import host_of, map_error
+from motet.models.structured import response_format
+
+if TYPE_CHECKING:
+    from motet.models.openai_chat import OpenAIChat
+
+_log = logging.getLogger(__name__)
+
+PROBE_NAME = "motet_probe"
+"""Name of the tool and of the schema that a probe asks with."""
+
+PROBE_WORD = "kestrel-41"
+"""A word that no model writes unless the schema forces it to."""
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {"word": {"type": "string", "enum": [PROBE_WORD]}},
+    "required": ["word"],
+    "additionalProperties": False,
+}
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": PROBE_NAME,
+        "description": "Look up the stock of an article in the warehouse.",
+        "parameters": {
+            "type": "object",
+            "properties": {"article": {"type": "string"}},
+            "required": ["article"],
+        },
+    },
+}
+_LIST_TIMEOUT_S = 10.0
+_SMALL_BILLIONS = 4.0
+_BILLIONS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?b(?![a-z0-9])", re.IGNORECASE)
+_MILLIONS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?m(?![a-z0-9])", re.IGNORECASE)
+
+
+async def find_model(chat: OpenAIChat) -> dict[str, Any]:
+    """Return what the server's model list says about the model; {} when it has no list.
+
+    Raises:
+        ModelRefused: The list does not have the model, or the server refuses the key.
+        ModelUnavailable: The server does not answer.
+    """
+    spec = chat.spec
+    client = chat.root_async_client.with_options(timeout=_LIST_TIMEOUT_S, max_retries=0)
+    try:
+        page = await client.models.list()
+        entries = {str(entry.id): entry.model_dump() for entry in page.data or []}
+    except openai.APIStatusError as error:
+        if error.status_code in (400, 404, 405, 501):
+            return {}
+        raise (map_error(error, spec) or error) from None
+    except (openai.APIConnectionError, OSError) as error:
+        raise (map_error(error, spec) or error) from error
+    except (openai.OpenAIError, ValueError, TypeError, AttributeError, KeyError):
+        _log.info("%s has a model list that cannot be read; it is taken as none", host_of(spec.base_url))
+        return {}
+    if not entries:
+        return {}
+    found = entries.get(spec.name) or entries.get(f"{spec.name}:latest")
+    if found is None:
+        raise ModelRefused(
+            f"{host_of(spec.base_url)} has no model '{spec.name}'.{_suggest(spec.name, list(entries))}",
+            model=spec.name,
+        )
+    return found
+
+
+async def probe(chat: OpenAIChat, listed: dict[str, Any], *, native_if_unclear: bool) -> Capabilities:
+    """Return what the server can do, found with one small request for each question.
+
+    Args:
+        chat: The model; asked directly.
+        listed: Its entry in the server's model list.
+        native_if_unclear: What to take when the answer to the tool question was cut off.
+
+    Raises:
+        ModelError: The server fails altogether, or refuses the key or the model.
+    """
+    calls, enforced = await asyncio.gather(_calls_tools(chat, unclear=native_if_unclear), _enforces_schema(chat))
+    method: ToolMethod = "native" if calls else "schema" if enforced else "prompt"
+    _log.info("%s: tools by %s, JSON schema %s", chat.spec.name, method, "enforced" if enforced else "not enforced")
+    return Capabilities(
+        tool_method=method,
+        json_schema=enforced,
+        context_tokens=context_tokens(listed),
+        small=is_small(chat.spec.name),
+    )
+
+
+def context_tokens(listed: dict[str, Any]) -> int:
+    """Return the window that a model list names, by any of its usual names; 0 when it names none."""
+    for key in ("max_model_len", "context_length", "context_window", "max_context_length"):
+        value = listed.get(key)
+        if isinstance(value, int) and value > 0:
+            return value
+    return 0
+
+
+def is_small(name: str) -> bool:
+    """Guess from its name whether a model is small: `qwen2.5-1.5b` and `smollm-135m` are, up to 4 billion."""
+    sizes = [float(size) for size in _BILLIONS.findall(name.replace("-", " ").replace("_", " "))]
+    if sizes:
+        return max(sizes) <= _SMALL_BILLIONS
+    return bool(_MILLIONS.search(name.replace("-", " ").replace("_", " ")))
+
+
+async def _calls_tools(chat: OpenAIChat, *, unclear: bool) -> bool:
+    question = [HumanMessage("How many pieces of article 'lamp' are in the warehouse?")]
+    try:
+        reply = await _ask(chat, question, tools=[_TOOL])
+    except ModelOutputInvalid:
+        return unclear
+    if reply is None:
+        return False
+    if not reply.tool_calls and reply.response_metadata.get("finish_reason") == "length":
+        return unclear
+    return any(call["name"] == PROBE_NAME for call in reply.tool_calls)
+
+
+async def _enforces_schema(chat: OpenAIChat) -> bool:
+    reply = await _ask(chat, [HumanMessage("Hello")], response_format=response_format(PROBE_NAME, _SCHEMA))
+    try:
+        return reply is not None and json.loads(reply.text) == {"word": PROBE_WORD}
+    except (ValueError, RecursionError):
+        return False
+
+
+async def _ask(chat: OpenAIChat, messages: list[HumanMessage], **options: Any) -> AIMessage | None:
+    """Return the reply, or None when the server does not take such a request."""
+    try:
+        return await chat.ainvoke(list(messages), {"callbacks": []}, max_tokens=200, **options)
+    except MotetError as error:
+        if error.fields.get("status") in (400, 405, 415, 422, 500, 501):
+            return None
+        raise
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    """Return the nearest names; a long list is cut to those that share a word with it."""
+    if len(known) > 12:
+        parts = [part for part in re.split(r"[^a-z0-9.]+", name.lower()) if len(part) > 1]
+        known = [one for one in known if any(part in one.lower() for part in parts)][:12] or known[:12]
+    return did_you_mean(name, known)
+
+

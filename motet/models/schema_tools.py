@@ -1,0 +1,278 @@
+"""Tool calls for models that cannot make them: one JSON schema, enforced by the server or kept by prompt and repair.
+
+What does not live here: the words of the prompt (`tool_prompt`), and reading a reply as it grows (`answer_stream`).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from langchain_core.language_models.chat_models import BaseChatModel, agenerate_from_stream, generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict
+from typing_extensions import override
+
+from motet.errors import InvalidInput, ModelOutputInvalid, did_you_mean
+from motet.models.answer_stream import AnswerOutcome, CallOutcome, ReplyReader, UnfitOutcome
+from motet.models.structured import response_format
+from motet.models.tool_prompt import (
+    TEXTS,
+    argument_schema,
+    language_of,
+    plain_turns,
+    system_text,
+    union_schema,
+    with_system,
+)
+from motet.models.wrapped import as_chunk, silent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool
+
+_OURS = ("tools", "tool_choice", "parallel_tool_calls", "strict", "ls_structured_output_format")
+_TEXT_ANSWER: dict[str, Any] = {"type": "string"}
+_REPAIR_CHARS = 1500
+
+
+class SchemaToolChatModel(BaseChatModel):
+    """Wraps a chat model that cannot call tools; seen from outside it is a chat model that can.
+
+    With tools bound, every call asks for one JSON object: a tool's name with its arguments, or an answer. The caller
+    gets an ordinary `AIMessage` with `tool_calls`, or with text that streams as it is written. At most one call a
+    reply. Without tools, calls go straight through, and earlier tool calls are shown as plain text.
+
+    A reply that is unfit (not the asked form, arguments that break the tool's schema, a call that was cut off) is
+    shown to the model with what is wrong, `max_repairs` times; then it is `ModelOutputInvalid`.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    inner: BaseChatModel
+    method: Literal["schema", "prompt"] = "schema"
+    """Whether the server enforces the JSON schema, or only the prompt asks for it."""
+    max_repairs: int = 2
+
+    @override
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return this model with tools.
+
+        Args:
+            tools: Anything that LangChain takes as a tool.
+            tool_choice: None or `auto`, `none`, `any` or `required`, or a tool's name (also in OpenAI's form).
+            **kwargs: Passed on to the wrapped model.
+
+        Raises:
+            InvalidInput: A tool is a server's own, or `tool_choice` names no tool.
+        """
+        formatted = [convert_to_openai_tool(tool) for tool in tools]
+        for tool in formatted:
+            if "function" not in tool:
+                raise InvalidInput(f"Tool {tool} is built into a server, and {self.inner._llm_type} has none such.")  # noqa: SLF001
+        _chosen(formatted, tool_choice)
+        return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
+
+    @override
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
+
+    @override
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await agenerate_from_stream(self._astream(messages, stop, None, **kwargs))
+
+    @override
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        talk = _Talk(self, messages, kwargs)
+        while not talk.done:
+            for message in self.inner.stream(talk.prompt, silent(), stop=stop, **talk.options):
+                yield talk.take(as_chunk(message))
+            yield talk.finish()
+
+    @override
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        talk = _Talk(self, messages, kwargs)
+        while not talk.done:
+            async for message in self.inner.astream(talk.prompt, silent(), stop=stop, **talk.options):
+                yield talk.take(as_chunk(message))
+            yield talk.finish()
+
+    @override
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return self.inner._get_ls_params(stop)  # noqa: SLF001  # a wrapper names the model it wraps
+
+    @property
+    @override
+    def _llm_type(self) -> str:
+        return "motet-schema-tools"
+
+    @property
+    @override
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"inner": self.inner.asdict(), "method": self.method}
+
+
+class _Talk:
+    """One call of the model, its repairs included: what to send next, and what each piece of the reply shows."""
+
+    def __init__(self, model: SchemaToolChatModel, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
+        self.done = False
+        self._repairs_left = model.max_repairs
+        self._enforced = model.method == "schema"
+        self._language = language_of(messages)
+        self._tools, self._may_answer = _chosen(kwargs.get("tools") or [], kwargs.get("tool_choice"))
+        self._finish_reason = ""
+        self.options = {key: value for key, value in kwargs.items() if key not in _OURS}
+        self.prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))
+        if self._tools:
+            self._ask_for_union()
+        self._reader = self._new_reader()
+
+    def take(self, chunk: AIMessageChunk) -> ChatGenerationChunk:
+        """Return the wrapped model's chunk with the text that the caller is to see."""
+        self._finish_reason = chunk.response_metadata.get("finish_reason") or self._finish_reason
+        text = self._reader.feed(chunk.text) if self._reader else chunk.text
+        metadata = chunk.response_metadata
+        if self._reader:
+            # Set once, at the end: the text would be joined over the repairs.
+            metadata = {}
+            self._metadata = {**self._metadata, **chunk.response_metadata}
+        shown = AIMessageChunk(
+            content=text,
+            additional_kwargs=chunk.additional_kwargs,
+            usage_metadata=chunk.usage_metadata,
+            response_metadata=metadata,
+        )
+        return ChatGenerationChunk(message=shown)
+
+    def finish(self) -> ChatGenerationChunk:
+        """Return the last chunk of this round: the rest of an answer, a tool call, or nothing before a repair.
+
+        Raises:
+            ModelOutputInvalid: The reply is unfit, and no repair is left.
+        """
+        if self._reader is None:
+            self.done = True
+            return ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))
+        outcome = self._reader.finish(cut=self._finish_reason == "length")
+        if isinstance(outcome, UnfitOutcome):
+            return self._repair(outcome.problem)
+        self.done = True
+        if isinstance(outcome, AnswerOutcome):
+            return self._last(AIMessageChunk(content=outcome.rest))
+        return self._last(_call_chunk(outcome), finish_reason="tool_calls")
+
+    def _ask_for_union(self) -> None:
+        answer_format = self.options.pop("response_format", None)
+        functions = [tool["function"] for tool in self._tools]
+        schemas = {function["name"]: argument_schema(function) for function in functions}
+        answer = (_format_schema(answer_format) or _TEXT_ANSWER) if self._may_answer else None
+        union = union_schema(schemas, answer)
+        if self._enforced:
+            self.options["response_format"] = response_format("reply", union)
+        text = system_text(functions, language=self._language, may_answer=self._may_answer)
+        self.prompt = with_system(self.prompt, text)
+
+    def _new_reader(self) -> ReplyReader | None:
+        self._metadata: dict[str, Any] = {}
+        if not self._tools:
+            return None
+        schemas = {tool["function"]["name"]: argument_schema(tool["function"]) for tool in self._tools}
+        return ReplyReader(schemas, may_answer=self._may_answer, enforced=self._enforced)
+
+    def _repair(self, problem: str) -> ChatGenerationChunk:
+        assert self._reader is not None
+        if self._repairs_left <= 0:
+            raise ModelOutputInvalid(
+                f"The model's reply cannot be used, after every repair: {problem}. "
+                f"Ask in another way, or use a more capable model.",
+                reply=self._reader.text[:500],
+            )
+        self._repairs_left -= 1
+        wrong = AIMessage(self._reader.text[:_REPAIR_CHARS] or "{}")
+        self.prompt = [*self.prompt, wrong, HumanMessage(TEXTS[self._language]["repair"].format(problem=problem))]
+        self._finish_reason = ""
+        self._reader = self._new_reader()
+        return ChatGenerationChunk(message=AIMessageChunk(content=""))
+
+    def _last(self, chunk: AIMessageChunk, finish_reason: str = "") -> ChatGenerationChunk:
+        metadata = {**self._metadata, "finish_reason": finish_reason or self._finish_reason or "stop"}
+        chunk.response_metadata = metadata
+        chunk.chunk_position = "last"
+        return ChatGenerationChunk(message=chunk)
+
+
+def _chosen(tools: list[dict[str, Any]], choice: Any) -> tuple[list[dict[str, Any]], bool]:
+    """Return the tools that may be called, and whether an answer is allowed.
+
+    Raises:
+        InvalidInput: `choice` names no tool.
+    """
+    if isinstance(choice, dict):
+        choice = cast("dict[str, Any]", choice).get("function", {}).get("name")
+    if choice in (None, False, "auto") or not tools:
+        return tools, True
+    if choice == "none":
+        return [], True
+    if choice in (True, "any", "required"):
+        return tools, False
+    named = [tool for tool in tools if tool["function"]["name"] == choice]
+    if not named:
+        names = [tool["function"]["name"] for tool in tools]
+        raise InvalidInput(f"tool_choice names no tool: '{choice}'.{did_you_mean(str(choice), names)}")
+    return named, False
+
+
+def _format_schema(wanted: Any) -> dict[str, Any] | None:
+    """Return the JSON schema inside a `response_format`; None for text."""
+    if isinstance(wanted, dict):
+        schema = cast("dict[str, Any]", wanted).get("json_schema", {}).get("schema")
+        return schema if isinstance(schema, dict) else None
+    if isinstance(wanted, type) and hasattr(wanted, "model_json_schema"):
+        return cast("Any", wanted).model_json_schema()
+    return None
+
+
+def _call_chunk(outcome: CallOutcome) -> AIMessageChunk:
+    arguments = json.dumps(outcome.arguments, ensure_ascii=False)
+    call = tool_call_chunk(name=outcome.name, args=arguments, id=f"call_{uuid.uuid4().hex[:24]}", index=0)
+    return AIMessageChunk(content="", tool_call_chunks=[call])

@@ -1,0 +1,1 @@
+"""The library: documents are read, cut, embedded, indexed and searched."""

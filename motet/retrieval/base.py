@@ -1,0 +1,75 @@
+"""The ports of the library: what finds passages, what embeds texts, what reads a file.
+
+What does not live here: any of them. The graph rooms know only these ports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from motet.events import Passage
+
+
+HEADING_SEPARATOR = " › "
+"""Between the headings of a path."""
+
+
+class Retriever(Protocol):
+    """Finds passages. Whatever has this one method can stand in for the knowledge base."""
+
+    async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
+        """Find the passages nearest to a query.
+
+        Args:
+            query: Plain text in any language. Blank text returns [].
+            limit: At most this many passages, 1 to 100.
+
+        Returns:
+            Best first, length 0..limit, without numbers.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. Blocking and CPU-bound: call it on a thread."""
+
+    name: str
+    """Stable name of the model; an index made by another name is refused."""
+    dimension: int
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return shape (len(texts), dimension), each row of length 1; no texts give (0, dimension)."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return shape (len(texts), dimension), each row of length 1; no texts give (0, dimension)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of a document's text under one heading, on one page."""
+
+    text: str
+    start: int
+    """Where it begins in the document's whole text, in characters."""
+    heading: str = ""
+    """Path of headings, joined by ` › `."""
+    page: int | None = None
+    """From 1, where the format has pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDocument:
+    """A document as text: `text[s.start:s.start + len(s.text)] == s.text` for every section."""
+
+    text: str
+    title: str
+    sections: list[Section]

@@ -1,0 +1,135 @@
+"""Vector indexes in memory, built from the vectors in the database and kept true to it.
+
+What does not live here: the vectors, which are stored with their passages in one row and one transaction.
+
+Why there is no stored snapshot of the index: a flat index is its vectors. One SELECT of 20,000 of 384 dimensions
+and building the index takes a tenth of a second here; a serialized copy would double the disk, would
+have to be written again at each change, and could disagree with its rows after a crash.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import numpy as np
+import sqlalchemy as sa
+
+from motet.storage.tables import passages
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sqlalchemy.engine import Connection
+
+    from motet.retrieval.documents import Collection
+
+MAX_VECTORS = 500_000
+"""Vectors that are kept in memory, of all collections; 384 dimensions make 0.77 GB of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """An index that does not change any more: searches of many threads may share it."""
+
+    revision: int
+    keys: NDArray[np.int64]  # in the order of the index's rows
+    index: Any
+
+
+class VectorIndexes:
+    """The indexes of the collections that were searched last; one of these serves every tenant of a process.
+
+    Changes by other processes are noticed by the collection's revision: its missing vectors are read, those of
+    passages that are gone are left out, and the new index takes the old one's place.
+    """
+
+    def __init__(self, *, max_vectors: int = MAX_VECTORS) -> None:
+        self._max_vectors = max_vectors
+        self._snapshots: OrderedDict[tuple[str, str], _Snapshot] = OrderedDict()
+        self._lock = threading.Lock()
+        self._building: dict[tuple[str, str], threading.Lock] = {}
+
+    def search(
+        self, connection: Connection, collection: Collection, vector: NDArray[np.float32], *, limit: int
+    ) -> list[tuple[int, float]]:
+        """Find the nearest vectors, on the calling thread.
+
+        Args:
+            connection: The one that `collection` was read on, in the same transaction.
+            collection: Which one, at which revision.
+            vector: Shape (dimension,), of length 1.
+            limit: At most this many.
+
+        Returns:
+            `(passage_key, cosine)`, nearest first.
+        """
+        snapshot = self._fresh(connection, collection)
+        count = min(limit, len(snapshot.keys))
+        if count < 1:
+            return []
+        scores, keys = snapshot.index.search(vector.reshape(1, -1), count)
+        return [(int(key), float(score)) for key, score in zip(keys[0], scores[0], strict=True) if key >= 0]
+
+    def _fresh(self, connection: Connection, collection: Collection) -> _Snapshot:
+        name = (collection.tenant_id, collection.name)
+        with self._lock:
+            building = self._building.setdefault(name, threading.Lock())
+        with building:
+            with self._lock:
+                old = self._snapshots.get(name)
+                if old is not None and old.revision == collection.revision:
+                    self._snapshots.move_to_end(name)
+                    return old
+            fresh = _build(connection, collection, old)
+            with self._lock:
+                self._snapshots[name] = fresh
+                self._snapshots.move_to_end(name)
+                self._evict()
+            return fresh
+
+    def _evict(self) -> None:
+        while len(self._snapshots) > 1 and sum(len(s.keys) for s in self._snapshots.values()) > self._max_vectors:
+            name, _ = self._snapshots.popitem(last=False)
+            self._building.pop(name, None)
+
+
+def _build(connection: Connection, collection: Collection, old: _Snapshot | None) -> _Snapshot:
+    """Build the index at a revision out of the old one and the rows that it lacks."""
+    mine = sa.and_(passages.c.tenant_id == collection.tenant_id, passages.c.collection == collection.name)
+    if old is None or old.index.d != collection.dimension:
+        old = _Snapshot(-1, np.empty(0, np.int64), _flat(collection.dimension))
+    wanted = np.fromiter(connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars(), np.int64)
+    missing = np.setdiff1d(wanted, old.keys)
+    keys, rows = old.keys, _rows(old.index)
+    stay = np.isin(keys, wanted)
+    keys, rows = keys[stay], rows[stay]
+    if len(missing):
+        query = (
+            sa.select(passages.c.passage_key, passages.c.vector)
+            .where(mine, passages.c.passage_key >= int(missing.min()), passages.c.vector.is_not(None))
+            .order_by(passages.c.passage_key)
+        )
+        found = [(key, vector) for key, vector in connection.execute(query).tuples()]
+        added = np.array([key for key, _ in found], np.int64)
+        vectors = np.frombuffer(b"".join(vector for _, vector in found), "<f4").reshape(-1, collection.dimension)
+        new = np.isin(added, missing)
+        keys, rows = np.concatenate([keys, added[new]]), np.concatenate([rows, vectors[new]])
+    flat = _flat(collection.dimension)
+    index = faiss.IndexIDMap2(flat)
+    index.add_with_ids(np.ascontiguousarray(rows, np.float32), keys)
+    return _Snapshot(collection.revision, keys, index)
+
+
+def _flat(dimension: int) -> Any:
+    return faiss.IndexFlatIP(dimension)
+
+
+def _rows(index: Any) -> NDArray[np.float32]:
+    """Return the vectors of an index without copying them."""
+    flat = faiss.downcast_index(index.index) if hasattr(index, "id_map") else index
+    if flat.ntotal == 0:
+        return np.empty((0, flat.d), np.float32)
+    return faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)

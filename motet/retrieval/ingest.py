@@ -1,0 +1,83 @@
+"""One file to rows: read, cut, made ready for both indexes. Blocking and CPU-bound: call it on a thread.
+
+What does not live here: vectors, which come from the embedder, and storing (`documents`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from motet.retrieval.base import HEADING_SEPARATOR
+from motet.retrieval.documents import NewDocument, NewPassage
+from motet.retrieval.load import load_document
+from motet.retrieval.split import Chunk, split
+from motet.storage.search import fts_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from motet.retrieval.load import FileBytes
+    from motet.settings import RetrievalSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CutDocument:
+    """A document that was read and cut."""
+
+    path: Path
+    title: str
+    chunks: Sequence[Chunk]
+    terms: Sequence[str]
+    """What the full-text index is given for each chunk."""
+
+    def embedding_texts(self) -> list[str]:
+        """Return what the embedder is given for each chunk: it stands under its headings."""
+        return [_under_headings(self.title, chunk) for chunk in self.chunks]
+
+
+def cut_document(file: FileBytes, path: Path, settings: RetrievalSettings) -> CutDocument:
+    """Load a file's bytes and cut the document into passages.
+
+    Raises:
+        DocumentUnreadable: It cannot be taken in.
+    """
+    document = load_document(file.data, path)
+    chunks = split(document, width=settings.chunk_chars, overlap=settings.overlap_chars)
+    terms = [fts_document(_under_headings(document.title, chunk)) for chunk in chunks]
+    return CutDocument(path, document.title, chunks, terms)
+
+
+def to_rows(
+    cut: CutDocument, file: FileBytes, vectors: NDArray[np.float32] | None, *, collection: str
+) -> NewDocument:
+    """Join what was cut with its vectors, shape (passages, dimension), or None without an embedder."""
+    source = str(cut.path)
+    rows = [
+        NewPassage(
+            passage_id=_passage_id(collection, source, file.content_hash, ordinal),
+            chunk=chunk,
+            terms=terms,
+            vector=None if vectors is None else vectors[ordinal].astype("<f4").tobytes(),
+        )
+        for ordinal, (chunk, terms) in enumerate(zip(cut.chunks, cut.terms, strict=True))
+    ]
+    return NewDocument(source, cut.title, file.content_hash, len(file.data), file.modified_at, rows)
+
+
+def _under_headings(title: str, chunk: Chunk) -> str:
+    heading = chunk.heading
+    if title and not heading.startswith(title):
+        heading = f"{title}{HEADING_SEPARATOR}{heading}" if heading else title
+    return f"{heading}\n{chunk.text}" if heading else chunk.text
+
+
+def _passage_id(collection: str, source: str, content_hash: str, ordinal: int) -> str:
+    """Return an id that is the same whenever the same file is taken in again."""
+    whole = "\x1f".join((collection, source, content_hash, str(ordinal)))
+    return "p_" + hashlib.sha256(whole.encode()).hexdigest()[:24]

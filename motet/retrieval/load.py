@@ -1,0 +1,131 @@
+"""Files to documents: which loader reads which ending, and what is refused before a loader sees it.
+
+What does not live here: any format (`loaders`) and finding files (`walk`). A new format is one file in
+`loaders` and one line in `LOADERS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from motet.retrieval.base import LoadedDocument
+from motet.retrieval.unreadable import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LOADERS: dict[str, str] = {
+    ".htm": "motet.retrieval.loaders.html:load",
+    ".html": "motet.retrieval.loaders.html:load",
+    ".markdown": "motet.retrieval.loaders.markdown:load",
+    ".md": "motet.retrieval.loaders.markdown:load",
+    ".pdf": "motet.retrieval.loaders.pdf:load",
+    ".text": "motet.retrieval.loaders.text:load",
+    ".txt": "motet.retrieval.loaders.text:load",
+    ".xhtml": "motet.retrieval.loaders.html:load",
+}
+"""The loader of each ending, in lower case: `load(data: bytes, path: Path) -> LoadedDocument`."""
+
+MAX_TEXT_CHARS = 20_000_000
+"""Longest text of one document; a format that packs more is refused."""
+
+_MAGIC = {
+    b"%PDF-": "a PDF",
+    b"PK\x03\x04": "a zip file (perhaps an office document)",
+    b"\x89PNG": "a picture",
+    b"GIF8": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"\x1f\x8b": "a gzip file",
+    b"\x7fELF": "a program",
+    b"\xd0\xcf\x11\xe0": "an old office document",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileBytes:
+    """What was read of a file."""
+
+    data: bytes
+    content_hash: str
+    """SHA-256 of the bytes, in hexadecimal."""
+    modified_at: float
+    """Unix seconds."""
+
+
+def is_known(path: Path) -> bool:
+    """Say whether a loader reads files with this ending."""
+    return path.suffix.lower() in LOADERS
+
+
+def read_bytes(path: Path, *, max_bytes: int) -> FileBytes:
+    """Read a regular file, and never more than `max_bytes` of it.
+
+    Raises:
+        DocumentUnreadable: It is not there, not a regular file, not allowed, empty, or too large.
+    """
+    if not is_known(path):
+        ending = f"the ending '{path.suffix}' is unknown" if path.suffix else "it has no ending"
+        raise unreadable(path, ending, f"Known are: {', '.join(sorted(LOADERS))}.")
+    try:
+        # O_NONBLOCK: opening a named pipe must not wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise unreadable(path, "it is not a regular file", "Name a file or a folder.")
+            data = file.read(max_bytes + 1) if status.st_size <= max_bytes else b""
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise unreadable(
+            path, f"it cannot be opened: {reason or error}", "Check its name and rights."
+        ) from None
+    if status.st_size > max_bytes or len(data) > max_bytes:
+        size = max(status.st_size, len(data)) / 1e6
+        raise unreadable(
+            path,
+            f"{size:.1f} MB are more than the {max_bytes / 1e6:g} MB that are taken in",
+            "Split it, or set MOTET_MAX_FILE_MB.",
+        )
+    if not data.strip():
+        raise unreadable(path, "the file is empty", "There is nothing to search in it.")
+    return FileBytes(data, hashlib.sha256(data).hexdigest(), status.st_mtime)
+
+
+def load_document(data: bytes, path: Path) -> LoadedDocument:
+    """Turn a file's bytes into a document with a title. Blocking and CPU-bound: call it on a thread.
+
+    Raises:
+        DocumentUnreadable: Its bytes are not what its ending says, or its loader cannot read them.
+    """
+    ending = path.suffix.lower()
+    kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
+    if kind and not (ending == ".pdf" and kind == "a PDF"):
+        raise unreadable(
+            path, f"it is {kind}, not what its ending '{path.suffix}' says", "Give it its right ending."
+        )
+    module, _, function = LOADERS[ending].partition(":")
+    loader: Callable[[bytes, Path], LoadedDocument] = getattr(import_module(module), function)
+    try:
+        loaded = loader(data, path)
+    except (RecursionError, MemoryError):
+        raise unreadable(
+            path, "it is built so that reading it takes too much", "Save its text instead."
+        ) from None
+    if len(loaded.text) > MAX_TEXT_CHARS:
+        raise unreadable(
+            path, f"its text has {len(loaded.text):,} characters", f"{MAX_TEXT_CHARS:,} are taken at most."
+        )
+    if not any(section.text.strip() for section in loaded.sections):
+        raise unreadable(path, "it holds no text", "There is nothing to search in it.")
+    return LoadedDocument(loaded.text, loaded.title.strip() or _name_title(path), loaded.sections)
+
+
+def _name_title(path: Path) -> str:
+    stem = path.stem.encode("utf-8", "replace").decode()
+    return " ".join("".join(c if c.isprintable() else " " for c in stem).split())

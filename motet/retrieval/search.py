@@ -1,0 +1,164 @@
+"""The search: by words (BM25) and by meaning (vectors), the two rankings fused.
+
+What does not live here: either ranking (`storage.fulltext`, `index`) and storing documents (`collection`).
+
+Fusion is weighted reciprocal rank: score(d) = sum over the rankings of weight / (60 + rank of d), ranks from 1.
+Source: G. V. Cormack, C. L. A. Clarke, S. Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
+Rank Learning Methods", SIGIR 2009. Ranks can be added where BM25 scores and cosines cannot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from motet.retrieval import documents
+from motet.retrieval.query import content_words
+from motet.storage import fulltext
+from motet.storage.search import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sqlalchemy.engine import Connection
+
+    from motet.events import Passage
+    from motet.retrieval.collection import KnowledgeBase
+    from motet.retrieval.documents import Collection
+
+RRF_K = 60
+WORDS_WEIGHT = 1.0
+MEANING_WEIGHT = 1.0
+
+DEPTH = 50
+"""How far down each ranking fusion looks."""
+
+MAX_LIMIT = 100
+MAX_QUERY_CHARS = 2_000
+"""What is longer than this is no question; its beginning is searched."""
+
+SAME_TERMS = 0.85
+"""Two passages that share this part of their terms (Jaccard) say the same: the first is enough."""
+
+
+class Rankings(NamedTuple):
+    """What each ranker found, best first: `(passage_key, score)`."""
+
+    words: list[tuple[int, float]]
+    meaning: list[tuple[int, float]]
+
+
+class HybridRetriever:
+    """Searches collections of a knowledge base; the retriever that agents are given.
+
+    Args:
+        knowledge: Whose documents.
+        collections: Which of them; one that does not exist finds nothing.
+    """
+
+    def __init__(self, knowledge: KnowledgeBase, collections: Sequence[str] = ("default",)) -> None:
+        self._knowledge = knowledge
+        self._collections = tuple(dict.fromkeys(collections))
+
+    async def search(self, query: str, *, limit: int | None = None) -> list[Passage]:
+        """Find the passages nearest to a query.
+
+        Args:
+            query: Plain text in any language; blank text returns [].
+            limit: At most this many passages, 1 to 100; `retrieval.limit` of the settings unless given.
+
+        Returns:
+            Best first with their fused scores, length 0..limit, without numbers; of passages that say the same,
+            the best. [] where nothing was ever added.
+
+        Raises:
+            Conflict: A collection's vectors were made by another model; both are named.
+        """
+        query = query.strip()[:MAX_QUERY_CHARS]
+        if not query:
+            return []
+        wanted = max(1, min(limit or self._knowledge.settings.limit, MAX_LIMIT))
+        vector = await self._vector(query)
+        return await self._knowledge.database.read(lambda c: self._find(c, query, vector, wanted))
+
+    async def _vector(self, query: str) -> NDArray[np.float32] | None:
+        embedder = self._knowledge.embedder
+        if embedder is None:
+            return None
+        return (await asyncio.to_thread(embedder.embed_queries, [query]))[0]
+
+    def _find(
+        self, connection: Connection, query: str, vector: NDArray[np.float32] | None, limit: int
+    ) -> list[Passage]:
+        """Rank, fuse and read the passages, in one transaction: all of it sees the same documents."""
+        found = self._rank(connection, query, vector, depth=max(DEPTH, limit * 3))
+        scores = fuse(
+            [
+                (WORDS_WEIGHT, [key for key, _ in found.words]),
+                (MEANING_WEIGHT, [key for key, _ in found.meaning]),
+            ]
+        )
+        best = sorted(scores, key=lambda key: (-scores[key], key))[: limit * 3]
+        passages = documents.read_passages(connection, best)
+        scored = (passages[key].model_copy(update={"score": scores[key]}) for key in best if key in passages)
+        return _distinct(scored, limit)
+
+    def _rank(
+        self, connection: Connection, query: str, vector: NDArray[np.float32] | None, *, depth: int
+    ) -> Rankings:
+        knowledge = self._knowledge
+        known = [documents.read_collection(connection, knowledge.tenant_id, name) for name in self._collections]
+        searched = [collection for collection in known if collection is not None]
+        words = fulltext.search(
+            connection,
+            documents.INDEX,
+            content_words(query),
+            limit=depth,
+            scopes=[collection.scope for collection in searched],
+        )
+        meaning: list[tuple[int, float]] = []
+        for collection in searched:
+            if vector is not None and self._has_vectors(collection):
+                meaning += knowledge.indexes.search(connection, collection, vector, limit=depth)
+        meaning.sort(key=lambda hit: (-hit[1], hit[0]))
+        return Rankings([(hit.key, hit.score) for hit in words], meaning[:depth])
+
+    def _has_vectors(self, collection: Collection) -> bool:
+        """Say whether a collection can be searched by this embedder's vectors; an empty one has none."""
+        embedder = self._knowledge.embedder
+        if embedder is None or collection.embedder == "":
+            return False
+        if collection.embedder != embedder.name:
+            raise documents.embedder_conflict(collection, embedder.name)
+        return True
+
+
+def fuse(rankings: Iterable[tuple[float, Sequence[int]]], *, k: int = RRF_K) -> dict[int, float]:
+    """Fuse rankings, each `(weight, keys best first)`, into a score for each key; higher is better."""
+    scores: dict[int, float] = {}
+    for weight, keys in rankings:
+        for rank, key in enumerate(keys, 1):
+            scores[key] = scores.get(key, 0.0) + weight / (k + rank)
+    return scores
+
+
+def _distinct(passages: Iterable[Passage], limit: int) -> list[Passage]:
+    """Keep the first of passages that say the same, up to the limit."""
+    kept: list[Passage] = []
+    seen: list[frozenset[str]] = []
+    for passage in passages:
+        mine = frozenset(terms(passage.text))
+        if any(_share(mine, other) >= SAME_TERMS for other in seen):
+            continue
+        kept.append(passage)
+        seen.append(mine)
+        if len(kept) == limit:
+            break
+    return kept
+
+
+def _share(one: frozenset[str], other: frozenset[str]) -> float:
+    union = len(one | other)
+    return len(one & other) / union if union else 1.0

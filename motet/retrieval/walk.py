@@ -1,0 +1,66 @@
+"""Which files a caller's paths mean: folders are walked, hidden files and links that lead out are left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAX_DEPTH = 32
+"""Folders deeper than this below the given one are not looked into."""
+
+
+class FoundFile(NamedTuple):
+    """A file to be taken in."""
+
+    path: Path
+    """Absolute, links resolved."""
+    named: bool
+    """The caller named the file itself; otherwise it was found in a folder."""
+
+
+def find_files(paths: Sequence[Path]) -> list[FoundFile]:
+    """Return the files of `paths`, each once, a folder's in the order of their names.
+
+    A file that is named is returned though it is hidden, or not there: reading it tells what is wrong. In a
+    folder, hidden files and folders are passed over, and so are links whose target is outside of it.
+    """
+    found: dict[Path, FoundFile] = {}
+    for path in paths:
+        whole = _resolve(path)
+        if not whole.is_dir():
+            found.setdefault(whole, FoundFile(whole, named=True))
+            continue
+        for file in _walk(whole, whole, 0):
+            found.setdefault(file, FoundFile(file, named=False))
+    return list(found.values())
+
+
+def _walk(folder: Path, root: Path, depth: int) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return  # a folder that may not be read has no files for this caller
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        target = Path(entry.path)
+        if entry.is_symlink():
+            target = _resolve(target)
+            if not target.is_relative_to(root) or target.is_dir():
+                continue  # a folder inside is walked anyway, under its own name
+        if target.is_dir():
+            if depth < MAX_DEPTH:
+                yield from _walk(target, root, depth + 1)
+        elif target.is_file():
+            yield target
+
+
+def _resolve(path: Path) -> Path:
+    try:
+        return path.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, or a name with a NUL
+        return path.absolute()

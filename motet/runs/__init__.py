@@ -1,0 +1,1 @@
+"""The engine room: one gate, one queue, one engine, one log."""

@@ -1,0 +1,184 @@
+"""The one engine: drives a claimed run's graph and writes what happens to the log.
+
+What does not live here: who claims (`worker`), what the parts of a stream mean (`translate`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langgraph.errors import GraphRecursionError
+from langgraph.types import Command
+
+from motet.errors import BudgetExceeded, LeaseLost, MotetBug, MotetError, RunError
+from motet.events import (
+    MessageCompleted,
+    RunCancelledEvent,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+)
+from motet.models.faults import map_error
+from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain
+from motet.runs.usage import UsageCounter
+from motet.runs.writer import EventWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.graph.state import CompiledStateGraph
+
+    from motet.events import Event
+    from motet.models.base import ModelSpec
+    from motet.runs.log.base import EventLog
+    from motet.runs.queue.base import Claim
+    from motet.runs.request import RunJob
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a run is executed with."""
+
+    log: EventLog
+    build_graph: Callable[[RunJob], Awaitable[CompiledStateGraph[Any, Any, Any, Any]]]
+    """Gives the graph of a job, compiled with the checkpointer."""
+    spec_of: Callable[[RunJob], ModelSpec]
+    """Says which model a job uses, for its errors' sake."""
+    max_steps: int
+    max_attempts: int
+
+    async def execute(self, claim: Claim, *, stopped: Callable[[], str | None]) -> None:
+        """Run a claimed run to its end, or on from where an earlier attempt stopped.
+
+        The run's end is in the log when this returns. Cancelling the task stops the run: when `stopped()` gives a
+        reason, the run is recorded as cancelled, else it is left as it is for another worker.
+
+        Raises:
+            LeaseLost: The run is another worker's; nothing more was written.
+        """
+        writer = EventWriter(self.log, claim)
+        try:
+            await writer.put(RunStarted(attempt=claim.attempt))
+            reason = stopped()
+            if reason is not None:
+                ending: Event = RunCancelledEvent(reason=reason)
+            elif claim.attempt > self.max_attempts:
+                raise RunError(
+                    f"The run was given up: {self.max_attempts} workers stopped while they worked on it.",
+                    attempts=claim.attempt - 1,
+                )
+            else:
+                ending = await self._drive(claim, writer)
+        except asyncio.CancelledError:
+            reason = stopped()
+            if reason is None:
+                raise
+            ending = RunCancelledEvent(reason=reason)
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001  # the worker's edge: whatever a graph raises ends its run
+            ending = RunFailed(error=_failure(error, claim, self.spec_of(claim.job)).to_dict())
+        await writer.flush(ending)
+
+    async def _drive(self, claim: Claim, writer: EventWriter) -> Event:
+        """Stream the graph into the log; return the run's last event."""
+        job = claim.job
+        graph = await self.build_graph(job)
+        config = self._config(job, writer)
+        translator = Translator()
+        if claim.fence > 1:
+            translator.skip(await self._told(job))
+        given = await _input(graph, job, config)
+        values: Any = None
+        stream: Any = graph.astream(
+            given, config, stream_mode=STREAM_MODES, subgraphs=True, durability="async"
+        )
+        async for part in stream:
+            namespace, mode, data = part
+            if mode != "values":
+                for event in translator.translate(part):
+                    await writer.put(event)
+            elif not namespace:
+                values = data
+        if translator.interrupted:
+            return RunInterrupted()
+        if values is None:  # an earlier attempt had finished but for this event
+            values = (await graph.aget_state(config)).values
+        messages = new_messages(values, _given_ids(job))
+        for event in translator.answers(messages):
+            await writer.put(event)
+        return RunCompleted(output=_output(graph, values, messages))
+
+    def _config(self, job: RunJob, writer: EventWriter) -> RunnableConfig:
+        return {
+            "configurable": {"thread_id": job.thread_id},
+            "metadata": {"run_id": job.run_id},
+            "recursion_limit": job.options.max_steps or self.max_steps,
+            "callbacks": [UsageCounter(writer.put)],
+        }
+
+    async def _told(self, job: RunJob) -> set[str]:
+        """Return the ids of the messages that an earlier attempt put into the log whole."""
+        told: set[str] = set()
+        after = 0
+        while found := await self.log.read(job.tenant_id, job.run_id, after=after):
+            told |= {r.event.message_id for r in found if isinstance(r.event, MessageCompleted)}
+            after = found[-1].seq
+        return told
+
+
+async def _input(graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob, config: RunnableConfig) -> Any:
+    """Return what to start the graph with; None goes on from the checkpoint that this run left behind.
+
+    Whether a run began is read off the newest checkpoint's run id. `state.next` would not tell: after a crash it
+    can be empty though the run is half done.
+    """
+    saver = graph.checkpointer
+    if saver is None or isinstance(saver, bool):
+        raise MotetBug(f"Graph '{job.graph}' was built without a checkpointer.")
+    newest = await saver.aget_tuple(config)
+    if newest is not None and newest.metadata.get("run_id") == job.run_id:
+        return None
+    return job.input if job.input is not None else Command(resume=job.resume)
+
+
+def _given_ids(job: RunJob) -> list[str]:
+    return [message["id"] for message in (job.input or {}).get("messages", [])]
+
+
+def _output(
+    graph: CompiledStateGraph[Any, Any, Any, Any], values: Any, messages: list[Any]
+) -> dict[str, Any]:
+    """Return the graph's output as plain JSON, of its messages only the new ones: the log stays flat."""
+    if not isinstance(values, dict):
+        return {"output": plain(values)}
+    wanted = graph.get_output_jsonschema().get("properties", {})
+    output: dict[str, Any] = {
+        key: plain(value) for key, value in values.items() if key in wanted and key != "messages"
+    }
+    if "messages" in values:
+        output["messages"] = [plain(message) for message in messages]
+    return output
+
+
+def _failure(error: Exception, claim: Claim, spec: ModelSpec) -> MotetError:
+    """Return the typed error that the log tells; the trace goes to Motet's own log."""
+    if isinstance(error, MotetError):
+        return error
+    if isinstance(error, GraphRecursionError):
+        return BudgetExceeded(
+            "The run took more steps than it may. Raise MOTET_MAX_STEPS, or ask for less at once."
+        )
+    known = map_error(error, spec)
+    if known is not None:
+        return known
+    logger.error("run %s failed", claim.job.run_id, exc_info=error)
+    text = str(error).splitlines()[0] if str(error) else ""
+    return RunError(f"{type(error).__name__}: {text}"[:500], error_type=type(error).__name__)

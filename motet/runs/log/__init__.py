@@ -1,0 +1,1 @@
+"""Event logs, behind one port."""

@@ -1,0 +1,44 @@
+"""The port of the event log: numbered events of each run, appended by its worker, read by anyone.
+
+What does not live here: what an event means (`motet.events`). A log is one file and one line in `LOGS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from motet.events import Event, Recorded
+    from motet.runs.queue.base import Claim
+
+LOGS: dict[str, str] = {"sql": "motet.runs.log.sql:SqlLog"}
+"""Known logs."""
+
+
+class EventLog(Protocol):
+    """Events of a run, numbered from 1 without gaps, durable before anyone reads them."""
+
+    async def append(self, claim: Claim, events: Sequence[Event]) -> list[Recorded]:
+        """Append events in one transaction, with what follows from them.
+
+        A `message.completed` enters the transcript; a terminal event ends the run and frees its thread. Both in
+        the same transaction: nobody sees one without the other. No events give [].
+
+        Raises:
+            LeaseLost: The run is another worker's by now, or has ended; nothing was appended.
+        """
+        ...
+
+    async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
+        """Return the events after a number, in order; [] when there are none (yet)."""
+        ...
+
+    def follow(self, tenant_id: str, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        """Yield every event after a number as it comes, whichever process appends it; end after a terminal one.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+        ...

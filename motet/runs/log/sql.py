@@ -1,0 +1,183 @@
+"""The event log on Motet's own database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from motet.errors import LeaseLost, NotFound
+from motet.events import (
+    EVENT,
+    TERMINAL,
+    Event,
+    MessageCompleted,
+    Recorded,
+    RunCancelledEvent,
+    RunCompleted,
+    RunFailed,
+    RunInterrupted,
+)
+from motet.memory import transcript
+from motet.storage.clock import db_now
+from motet.storage.tables import events as table
+from motet.storage.tables import runs, threads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from motet.runs.queue.base import Claim
+    from motet.runs.request import RunJob, RunStatus
+    from motet.settings import RunSettings
+    from motet.storage.engine import Database
+
+
+class SqlLog:
+    """An `EventLog` in the table `events`. Readers in this process are woken; others look every `poll_s`."""
+
+    def __init__(self, database: Database, settings: RunSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._readers: dict[str, set[asyncio.Event]] = {}
+
+    async def append(self, claim: Claim, events: Sequence[Event]) -> list[Recorded]:
+        """See `EventLog.append`."""
+        if not events:
+            return []
+        # Encoded here, not on the writer's thread: the write lock is held for the inserts alone.
+        encoded = [EVENT.dump_json(event).decode() for event in events]
+        recorded = await self._database.write(lambda c: _append(c, claim, events, encoded))
+        for reader in self._readers.get(claim.job.run_id, ()):
+            reader.set()
+        return recorded
+
+    async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
+        """See `EventLog.read`."""
+        query = (
+            sa.select(table.c.seq, table.c.at, table.c.event, runs.c.thread_id)
+            .join(runs, sa.and_(runs.c.tenant_id == table.c.tenant_id, runs.c.run_id == table.c.run_id))
+            .where(table.c.tenant_id == tenant_id, table.c.run_id == run_id, table.c.seq > after)
+            .order_by(table.c.seq)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return [
+            Recorded(
+                run_id=run_id,
+                thread_id=row.thread_id,
+                seq=row.seq,
+                at=row.at,
+                event=EVENT.validate_json(row.event),
+            )
+            for row in rows
+        ]
+
+    async def follow(self, tenant_id: str, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
+        """See `EventLog.follow`."""
+        exists = sa.select(runs.c.run_id).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
+        if await self._database.read(lambda c: c.execute(exists).first()) is None:
+            raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
+        woken = asyncio.Event()
+        self._readers.setdefault(run_id, set()).add(woken)
+        try:
+            while True:
+                woken.clear()
+                for recorded in await self.read(tenant_id, run_id, after=after):
+                    after = recorded.seq
+                    yield recorded
+                    if recorded.event.type in TERMINAL:
+                        return
+                try:
+                    await asyncio.wait_for(woken.wait(), self._settings.poll_s)
+                except TimeoutError:
+                    continue
+        finally:
+            readers = self._readers[run_id]
+            readers.discard(woken)
+            if not readers:
+                del self._readers[run_id]
+
+
+def insert(connection: Connection, job: RunJob, first_seq: int, encoded: Sequence[str]) -> float:
+    """Insert encoded events from `first_seq` on; return their time by the database's clock."""
+    at = connection.execute(sa.select(db_now())).scalar_one()
+    rows = [
+        {"tenant_id": job.tenant_id, "run_id": job.run_id, "seq": first_seq + i, "at": at, "event": event}
+        for i, event in enumerate(encoded)
+    ]
+    connection.execute(sa.insert(table), rows)
+    return at
+
+
+def remember(connection: Connection, job: RunJob, events: Sequence[Event]) -> None:
+    """Put the messages among the events into the transcript."""
+    for event in events:
+        if isinstance(event, MessageCompleted):
+            transcript.append(
+                connection,
+                tenant_id=job.tenant_id,
+                thread_id=job.thread_id,
+                run_id=job.run_id,
+                message_id=event.message_id,
+                role=event.role,
+                text=event.text,
+                citations=event.citations,
+            )
+
+
+def _append(
+    connection: Connection, claim: Claim, events: Sequence[Event], encoded: Sequence[str]
+) -> list[Recorded]:
+    job = claim.job
+    last = connection.execute(
+        sa.update(runs)
+        .where(
+            runs.c.tenant_id == job.tenant_id,
+            runs.c.run_id == job.run_id,
+            runs.c.fence == claim.fence,
+            runs.c.status == "running",
+        )
+        .values(last_seq=runs.c.last_seq + len(events), **_ending(events[-1]))
+        .returning(runs.c.last_seq)
+    ).scalar()
+    if last is None:
+        raise LeaseLost(f"Run {job.run_id} is another worker's, or has ended.", run_id=job.run_id)
+    first = last - len(events) + 1
+    at = insert(connection, job, first, encoded)
+    remember(connection, job, events)
+    if events[-1].type in TERMINAL:
+        one = sa.and_(threads.c.tenant_id == job.tenant_id, threads.c.thread_id == job.thread_id)
+        connection.execute(sa.update(threads).where(one).values(updated_at=db_now()))
+    return [
+        Recorded(run_id=job.run_id, thread_id=job.thread_id, seq=first + i, at=at, event=event)
+        for i, event in enumerate(events)
+    ]
+
+
+def _ending(event: Event) -> dict[str, Any]:
+    """Return the columns that a terminal event changes in its run's row; {} for any other."""
+    status: RunStatus
+    error: str | None = None
+    match event:
+        case RunCompleted():
+            status = "success"
+        case RunFailed():
+            status, error = "error", json.dumps(event.error, ensure_ascii=False)
+        case RunCancelledEvent():
+            status = "cancelled"
+        case RunInterrupted():
+            status = "interrupted"
+        case _:
+            return {}
+    return {
+        "status": status,
+        "error": error,
+        "ended_at": db_now(),
+        "worker_id": None,
+        "lease_until": None,
+        "cancel_requested": False,
+    }

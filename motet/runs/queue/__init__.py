@@ -1,0 +1,1 @@
+"""Queues of accepted runs, behind one port."""

@@ -1,0 +1,231 @@
+"""Threads, runs and transcripts as they stand on disk. Light: no graph, no model is imported here.
+
+What does not live here: making runs (`submit`) and the event log (`log`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from motet.errors import NotFound
+from motet.memory import transcript
+from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
+from motet.storage.clock import db_now
+from motet.storage.tables import runs, threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection, Row
+
+    from motet.storage.engine import Database
+
+ACTIVE = ("pending", "running")
+"""Statuses of runs that have not ended."""
+
+
+class Records:
+    """What one tenant has on disk."""
+
+    def __init__(self, database: Database, tenant_id: str) -> None:
+        self._database = database
+        self._tenant_id = tenant_id
+
+    async def threads(self, *, limit: int = 50, offset: int = 0) -> list[ThreadRecord]:
+        """Return threads, the one used last first; length 0..limit."""
+        return await self._database.read(lambda c: self._threads(c, limit=limit, offset=offset))
+
+    async def last_thread(self) -> ThreadRecord | None:
+        """Return the thread that was used last, or None when there is none."""
+        found = await self.threads(limit=1)
+        return found[0] if found else None
+
+    async def thread(self, name: str) -> ThreadRecord:
+        """Find a thread by its id, the first characters of its id, or its title.
+
+        Raises:
+            NotFound: None has it, or more than one begins with it.
+        """
+        return await self._database.read(lambda c: self._thread(c, name))
+
+    async def messages(self, thread_id: str, *, limit: int = 200) -> list[MessageRecord]:
+        """Return the newest `limit` messages of a thread's transcript, oldest first."""
+        rows = await self._database.read(
+            lambda c: transcript.read(c, self._tenant_id, thread_id, limit=limit)
+        )
+        return [_message(row) for row in rows]
+
+    async def search(self, query: str, *, limit: int = 20) -> list[tuple[ThreadRecord, MessageRecord]]:
+        """Search every transcript, best first, in Chinese and English; blank text gives []."""
+
+        def work(connection: Connection) -> list[tuple[ThreadRecord, MessageRecord]]:
+            found = transcript.search(connection, self._tenant_id, query, limit=limit)
+            owners = {row.thread_id for row in found}
+            by_id = {t.thread_id: t for t in self._threads(connection, thread_ids=owners)} if owners else {}
+            return [(by_id[row.thread_id], _message(row)) for row in found]
+
+        return await self._database.read(work)
+
+    async def runs(self, thread_id: str | None = None, *, limit: int = 50) -> list[RunRecord]:
+        """Return runs, the newest first; length 0..limit."""
+        query = sa.select(runs).where(runs.c.tenant_id == self._tenant_id)
+        if thread_id is not None:
+            query = query.where(runs.c.thread_id == thread_id)
+        query = query.order_by(runs.c.position.desc()).limit(limit)
+        return await self._database.read(lambda c: [_run(row) for row in c.execute(query)])
+
+    async def run(self, run_id: str) -> RunRecord:
+        """Return one run, by its id or the first characters of it.
+
+        Raises:
+            NotFound: None has it, or more than one begins with it.
+        """
+        query = (
+            sa.select(runs)
+            .where(runs.c.tenant_id == self._tenant_id, runs.c.run_id.startswith(run_id, autoescape=True))
+            .limit(2)
+        )
+        found = await self._database.read(lambda c: c.execute(query).all())
+        return _run(_only(found, f"run '{run_id}'", "motet runs list"))
+
+    async def unfinished(self, thread_id: str) -> list[RunRecord]:
+        """Return the runs of a thread that have not ended, oldest first."""
+        query = (
+            sa.select(runs)
+            .where(
+                runs.c.tenant_id == self._tenant_id,
+                runs.c.thread_id == thread_id,
+                runs.c.status.in_(ACTIVE),
+            )
+            .order_by(runs.c.position)
+        )
+        return await self._database.read(lambda c: [_run(row) for row in c.execute(query)])
+
+    async def rename_thread(self, thread_id: str, title: str) -> None:
+        """Give a thread another title.
+
+        Raises:
+            NotFound: There is no such thread.
+        """
+        change = sa.update(threads).values(title=title.strip())
+        await self._on_thread(thread_id, lambda c, one: c.execute(change.where(one)).rowcount)
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread with its runs, events and transcript. Its checkpoints are the saver's to delete.
+
+        Raises:
+            NotFound: There is no such thread.
+        """
+
+        def work(connection: Connection, one: sa.ColumnElement[bool]) -> int:
+            transcript.delete(connection, self._tenant_id, thread_id)
+            return connection.execute(sa.delete(threads).where(one)).rowcount
+
+        await self._on_thread(thread_id, work)
+
+    async def _on_thread(
+        self, thread_id: str, work: Callable[[Connection, sa.ColumnElement[bool]], int]
+    ) -> None:
+        one = sa.and_(threads.c.tenant_id == self._tenant_id, threads.c.thread_id == thread_id)
+        if not await self._database.write(lambda c: work(c, one)):
+            raise NotFound(f"There is no thread '{thread_id}'. 'motet threads list' shows them.")
+
+    def _threads(
+        self,
+        connection: Connection,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+        thread_ids: set[str] | None = None,
+        where: sa.ColumnElement[bool] | None = None,
+    ) -> list[ThreadRecord]:
+        mine = sa.and_(runs.c.tenant_id == threads.c.tenant_id, runs.c.thread_id == threads.c.thread_id)
+        active = sa.exists().where(mine, runs.c.status.in_(ACTIVE))
+        newest = (
+            sa.select(runs.c.status).where(mine).order_by(runs.c.position.desc()).limit(1).scalar_subquery()
+        )
+        query = (
+            sa.select(threads, active.label("active"), newest.label("newest"))
+            .where(threads.c.tenant_id == self._tenant_id)
+            .order_by(threads.c.updated_at.desc())
+            .offset(offset)
+        )
+        if limit is not None:
+            query = query.limit(limit)
+        if thread_ids is not None:
+            query = query.where(threads.c.thread_id.in_(thread_ids))
+        if where is not None:
+            query = query.where(where)
+        return [_thread(row) for row in connection.execute(query)]
+
+    def _thread(self, connection: Connection, name: str) -> ThreadRecord:
+        exact = self._threads(connection, where=threads.c.thread_id == name)
+        if exact:
+            return exact[0]
+        begins = threads.c.thread_id.startswith(name, autoescape=True) if len(name) >= 4 else sa.false()
+        found = self._threads(connection, where=sa.or_(threads.c.title == name, begins), limit=2)
+        return _only(found, f"thread '{name}'", "motet threads list")
+
+
+def lock_thread(connection: Connection, tenant_id: str, thread_id: str) -> Row[Any] | None:
+    """Return a thread's row and keep others from changing it until the transaction ends."""
+    query = sa.select(threads).where(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    return connection.execute(query.with_for_update()).first()
+
+
+def touch_thread(connection: Connection, tenant_id: str, thread_id: str, **values: Any) -> None:
+    """Say that a thread was used now, and change other columns of its row."""
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    connection.execute(sa.update(threads).where(one).values(updated_at=db_now(), **values))
+
+
+def _only(found: Any, what: str, where: str) -> Any:
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotFound(f"There is no {what}. '{where}' shows them.")
+    raise NotFound(f"More than one answers to {what}: write more of its id. '{where}' shows them.")
+
+
+def _thread(row: Row[Any]) -> ThreadRecord:
+    waits = row.newest == "interrupted"
+    return ThreadRecord(
+        thread_id=row.thread_id,
+        title=row.title,
+        graph=row.graph,
+        metadata=json.loads(row.metadata),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        messages=row.last_message_seq,
+        status="busy" if row.active else "interrupted" if waits else "idle",
+    )
+
+
+def _run(row: Row[Any]) -> RunRecord:
+    return RunRecord(
+        run_id=row.run_id,
+        thread_id=row.thread_id,
+        graph=row.graph,
+        status=row.status,
+        attempt=row.attempt,
+        error=json.loads(row.error) if row.error else None,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        last_seq=row.last_seq,
+    )
+
+
+def _message(row: Row[Any]) -> MessageRecord:
+    return MessageRecord(
+        seq=row.seq,
+        message_id=row.message_id,
+        run_id=row.run_id,
+        role=row.role,
+        text=row.text,
+        citations=json.loads(row.citations),
+        created_at=row.created_at,
+    )

@@ -1,0 +1,127 @@
+"""What is asked and what is granted: frozen values that cross the queue.
+
+What does not live here: the checks (`submit`) and the doing (`execute`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from motet.events import Passage
+
+RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
+
+Multitask = Literal["enqueue", "reject", "interrupt"]
+"""What a new run does while its thread is busy: wait its turn, be refused, or stop the one that is active."""
+
+LOCAL_TENANT = "local"
+LOCAL_OWNER = "me"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Caller(_Frozen):
+    """Who asks. The command line is the local tenant's owner, who may do everything."""
+
+    tenant_id: str = LOCAL_TENANT
+    owner_id: str = LOCAL_OWNER
+    scopes: frozenset[str] = frozenset({"*"})
+
+
+class RunOptions(_Frozen):
+    """What a caller may choose for one run."""
+
+    model: str | None = None
+    """Model spec for every role; the settings' unless given."""
+    tools: list[str] | None = None
+    """Only these tools; all that the graph has unless given."""
+    collections: list[str] | None = None
+    """Only these collections of documents; the default one unless given."""
+    max_steps: int | None = None
+
+
+class RunRequest(_Frozen):
+    """A run as a door decoded it: asked, not granted."""
+
+    caller: Caller = Caller()
+    graph: str | None = None
+    thread_id: str | None = None
+    """The thread to go on with; a new one unless given."""
+    create_thread: bool = False
+    """Make the thread when `thread_id` names none, instead of refusing."""
+    input: dict[str, Any] | None = None
+    """The graph's input as plain JSON, `{"messages": [{"role": "user", "content": "…"}]}`."""
+    resume: Any = None
+    """Answer to an interrupt; with it there is no input."""
+    options: RunOptions = RunOptions()
+    multitask: Multitask = "enqueue"
+    idempotency_key: str | None = Field(default=None, max_length=255)
+    metadata: dict[str, Any] = {}
+
+
+class RunJob(_Frozen):
+    """A run as the gate granted it: everything that the engine needs, and nothing that can change."""
+
+    tenant_id: str
+    owner_id: str
+    run_id: str
+    thread_id: str
+    graph: str
+    input: dict[str, Any] | None
+    resume: Any = None
+    options: RunOptions
+    metadata: dict[str, Any] = {}
+
+
+class Accepted(_Frozen):
+    """The gate's answer: the run is on disk."""
+
+    run_id: str
+    thread_id: str
+    created: bool = True
+    """False when the idempotency key named an earlier run."""
+
+
+class RunRecord(_Frozen):
+    """A run as it stands on disk."""
+
+    run_id: str
+    thread_id: str
+    graph: str
+    status: RunStatus
+    attempt: int
+    error: dict[str, Any] | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    last_seq: int
+
+
+class MessageRecord(_Frozen):
+    """A message of a thread's transcript."""
+
+    seq: int
+    """From 1 in its thread."""
+    message_id: str
+    run_id: str
+    role: str
+    text: str
+    citations: list[Passage]
+    created_at: float
+
+
+class ThreadRecord(_Frozen):
+    """A thread as it stands on disk."""
+
+    thread_id: str
+    title: str
+    graph: str
+    metadata: dict[str, Any]
+    created_at: float
+    updated_at: float
+    messages: int
+    status: Literal["idle", "busy", "interrupted"]

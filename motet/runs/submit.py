@@ -1,0 +1,260 @@
+"""The one gate. Every run, from every door, begins with `Gate.submit`.
+
+What does not live here: dialects (the doors decode) and work (the engine). The gate checks, resolves, merges,
+freezes and saves; when it returns, the run is on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, did_you_mean
+from motet.events import EVENT, Event, MessageCompleted, RunAccepted
+from motet.models.base import ModelSpec
+from motet.runs.log import sql as log
+from motet.runs.records import ACTIVE, lock_thread, touch_thread
+from motet.runs.request import Accepted, Caller, RunJob, RunRequest
+from motet.storage.clock import db_now
+from motet.storage.tables import runs, threads
+from motet.tools.base import known_tools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from langchain_core.messages import BaseMessage
+    from sqlalchemy.engine import Connection
+
+    from motet.storage.engine import Database
+
+MAX_INPUT_BYTES = 4 * 1024 * 1024
+"""Largest input of one run, as JSON."""
+
+TITLE_CHARS = 60
+
+
+class Gate:
+    """Admits runs. `graphs` are the names that exist; `on_accepted` is told after each commit."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        graphs: Iterable[str],
+        default_graph: str,
+        on_accepted: Callable[[RunJob], None],
+    ) -> None:
+        self._database = database
+        self._graphs = sorted(graphs)
+        self._default_graph = default_graph
+        self._on_accepted = on_accepted
+
+    async def submit(self, request: RunRequest) -> Accepted:
+        """Admit a run: its row and its whole input are committed before this returns.
+
+        A repeated call with the same idempotency key and the same request gives the first call's run.
+
+        Raises:
+            PermissionRefused: The caller may not start runs.
+            NotFound: No such graph, thread or tool.
+            InvalidInput: The input, the model or the answer has the wrong shape.
+            Conflict: The thread is busy and `multitask` is `reject`, or the idempotency key has another body.
+        """
+        _authorize(request.caller)
+        job = self._grant(request)
+        accepted = await self._database.write(lambda c: _save(c, request, job))
+        if accepted.created:
+            self._on_accepted(job)
+        return accepted
+
+    def _grant(self, request: RunRequest) -> RunJob:
+        graph = request.graph or self._default_graph
+        if graph not in self._graphs:
+            raise NotFound(f"Unknown graph '{graph}'.{did_you_mean(graph, self._graphs)}", graph=graph)
+        _check_options(request)
+        if (request.input is None) == (request.resume is None):
+            raise InvalidInput(
+                "A run needs either an input or an answer to an interrupt (resume), and not both."
+            )
+        return RunJob(
+            tenant_id=request.caller.tenant_id,
+            owner_id=request.caller.owner_id,
+            run_id=str(uuid.uuid4()),
+            thread_id=request.thread_id or str(uuid.uuid4()),
+            graph=graph,
+            input=None if request.input is None else _check_input(request.input),
+            resume=request.resume,
+            options=request.options,
+            metadata=request.metadata,
+        )
+
+
+def _authorize(caller: Caller) -> None:
+    if not caller.scopes & {"*", "runs:write"}:
+        raise PermissionRefused("This caller may not start runs: the scope runs:write is needed.")
+
+
+def _check_options(request: RunRequest) -> None:
+    if request.options.model is not None:
+        ModelSpec.parse(request.options.model)
+    known = known_tools()
+    for name in request.options.tools or ():
+        if name not in known:
+            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, known)}", tool=name)
+
+
+def _check_input(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the input with its messages in one form, each with an id, so that a repeated start adds none twice."""
+    if "messages" in value:
+        value = value | {"messages": [_dump(message) for message in _read_messages(value["messages"])]}
+    try:
+        encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"The input is not plain JSON: {error}") from None
+    if len(encoded) > MAX_INPUT_BYTES:
+        raise InvalidInput(f"The input has {len(encoded)} bytes; at most {MAX_INPUT_BYTES} are taken.")
+    # A lone surrogate is no text: no database stores it, no client reads it. It becomes U+FFFD.
+    return json.loads(encoded.decode("utf-8", "replace"))
+
+
+def _read_messages(raw: Any) -> list[BaseMessage]:
+    from langchain_core.messages import convert_to_messages  # noqa: PLC0415  # doors that only list need none
+
+    items: list[Any] = raw if isinstance(raw, list) else [raw]
+    if not items:
+        raise InvalidInput(
+            "The input has no messages: give at least one, like {'role': 'user', 'content': '…'}."
+        )
+    try:
+        return convert_to_messages(items)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"A message has the wrong shape: {reason}. Write {{'role': 'user', 'content': '…'}}."
+        ) from None
+
+
+def _dump(message: BaseMessage) -> dict[str, Any]:
+    if not message.id:
+        message.id = str(uuid.uuid4())
+    return message.model_dump(mode="json", exclude_defaults=True) | {
+        "type": message.type,
+        "content": message.content,
+    }
+
+
+def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
+    """Store the run, its first events and its messages in one transaction."""
+    request_hash = hashlib.sha256(
+        request.model_dump_json(exclude={"caller", "idempotency_key"}).encode("utf-8", "surrogatepass")
+    ).hexdigest()
+    thread = lock_thread(connection, job.tenant_id, job.thread_id)
+    earlier = _earlier(connection, request, request_hash)
+    if earlier is not None:
+        return earlier
+    if thread is None:
+        if request.thread_id and not request.create_thread:
+            raise NotFound(
+                f"There is no thread '{request.thread_id}'. 'motet threads list' shows them.",
+                thread_id=request.thread_id,
+            )
+        _make_thread(connection, job)
+    _make_room(connection, request, job)
+    events = _first_events(job)
+    connection.execute(
+        sa.insert(runs).values(
+            tenant_id=job.tenant_id,
+            run_id=job.run_id,
+            thread_id=job.thread_id,
+            owner_id=job.owner_id,
+            graph=job.graph,
+            job=job.model_dump_json(),
+            status="pending",
+            last_seq=len(events),
+            idempotency_key=request.idempotency_key,
+            request_hash=request_hash,
+            created_at=db_now(),
+        )
+    )
+    log.insert(connection, job, 1, [EVENT.dump_json(event).decode() for event in events])
+    log.remember(connection, job, events)
+    touch_thread(connection, job.tenant_id, job.thread_id, graph=job.graph)
+    return Accepted(run_id=job.run_id, thread_id=job.thread_id)
+
+
+def _earlier(connection: Connection, request: RunRequest, request_hash: str) -> Accepted | None:
+    if request.idempotency_key is None:
+        return None
+    row = connection.execute(
+        sa.select(runs.c.run_id, runs.c.thread_id, runs.c.request_hash).where(
+            runs.c.tenant_id == request.caller.tenant_id, runs.c.idempotency_key == request.idempotency_key
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.request_hash != request_hash:
+        raise Conflict(
+            f"The idempotency key '{request.idempotency_key}' was used for another request (run {row.run_id})."
+        )
+    return Accepted(run_id=row.run_id, thread_id=row.thread_id, created=False)
+
+
+def _make_thread(connection: Connection, job: RunJob) -> None:
+    connection.execute(
+        sa.insert(threads).values(
+            tenant_id=job.tenant_id,
+            thread_id=job.thread_id,
+            owner_id=job.owner_id,
+            title=_title(job),
+            graph=job.graph,
+            created_at=db_now(),
+            updated_at=db_now(),
+        )
+    )
+
+
+def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None:
+    """Apply the multitask strategy to a busy thread; a run that is to stop is told by its row."""
+    active = sa.and_(
+        runs.c.tenant_id == job.tenant_id, runs.c.thread_id == job.thread_id, runs.c.status.in_(ACTIVE)
+    )
+    busy = list(connection.execute(sa.select(runs.c.run_id).where(active)).scalars())
+    if busy and request.multitask == "reject":
+        raise Conflict(f"Thread {job.thread_id} is busy with run {busy[0]}.", thread_id=job.thread_id)
+    if busy and request.multitask == "interrupt":
+        connection.execute(sa.update(runs).where(active).values(cancel_requested=True, not_before=0))
+
+
+def _first_events(job: RunJob) -> list[Event]:
+    """Return the events that acceptance itself writes: the input, and the user's messages in it."""
+    accepted = RunAccepted(
+        graph=job.graph, input=job.input if job.input is not None else {"resume": job.resume}
+    )
+    return [accepted, *(_completed(m) for m in _user_messages(job))]
+
+
+def _completed(message: dict[str, Any]) -> MessageCompleted:
+    return MessageCompleted(message_id=message["id"], role="user", text=_text(message["content"]))
+
+
+def _user_messages(job: RunJob) -> list[dict[str, Any]]:
+    found = (job.input or {}).get("messages", [])
+    return [message for message in found if message.get("type") == "human"]
+
+
+def _title(job: RunJob) -> str:
+    words = " ".join(_text(m["content"]) for m in _user_messages(job)[:1]).split()
+    line = " ".join(words)
+    return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
+
+
+def _text(content: Any) -> str:
+    """Return the text of a message's content, which is a string or a list of blocks."""
+    if isinstance(content, str):
+        return content
+    blocks: list[Any] = content
+    return "".join(b if isinstance(b, str) else b.get("text", "") for b in blocks)

@@ -1,0 +1,145 @@
+"""From LangGraph's stream to Motet's events. The only file that knows the shape of LangGraph's parts.
+
+Tool calls and answers are read off the messages that nodes return, so that anybody's graph speaks the same events
+as Motet's own. What only Motet's graphs know (plans, steps, passages) they write to the stream as events.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+
+from motet.events import (
+    CITATIONS_KEY,
+    Custom,
+    Event,
+    InterruptRequested,
+    MessageCompleted,
+    MessageDelta,
+    Passage,
+    ToolCompleted,
+    ToolStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from langgraph.types import StreamMode
+
+_EVENT_TYPES: tuple[type, ...] = get_args(get_args(Event)[0])
+
+STREAM_MODES: list[StreamMode] = ["updates", "messages", "custom", "values"]
+"""What the engine asks LangGraph for."""
+
+
+class Translator:
+    """Turns the parts of one run's stream into events, each thing once.
+
+    A sub-graph and its parent both report the same message; the first report counts.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._interrupts: set[str] = set()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the graph stopped to ask somebody."""
+        return bool(self._interrupts)
+
+    def translate(self, part: tuple[tuple[str, ...], str, Any]) -> Iterator[Event]:
+        """Yield the events of one `(namespace, mode, data)` part of `astream(subgraphs=True)`."""
+        namespace, mode, data = part
+        if mode == "messages":
+            yield from self._delta(data)
+        elif mode == "custom":
+            yield data if isinstance(data, _EVENT_TYPES) else Custom(data=plain(data))
+        elif mode == "updates":
+            for node, update in data.items():
+                if node == "__interrupt__":
+                    yield from self._ask(update)
+                else:
+                    for message in _messages(update):
+                        yield from self._message(message, root=not namespace)
+
+    def answers(self, messages: Iterable[BaseMessage]) -> Iterator[Event]:
+        """Yield the answers among `messages` that were not told yet; used at the end, and after a crash."""
+        for message in messages:
+            yield from self._message(message, root=True)
+
+    def skip(self, message_ids: Iterable[str]) -> None:
+        """Take messages as told: the log has them from an earlier attempt."""
+        self._seen.update(message_ids)
+
+    def _delta(self, data: tuple[BaseMessage, dict[str, Any]]) -> Iterator[Event]:
+        chunk, _metadata = data
+        if isinstance(chunk, AIMessageChunk) and chunk.text and chunk.id:
+            yield MessageDelta(message_id=chunk.id, text=chunk.text)
+
+    def _message(self, message: BaseMessage, *, root: bool) -> Iterator[Event]:
+        if isinstance(message, AIMessage):
+            for call in message.tool_calls:
+                call_id = call["id"] or f"{message.id}:{call['name']}"
+                if self._first(f"call:{call_id}"):
+                    yield ToolStarted(tool_call_id=call_id, name=call["name"], arguments=call["args"])
+            answered = root and message.text and not message.tool_calls
+            if answered and message.id and self._first(message.id):
+                raw = message.additional_kwargs.get(CITATIONS_KEY, [])
+                citations = [Passage.model_validate(passage) for passage in raw]
+                yield MessageCompleted(
+                    message_id=message.id, role="assistant", text=message.text, citations=citations
+                )
+        elif isinstance(message, ToolMessage) and self._first(f"result:{message.tool_call_id}"):
+            yield ToolCompleted(
+                tool_call_id=message.tool_call_id,
+                name=message.name or "",
+                content=message.text,
+                status="error" if message.status == "error" else "success",
+            )
+
+    def _ask(self, interrupts: Iterable[Any]) -> Iterator[Event]:
+        for interrupt in interrupts:
+            if interrupt.id not in self._interrupts:
+                self._interrupts.add(interrupt.id)
+                yield InterruptRequested(interrupt_id=interrupt.id, value=plain(interrupt.value))
+
+    def _first(self, key: str) -> bool:
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+
+def plain(value: Any) -> Any:
+    """Return a graph's value as plain JSON: messages and models as dicts, what is unknown as its text."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, BaseMessage):
+        return value.model_dump(mode="json")
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    return str(value)
+
+
+def new_messages(values: Any, known_ids: Iterable[str]) -> list[BaseMessage]:
+    """Return the messages of a graph's output that came after the last of `known_ids`; all when none is there."""
+    messages = list(_messages(values))
+    known = set(known_ids)
+    last = max((i for i, message in enumerate(messages) if message.id in known), default=-1)
+    return messages[last + 1 :]
+
+
+def _messages(update: Any) -> Iterator[BaseMessage]:
+    if isinstance(update, dict):
+        found: Any = update.get("messages", ())
+        for message in found if isinstance(found, list) else [found]:
+            if isinstance(message, BaseMessage):
+                yield message
+    elif isinstance(update, list | tuple):
+        for item in update:
+            yield from _messages(item)

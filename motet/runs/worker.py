@@ -1,0 +1,148 @@
+"""A worker: claims runs, executes them side by side, keeps their leases, stops them when asked.
+
+What does not live here: what a run does (`execute`) and the order of runs (`queue`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from motet.errors import LeaseLost, MotetError
+from motet.runs.queue.owner import worker_id
+
+if TYPE_CHECKING:
+    from motet.runs.execute import Engine
+    from motet.runs.queue.base import Claim, RunQueue
+    from motet.settings import RunSettings
+
+logger = logging.getLogger(__name__)
+
+WATCH_S = 0.25
+"""How often a worker looks for runs to stop, and for runs that other processes left."""
+
+
+@dataclass(slots=True)
+class _Active:
+    claim: Claim
+    task: asyncio.Task[None]
+    stop_reason: str | None = None
+
+
+class Worker:
+    """Works on runs until it is closed. `threads` None takes any run; a set takes only runs of those threads."""
+
+    def __init__(
+        self, queue: RunQueue, engine: Engine, settings: RunSettings, *, threads: set[str] | None = None
+    ) -> None:
+        self.worker_id = worker_id()
+        self._queue = queue
+        self._engine = engine
+        self._settings = settings
+        self._threads = threads
+        self._active: dict[str, _Active] = {}
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to claim runs, those of workers that are gone first."""
+        await self._queue.recover(self.worker_id)
+        self._loops = [
+            asyncio.create_task(self._claim_loop(), name="motet-claim"),
+            asyncio.create_task(self._watch_loop(), name="motet-watch"),
+            asyncio.create_task(self._heartbeat_loop(), name="motet-heartbeat"),
+        ]
+
+    def wake(self, thread_id: str) -> None:
+        """Say that a run was accepted for a thread."""
+        if self._threads is not None:
+            self._threads.add(thread_id)
+        self._wake.set()
+
+    async def stop(self, run_id: str, reason: str) -> None:
+        """Stop a run that this worker works on; nothing happens when it does not."""
+        active = self._active.get(run_id)
+        if active is not None and active.stop_reason is None:
+            active.stop_reason = reason
+            active.task.cancel()
+
+    async def aclose(self) -> None:
+        """Stop claiming, give unfinished runs back to the queue, and return when nothing runs any more."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        self._loops = []
+        unfinished = list(self._active.values())
+        for active in unfinished:
+            active.task.cancel()
+        await asyncio.gather(*(active.task for active in unfinished), return_exceptions=True)
+
+    async def _claim_loop(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                while len(self._active) < self._settings.concurrency and await self._claim_one():
+                    pass
+            except MotetError as error:  # a database that is locked or gone for a while
+                logger.warning("cannot claim runs: %s", error.message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), WATCH_S)
+
+    async def _claim_one(self) -> bool:
+        claim = await self._queue.claim(self.worker_id, thread_ids=self._threads)
+        if claim is None:
+            return False
+        run_id = claim.job.run_id
+        active = _Active(claim, asyncio.create_task(self._execute(claim), name=f"motet-run-{run_id}"))
+        self._active[run_id] = active
+        return True
+
+    async def _execute(self, claim: Claim) -> None:
+        run_id = claim.job.run_id
+        try:
+            if run_id in await self._queue.cancels([run_id]):
+                self._active[run_id].stop_reason = "cancelled before it began"
+            await self._engine.execute(claim, stopped=lambda: self._active[run_id].stop_reason)
+        except asyncio.CancelledError:
+            with contextlib.suppress(MotetError):
+                await self._queue.release(claim)
+            raise
+        except LeaseLost:
+            logger.warning("run %s was taken over by another worker", run_id)
+        except MotetError as error:
+            # The end of the run could not be written: its lease ends and a worker takes it up again.
+            logger.error("run %s: %s", run_id, error.message)  # noqa: TRY400  # typed, no trace wanted
+        finally:
+            self._active.pop(run_id, None)
+            self._wake.set()
+
+    async def _watch_loop(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if not self._active:
+                continue
+            try:
+                for run_id in await self._queue.cancels(list(self._active)):
+                    await self.stop(run_id, "cancelled")
+            except MotetError as error:
+                logger.warning("cannot look for runs to stop: %s", error.message)
+
+    async def _heartbeat_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_s)
+            before = dict(self._active)
+            try:
+                await self._queue.recover(self.worker_id)
+                if not before:
+                    continue
+                pulses = {pulse.run_id: pulse.fence for pulse in await self._queue.heartbeat(self.worker_id)}
+            except MotetError as error:
+                logger.warning("cannot renew leases: %s", error.message)
+                continue
+            for run_id, active in before.items():
+                ended = self._active.get(run_id) is not active
+                if not ended and pulses.get(run_id) != active.claim.fence:
+                    active.task.cancel()  # without a reason: another worker owns the run

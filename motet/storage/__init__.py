@@ -1,0 +1,1 @@
+"""Foundations: one SQLAlchemy engine, the tables, the migrations, and search terms for full text."""

@@ -1,0 +1,235 @@
+"""The one database engine: short reads on a few threads, every write through one writer with group commit.
+
+What does not live here: what is stored. Rooms pass functions that take a `Connection`.
+
+Why one writer: SQLite has one write lock. Writers that queue inside the process wait fairly and share a commit
+(and its fsync); writers that meet at the file back off at random. Every writing transaction is BEGIN IMMEDIATE,
+since one that starts by reading fails at once when another writer was faster, whatever the timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+
+from motet.errors import DatabaseForeign, DatabaseFull, DatabaseUnavailable, MotetError, StorageError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection, Engine
+
+    from motet.settings import StorageSettings
+
+T = TypeVar("T")
+
+GROUP_MAX = 64
+"""At most this many writes share one commit."""
+
+
+@dataclass(slots=True)
+class _Write:
+    work: Callable[[Connection], Any]
+    done: Future[Any]
+
+
+class Database:
+    """One database for the whole app. `close()` it; a closed one refuses work.
+
+    Reads and writes are functions of a `Connection`; they must be short, and must not call back into the
+    database. A write runs in a transaction of its own kind: it may share its commit with others, but when it
+    raises, its changes alone are undone. `write` returns only after the commit.
+    """
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self.url = settings.database_url
+        self.engine = _create_engine(settings)
+        self._reads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="motet-read")
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a reading connection and return what it returns."""
+        return await asyncio.get_running_loop().run_in_executor(self._reads, self.read_sync, work)
+
+    def read_sync(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a reading connection, on the calling thread."""
+        try:
+            with self.engine.connect() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            raise translate(error, self.url) from error
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Queue `work` for the writer; return its value after the commit."""
+        return await asyncio.wrap_future(self._submit(work))
+
+    def write_sync(self, work: Callable[[Connection], T]) -> T:
+        """Queue `work` for the writer and wait for the commit. Never call it on an event loop's thread."""
+        return self._submit(work).result()
+
+    def close(self) -> None:
+        """Finish queued writes and close every connection. A second call does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            writer = self._writer
+        if writer is not None:
+            self._queue.put(None)
+            writer.join()
+        self._reads.shutdown(wait=True)
+        self.engine.dispose()
+
+    def _submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        write = _Write(work, Future())
+        with self._lock:
+            if self._closed:
+                raise StorageError("The database is closed.")
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_loop, name="motet-writer", daemon=True)
+                self._writer.start()
+            self._queue.put(write)
+        return write.done
+
+    def _write_loop(self) -> None:
+        running = True
+        while running:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch = [first]
+            while len(batch) < GROUP_MAX:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    running = False
+                    break
+                batch.append(more)
+            self._commit([write for write in batch if write.done.set_running_or_notify_cancel()])
+
+    def _commit(self, batch: list[_Write]) -> None:
+        """Run a batch in one transaction; on a failed commit every write of it fails."""
+        results: list[tuple[_Write, Any, BaseException | None]] = []
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                alone = len(batch) == 1
+                results.extend((write, *_run(connection, write, alone=alone)) for write in batch)
+                if alone and results[0][2] is not None:
+                    connection.rollback()
+        except BaseException as error:  # noqa: BLE001  # the writer is an edge: the caller gets it
+            failure = translate(error, self.url) if isinstance(error, DBAPIError) else error
+            for write in batch:
+                write.done.set_exception(failure)
+            return
+        for write, value, error in results:
+            if error is None:
+                write.done.set_result(value)
+            else:
+                write.done.set_exception(
+                    translate(error, self.url) if isinstance(error, DBAPIError) else error
+                )
+
+
+def _run(connection: Connection, write: _Write, *, alone: bool) -> tuple[Any, BaseException | None]:
+    """Run one write of a batch, undoing it alone when it raises."""
+    try:
+        if alone:
+            return write.work(connection), None
+        with connection.begin_nested():
+            return write.work(connection), None
+    except OperationalError:
+        raise  # the whole transaction is in doubt: locked, full, connection lost
+    except Exception as error:  # noqa: BLE001  # the caller gets it
+        return None, error
+
+
+def _create_engine(settings: StorageSettings) -> Engine:
+    try:
+        url = sa.make_url(settings.database_url)
+    except ArgumentError:
+        raise DatabaseForeign(
+            f"MOTET_DATABASE_URL '{settings.database_url}' is not a database URL, like sqlite:////path/motet.db "
+            "or postgresql+psycopg://user@host/name."
+        ) from None
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=8)
+    if url.database and url.database != ":memory:":
+        _make_folder(url.database)
+    engine = sa.create_engine(
+        url,
+        pool_size=6,
+        connect_args={
+            "timeout": settings.busy_timeout_s,
+            "check_same_thread": False,
+            "isolation_level": None,
+        },
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={settings.synchronous}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        writes = threading.current_thread().name == "motet-writer"
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _make_folder(database: str) -> None:
+    from pathlib import Path  # noqa: PLC0415
+
+    folder = Path(database).expanduser().absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"The data folder {folder} cannot be made: {error.strerror}. Set MOTET_HOME to a folder you may write."
+        ) from None
+
+
+def translate(error: DBAPIError, url: str) -> MotetError:
+    """Map a driver's error to Motet's tree, naming the database."""
+    text = str(error.orig).lower()
+    where = sa.make_url(url).render_as_string(hide_password=True)
+    if "full" in text or "no space" in text:
+        return DatabaseFull(f"No space is left for the database {where}: free some, then try again.")
+    if "not a database" in text or "malformed" in text or "corrupt" in text:
+        return DatabaseForeign(
+            f"{where} is not a Motet database, or it is damaged: {error.orig}. It was left as it is."
+        )
+    if "readonly" in text or "read-only" in text:
+        return DatabaseUnavailable(f"The database {where} is read-only. Make it writable, or set MOTET_HOME.")
+    if "locked" in text or "busy" in text:
+        return DatabaseUnavailable(f"The database {where} is locked by another program. Try again.")
+    if isinstance(error, OperationalError):
+        return DatabaseUnavailable(f"The database {where} cannot be used: {error.orig}")
+    if isinstance(error, DatabaseError):
+        return StorageError(f"The database {where} refused a statement: {error.orig}")
+    return StorageError(f"The database {where} failed: {error.orig}")

@@ -1,0 +1,170 @@
+"""Seals on stored bytes: what Motet did not write, or wrote for another row, is refused before it is parsed.
+
+What does not live here: what the bytes mean. A sealed blob is `version (1 byte) | key id (2) | tag (16) | data`;
+the tag is HMAC-SHA256 over the header, the tenant, the table, the row's id and the data, cut to 128 bits
+(RFC 2104, section 5). Whoever can write the database can delete a row or put back an older one, not forge one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from motet.errors import SettingInvalid, StateCorrupt, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from motet.settings import StorageSettings
+
+_VERSION = b"\x01"
+_TAG_BYTES = 16
+_HEADER_BYTES = 3
+OVERHEAD_BYTES = _HEADER_BYTES + _TAG_BYTES
+"""How much longer a sealed blob is than its data."""
+
+MIN_KEY_BYTES = 16
+
+
+class Seal:
+    """Seals and unseals bytes with one or more keys. The last key seals; all of them unseal.
+
+    Thread-safe. Equal data in two rows has two different seals, so a blob cannot be moved.
+    """
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """Take the keys, oldest first, each of at least 16 bytes.
+
+        Raises:
+            SettingInvalid: No key, or one that is too short to be a secret.
+        """
+        if not keys or any(len(key) < MIN_KEY_BYTES for key in keys):
+            raise SettingInvalid(f"A sealing key needs at least {MIN_KEY_BYTES} bytes; give a longer one.")
+        self._keys: dict[bytes, list[bytes]] = {}
+        for key in keys:
+            self._keys.setdefault(_key_id(key), []).insert(0, key)
+        self._newest = keys[-1]
+        self._header = _VERSION + _key_id(self._newest)
+
+    def seal(self, data: bytes, place: bytes) -> bytes:
+        """Return the data with its seal in front; `place` comes from `place()`."""
+        return self._header + _tag(self._newest, self._header, place, data) + data
+
+    def unseal(self, blob: bytes, place: bytes, *, table: str, row: str) -> bytes:
+        """Return the data of a blob after its seal was found good.
+
+        Args:
+            blob: What `seal` returned.
+            place: The same place that it was sealed for.
+            table: For the message, when the seal is broken.
+            row: For the message.
+
+        Raises:
+            StateCorrupt: The blob was changed, moved, forged, or sealed with a key that is not known here.
+        """
+        header = bytes(blob[:_HEADER_BYTES])
+        candidates = self._keys.get(header[1:], ()) if header[:1] == _VERSION else ()
+        data = bytes(blob[OVERHEAD_BYTES:])
+        tag = bytes(blob[_HEADER_BYTES:OVERHEAD_BYTES])
+        for key in candidates:
+            if hmac.compare_digest(tag, _tag(key, header, place, data)):
+                return data
+        reason = "its seal is broken" if candidates else "it was sealed with an unknown key, or not at all"
+        raise StateCorrupt(
+            f"A stored value in table {table}, row {row}, is not loaded: {reason}. Restore it from a backup, or "
+            "give back the key file it was written with.",
+            table=table,
+            row=row,
+        )
+
+
+def place(tenant_id: str, table: str, *row: str | int | bytes) -> bytes:
+    """Return the bytes that stand for a row: no two rows of any tenant's tables have the same."""
+    parts = [tenant_id.encode(), table.encode()]
+    for part in row:
+        parts.append(part if isinstance(part, bytes) else str(part).encode())
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def load_seal(settings: StorageSettings) -> Seal:
+    """Return the seal of this installation.
+
+    Keys come from MOTET_SECRET_KEY (any text; several, oldest first, separated by commas), or from the file
+    `keys` in the home folder, which is made with one random key when it is not there.
+
+    Raises:
+        SettingInvalid: A key is too short, or the key file has a broken line.
+        StorageError: The key file cannot be read or made.
+    """
+    if settings.secret_key:
+        return Seal(derive_keys(settings.secret_key.reveal()))
+    return Seal(read_key_file(settings.home / "keys"))
+
+
+def derive_keys(secret: str) -> list[bytes]:
+    """Make keys of a secret text: its parts between commas, each of at least 16 characters."""
+    parts = [part.strip() for part in secret.split(",") if part.strip()]
+    if not parts or any(len(part) < MIN_KEY_BYTES for part in parts):
+        raise SettingInvalid(f"MOTET_SECRET_KEY needs at least {MIN_KEY_BYTES} characters in each key.")
+    return [hashlib.sha256(b"motet seal " + part.encode()).digest() for part in parts]
+
+
+def read_key_file(path: Path) -> list[bytes]:
+    """Read the keys, one in hex a line, oldest first; make the file with a random one when it is not there.
+
+    It is readable by its owner alone, and appears whole or not at all: of two processes that make it at once
+    both read the same key.
+
+    Raises:
+        SettingInvalid: A line is not a key.
+        StorageError: The file cannot be read or made.
+    """
+    try:
+        if not path.exists():
+            _make_key_file(path)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            path.chmod(0o600)
+        lines = path.read_text("ascii").split()
+        keys = [bytes.fromhex(line) for line in lines]
+    except OSError as error:
+        raise StorageError(f"The key file {path} cannot be used: {error.strerror}.", path=str(path)) from None
+    except ValueError:
+        raise SettingInvalid(
+            f"The key file {path} has a line that is no key. Restore it from a backup: without it the stored "
+            "state cannot be read.",
+            path=str(path),
+        ) from None
+    if not keys:
+        raise SettingInvalid(f"The key file {path} is empty. Restore it from a backup.", path=str(path))
+    return keys
+
+
+def _make_key_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another process was faster; its key is the one
+    finally:
+        draft.unlink()
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"motet key id " + key).digest()[:2]
+
+
+def _tag(key: bytes, header: bytes, where: bytes, data: bytes) -> bytes:
+    message = b"".join((header, len(where).to_bytes(4, "big"), where, data))
+    return hmac.digest(key, message, "sha256")[:_TAG_BYTES]

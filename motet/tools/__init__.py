@@ -1,0 +1,1 @@
+"""Instruments: one tool a file, one line in the table of `tools.base`."""

@@ -1,0 +1,78 @@
+"""The port of the tools' room: what a tool is, and the table of those that ship with Motet.
+
+What does not live here: any tool. A tool is one file with a `build(context) -> BaseTool` and one line in
+`TOOLS`; another package adds its own through the entry-point group `motet.tools`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Literal
+
+from motet.errors import NotFound, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_core.tools import BaseTool
+
+    from motet.retrieval.base import Retriever
+    from motet.settings import ToolSettings
+
+TOOLS: dict[str, str] = {
+    "calculator": "motet.tools.calculator:build",
+    "now": "motet.tools.now:build",
+    "read_file": "motet.tools.read_file:build",
+    "search_documents": "motet.tools.search_documents:build",
+    "web_search": "motet.tools.web_search:build",
+}
+"""The shipped tools by name."""
+
+Effect = Literal["pure", "idempotent", "once"]
+"""Whether a call may be repeated (`tool.metadata["effect"]`): freely, under one key, never without asking."""
+
+
+def utc_now() -> datetime:
+    """Return this machine's time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a tool may be built from."""
+
+    settings: ToolSettings
+    retriever: Retriever | None = None
+    """The knowledge base; None where there is none, and then the tools that need it are left out."""
+    clock: Callable[[], datetime] = utc_now
+    """Gives aware moments; a test gives its own."""
+
+
+def known_tools() -> dict[str, str]:
+    """Return every tool's import string by name; other packages' tools first give way to shipped ones."""
+    others = {point.name: point.value for point in entry_points(group="motet.tools")}
+    return others | TOOLS
+
+
+def build_tools(context: ToolContext, names: Sequence[str] | None = None) -> list[BaseTool]:
+    """Build the named tools (all, unless named), in the order of the names.
+
+    A tool whose `build` returns None cannot work with these settings and is left out.
+
+    Raises:
+        NotFound: A name is unknown.
+    """
+    table = known_tools()
+    tools: list[BaseTool] = []
+    for name in table if names is None else names:
+        if name not in table:
+            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, table)}", tool=name)
+        module, _, function = table[name].partition(":")
+        build: Callable[[ToolContext], BaseTool | None] = getattr(import_module(module), function)
+        tool = build(context)
+        if tool is not None:
+            tools.append(tool)
+    return tools
