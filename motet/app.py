@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from motet.events import Recorded
     from motet.memory.checkpoints import MotetSaver
     from motet.memory.recall import Memories
-    from motet.models.base import Finding
     from motet.models.roles import Models
     from motet.retrieval.base import Retriever
     from motet.retrieval.collection import KnowledgeBase
@@ -39,9 +38,18 @@ if TYPE_CHECKING:
     from motet.runs.request import RunOptions
     from motet.runs.worker import Worker
     from motet.settings import Settings
+    from motet.telemetry import Finding
 
 HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "motet.memory.checkpoints")
 """Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
+
+CHECKS = (
+    "motet.storage.schema:check",
+    "motet.models.embedded:check_embedded",
+    "motet.models.openai:check_servers",
+    "motet.retrieval.embed:check",
+)
+"""What `doctor` asks: functions from settings to a list of findings."""
 
 
 def build_app(settings: Settings) -> App:
@@ -187,9 +195,8 @@ class App:
 
     async def doctor(self) -> list[Finding]:
         """Look at everything that a run needs, and say what is missing and how to get it."""
-        from motet.diagnosis import diagnose  # noqa: PLC0415
-
-        return await diagnose(self.settings)
+        found = [await asyncio.to_thread(_load(check), self.settings) for check in CHECKS]
+        return [finding for findings in found for finding in findings]
 
     async def aclose(self) -> None:
         """Stop the worker, give unfinished runs back, end child processes, close the database."""
@@ -259,11 +266,10 @@ class _Rooms:
     def saver(self) -> MotetSaver:
         if self._saver is None:
             from motet.memory.checkpoints import MotetSaver  # noqa: PLC0415
-            from motet.storage.seal import Keys  # noqa: PLC0415
+            from motet.storage.seal import load_seal  # noqa: PLC0415
 
-            self._saver = MotetSaver(
-                self.database, Keys.load(self._settings.storage), tenant_id=self._tenant_id
-            )
+            seal = load_seal(self._settings.storage)
+            self._saver = MotetSaver(self.database, seal, tenant_id=self._tenant_id)
         return self._saver
 
     @property
@@ -277,7 +283,13 @@ class _Rooms:
 
     async def retriever(self, options: RunOptions | None) -> Retriever | None:
         """Return a search over the documents; None while there are none."""
-        return await self.knowledge.retriever(options.collections if options else None)
+        from motet.retrieval.collection import DEFAULT_COLLECTION  # noqa: PLC0415
+        from motet.retrieval.search import HybridRetriever  # noqa: PLC0415
+
+        wanted = (options.collections if options else None) or [DEFAULT_COLLECTION]
+        known = {found.name for found in await self.knowledge.list_collections()}
+        there = [name for name in wanted if name in known]
+        return HybridRetriever(self.knowledge, there) if there else None
 
     async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:
         from motet.tools.base import ToolContext, build_tools  # noqa: PLC0415

@@ -61,8 +61,6 @@ class Assignment:
     language: Language
     findings: Sequence[Finding] = ()
     """Results of the steps that this one depends on, in order."""
-    passages: Sequence[Passage] = ()
-    """Passages that those steps found."""
 
 
 @dataclass(frozen=True, slots=True)

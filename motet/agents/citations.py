@@ -6,6 +6,7 @@ A citation is `[n]` with n from 1 to the number of passages; `[1, 2]`, `［1］`
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from motet.storage.search import terms
@@ -20,7 +21,7 @@ _LONGEST = 24
 _MARK = re.compile(
     rf"\s?[{re.escape(_OPEN)}]\s*(\d{{1,3}}(?:\s*[,，、;]\s*\d{{1,3}})*)\s*[{re.escape(_CLOSE)}](?!\()"
 )
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 SUPPORT = 0.45
 """Share of an answer's terms that a passage must hold to be named as its source."""
@@ -86,6 +87,15 @@ def cited(text: str, passages: int) -> list[int]:
     return list(dict.fromkeys(n for n in found if 1 <= n <= passages))
 
 
+def figures(text: str) -> set[str]:
+    """Return the numbers in a text as plain digits: `1,200` and `１２００` are `1200`, `3.50` is `3.5`."""
+    found: set[str] = set()
+    for number in _NUMBER.findall(unicodedata.normalize("NFKC", text)):
+        plain = number.replace(",", "")
+        found.add(plain.rstrip("0").rstrip(".") if "." in plain else plain)
+    return found
+
+
 def supporting(text: str, passages: Sequence[Passage]) -> list[int]:
     """Return the numbers of the passages that a text without citations was plainly taken from.
 
@@ -93,12 +103,12 @@ def supporting(text: str, passages: Sequence[Passage]) -> list[int]:
     nothing supports the text, as when it says that the documents do not have the answer.
     """
     words = set(terms(text))
-    figures = {n for n in _NUMBER.findall(text) if len(n) > 1}
+    numbers = {number for number in figures(text) if len(number) > 1}
     if not words:
         return []
     found: list[int] = []
     for number, passage in enumerate(passages, start=1):
         shared = len(words & set(terms(passage.text))) / len(words)
-        if shared >= SUPPORT or (shared >= SUPPORT / 2 and figures & set(_NUMBER.findall(passage.text))):
+        if shared >= SUPPORT or (shared >= SUPPORT / 2 and numbers & figures(passage.text)):
             found.append(number)
     return found[:3]

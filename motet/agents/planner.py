@@ -76,10 +76,11 @@ async def _ask(
 def _plan_shape(agents: tuple[str, ...], most: int) -> type[BaseModel]:
     """Return the plan's model: the agents are an enum, so that a grammar lets no other name through."""
     config = ConfigDict(extra="forbid")
-    step = create_model(
+    names: Any = Literal[agents]  # pyright: ignore[reportInvalidTypeForm, reportUnknownVariableType]
+    step: Any = create_model(
         "PlannedStep",
         __config__=config,
-        agent=(Literal[agents], ...),  # pyright: ignore[reportInvalidTypeForm]
+        agent=(names, ...),
         task=(str, Field(min_length=3, max_length=300)),
         depends_on=(list[int], Field(max_length=most)),
     )

@@ -1,4 +1,7 @@
-"""The retriever: finds passages for a step, in both of the languages that documents may be in."""
+"""The retriever: finds passages for a step, in both of the languages that documents may be in, and notes what they say.
+
+Whoever works on with the result sees the noted facts, not the raw text of documents.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
+from motet.agents.citations import figures
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
+from motet.retrieval.render import render_passages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
 PASSAGES = 4
 """Passages that one step brings back."""
 
+UNSURE = 2
+"""Passages that go on to the answer when none of them seemed to say anything."""
+
 RRF_K = 60
 """Constant of reciprocal rank fusion, Cormack et al. 2009."""
 
@@ -29,6 +37,23 @@ _DESCRIPTION = {
     "en": "looks up facts, rules, prices and figures in the user's documents",
     "zh": "在用户的文档里查找事实、规定、价格和数字",
 }
+
+
+class Fact(BaseModel):
+    """What one passage says about a task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    passage: int = Field(ge=1, le=PASSAGES)
+    fact: str = Field(min_length=3, max_length=240)
+
+
+class Facts(BaseModel):
+    """What the passages say about a task."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    facts: list[Fact] = Field(max_length=2)
 
 
 class Queries(BaseModel):
@@ -64,9 +89,12 @@ class RetrieverAgent:
         queries = list(dict.fromkeys([assignment.task, *await self._rewrite(assignment)]))
         found = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
         passages = fuse(found, limit=PASSAGES)
-        names = ", ".join(dict.fromkeys(passage.title or passage.source for passage in passages))
-        nothing = "no passage found" if assignment.language == "en" else "没有找到段落"
-        return Outcome(text=names or nothing, passages=passages)
+        facts = await self._extract(assignment, passages) if passages else []
+        if not facts:
+            nothing = "the passages do not say it" if assignment.language == "en" else "段落里没有说明"
+            return Outcome(text=nothing, passages=passages[:UNSURE])
+        used = list(dict.fromkeys(fact.passage - 1 for fact in facts))
+        return Outcome(text=" ".join(fact.fact for fact in facts), passages=[passages[i] for i in used])
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
         prompt = self._parts.prompts.text("queries", assignment.language)
@@ -76,6 +104,25 @@ class RetrieverAgent:
         except ModelOutputInvalid:
             return []  # the task's own words still search
         return [query for query in (queries.en.strip(), queries.zh.strip()) if query]
+
+
+    async def _extract(self, assignment: Assignment, passages: Sequence[Passage]) -> list[Fact]:
+        """Note what the passages say; [] when nothing, or when the model cannot be understood."""
+        task = {"en": "Task", "zh": "任务"}[assignment.language]
+        text = f"{render_passages(passages)}\n{task}: {assignment.task}"
+        prompt = self._parts.prompts.text("extract", assignment.language)
+        try:
+            found = await ask_json(self._parts.fast, [SystemMessage(prompt), HumanMessage(text)], Facts)
+        except ModelOutputInvalid:
+            return []
+        kept = [f for f in found.facts if f.passage <= len(passages) and grounded(f.fact, passages[f.passage - 1])]
+        return list({fact.fact: fact for fact in kept}.values())
+
+
+def grounded(fact: str, passage: Passage) -> bool:
+    """Say whether every figure of a noted fact stands in its passage: a small model likes to calculate ahead."""
+    given = figures(f"{passage.title} {passage.heading} {passage.text}")
+    return figures(fact) <= given
 
 
 def fuse(rankings: Sequence[Sequence[Passage]], *, limit: int) -> list[Passage]:

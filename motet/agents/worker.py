@@ -70,10 +70,8 @@ class WorkerAgent:
 
 
 def known(assignment: Assignment) -> str:
-    """Return what a step may build on: passages and results of the steps before it."""
-    passages = [f"- {p.title or p.source}: {' '.join(p.text.split())}" for p in assignment.passages]
-    findings = [f"- {f.task} {f.text}" for f in assignment.findings]
-    return "\n".join([*passages, *findings])
+    """Return what a step may build on: the results of the steps before it."""
+    return "\n".join(f"- {finding.task} → {finding.text}" for finding in assignment.findings)
 
 
 def _outcome(messages: Sequence[BaseMessage]) -> Outcome:

@@ -41,7 +41,11 @@ async def write_answer(
     prompt = SystemMessage(parts.prompts.text("answer", language))
     text = material(parts, question=question, passages=passages, findings=findings, language=language)
     model = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages))
-    reply = await model.ainvoke([prompt, HumanMessage(text)])
+    shot = [
+        HumanMessage(parts.prompts.text("answer_example_material", language)),
+        AIMessage(parts.prompts.text("answer_example", language)),
+    ]
+    reply = await model.ainvoke([prompt, *shot, HumanMessage(text)])
     return with_citations(reply, passages)
 
 

@@ -220,17 +220,13 @@ class _Score:
 
 def _assignment(step: PlanStep, given: StepInput) -> Assignment:
     results = given["results"]
-    findings = [
-        Finding(int(n), r["task"], r["text"]) for n, r in sorted(results.items()) if not r["passages"]
-    ]
-    passages = [Passage.model_validate(p) for _, r in sorted(results.items()) for p in r["passages"]]
+    findings = [Finding(int(n), r["task"], r["text"]) for n, r in sorted(results.items())]
     return Assignment(
         step_id=step.step_id,
         task=step.task,
         question=given["question"],
         language=given["language"],
         findings=findings,
-        passages=passages[:MAX_PASSAGES],
     )
 
 

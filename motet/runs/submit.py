@@ -87,9 +87,9 @@ class Gate:
             thread_id=request.thread_id or str(uuid.uuid4()),
             graph=graph,
             input=None if request.input is None else _check_input(request.input),
-            resume=request.resume,
+            resume=_plain(request.resume),
             options=request.options,
-            metadata=request.metadata,
+            metadata=_plain(request.metadata),
         )
 
 
@@ -111,13 +111,20 @@ def _check_input(value: dict[str, Any]) -> dict[str, Any]:
     """Return the input with its messages in one form, each with an id, so that a repeated start adds none twice."""
     if "messages" in value:
         value = value | {"messages": [_dump(message) for message in _read_messages(value["messages"])]}
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy of plain JSON.
+
+    A lone surrogate is no text: no database stores it and no client reads it. It becomes U+FFFD.
+    """
     try:
         encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"The input is not plain JSON: {error}") from None
     if len(encoded) > MAX_INPUT_BYTES:
         raise InvalidInput(f"The input has {len(encoded)} bytes; at most {MAX_INPUT_BYTES} are taken.")
-    # A lone surrogate is no text: no database stores it, no client reads it. It becomes U+FFFD.
     return json.loads(encoded.decode("utf-8", "replace"))
 
 
@@ -149,9 +156,7 @@ def _dump(message: BaseMessage) -> dict[str, Any]:
 
 def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
     """Store the run, its first events and its messages in one transaction."""
-    request_hash = hashlib.sha256(
-        request.model_dump_json(exclude={"caller", "idempotency_key"}).encode("utf-8", "surrogatepass")
-    ).hexdigest()
+    request_hash = _hash(request)
     thread = lock_thread(connection, job.tenant_id, job.thread_id)
     earlier = _earlier(connection, request, request_hash)
     if earlier is not None:
@@ -184,6 +189,13 @@ def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
     log.remember(connection, job, events)
     touch_thread(connection, job.tenant_id, job.thread_id, graph=job.graph)
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
+
+
+def _hash(request: RunRequest) -> str:
+    """Return a hash of what was asked, the same for the same request, whatever text it holds."""
+    asked = request.model_dump(exclude={"caller", "idempotency_key"})
+    encoded = json.dumps(asked, sort_keys=True, default=str)
+    return hashlib.sha256(encoded.encode("ascii")).hexdigest()
 
 
 def _earlier(connection: Connection, request: RunRequest, request_hash: str) -> Accepted | None:

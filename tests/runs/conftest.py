@@ -1,0 +1,40 @@
+"""Graphs that behave as the tests of the engine room need them to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langgraph.graph import MessagesState
+from langgraph.types import interrupt
+
+from motet.settings import Settings
+from motet.storage.engine import Database
+from studio import Studio, graph_of, open_studio
+
+
+async def echo(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [AIMessage(f"echo {state['messages'][-1].text}")]}
+
+
+async def fail(state: MessagesState) -> dict[str, Any]:
+    raise RuntimeError(f"no luck with {state['messages'][-1].text}")
+
+
+async def wait(state: MessagesState) -> dict[str, Any]:
+    await asyncio.sleep(60)
+    return {"messages": [AIMessage("too late")]}
+
+
+async def ask(state: MessagesState) -> dict[str, Any]:
+    answer = interrupt({"question": "really?"})
+    return {"messages": [AIMessage(f"you said {answer}")]}
+
+
+@pytest.fixture
+async def studio(database: Database, settings: Settings) -> AsyncIterator[Studio]:
+    """A studio with four graphs: `echo` (the default), `fail`, `wait` and `ask`."""
+    graphs = {name: graph_of(node) for name, node in {"echo": echo, "fail": fail, "wait": wait, "ask": ask}.items()}
+    async with open_studio(database, settings, graphs) as made:
+        yield made

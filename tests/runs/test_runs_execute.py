@@ -1,0 +1,182 @@
+import asyncio
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from langgraph.graph import MessagesState
+
+from motet.events import InterruptRequested, MessageCompleted, RunCompleted, RunFailed, RunStarted
+from motet.runs.queue.base import Claim
+from motet.runs.request import RunRequest
+from studio import Studio, graph_of
+
+
+def kinds(events: list[Any]) -> list[str]:
+    return [event.type for event in events]
+
+
+async def test_a_run_ends_with_its_answer_in_the_log_and_in_the_transcript(studio: Studio) -> None:
+    await studio.work()
+    accepted = await studio.submit("hi")
+    recorded = await studio.recorded(accepted.run_id)
+    assert [r.seq for r in recorded] == list(range(1, len(recorded) + 1))
+    last = recorded[-1].event
+    assert isinstance(last, RunCompleted)
+    assert [m["content"] for m in last.output["messages"]] == ["echo hi"]
+    assert [m.text for m in await studio.records.messages(accepted.thread_id)] == ["hi", "echo hi"]
+    assert (await studio.records.run(accepted.run_id)).status == "success"
+
+
+async def test_a_thread_remembers_and_each_run_tells_only_what_is_new(studio: Studio) -> None:
+    await studio.work()
+    first = await studio.submit("one")
+    await studio.events(first.run_id)
+    second = await studio.submit("two", thread_id=first.thread_id)
+    last = (await studio.events(second.run_id))[-1]
+    assert isinstance(last, RunCompleted)
+    assert [m["content"] for m in last.output["messages"]] == ["echo two"]
+    state = await (await studio.graph("echo")).aget_state({"configurable": {"thread_id": first.thread_id}})
+    assert [m.text for m in state.values["messages"]] == ["one", "echo one", "two", "echo two"]
+    assert [m.text for m in await studio.records.messages(first.thread_id)] == ["one", "echo one", "two", "echo two"]
+
+
+async def test_whatever_a_graph_raises_ends_its_run_typed_and_the_worker_goes_on(studio: Studio) -> None:
+    await studio.work()
+    bad = await studio.submit("this", graph="fail")
+    last = (await studio.events(bad.run_id))[-1]
+    assert isinstance(last, RunFailed)
+    assert last.error["code"] == "run_error"
+    assert "no luck with this" in last.error["message"]
+    good = await studio.submit("hi", thread_id=bad.thread_id)
+    assert kinds(await studio.events(good.run_id))[-1] == "run.completed"
+
+
+async def test_a_run_that_never_ends_by_itself_is_stopped_by_its_step_limit(studio: Studio) -> None:
+    from langgraph.graph import START, StateGraph
+    from langgraph.types import Command
+
+    async def again(state: MessagesState) -> Command[Any]:
+        return Command(goto="again")
+
+    def endless() -> Any:
+        builder = StateGraph(MessagesState)
+        builder.add_node("again", again, destinations=("again",))
+        builder.add_edge(START, "again")
+        return builder.compile()
+
+    studio.graphs["echo"] = endless
+    await studio.work()
+    accepted = await studio.submit("hi")
+    last = (await studio.events(accepted.run_id))[-1]
+    assert isinstance(last, RunFailed)
+    assert last.error["code"] == "budget_exceeded"
+
+
+async def test_a_cancelled_run_says_so_and_the_conversation_goes_on(studio: Studio) -> None:
+    worker = await studio.work()
+    accepted = await studio.submit("hi", graph="wait")
+    async for recorded in studio.log.follow("local", accepted.run_id):
+        if recorded.event.type == "run.started":
+            await studio.queue.request_cancel("local", accepted.run_id)
+            await worker.stop(accepted.run_id, "Ctrl-C")
+    assert recorded.event.type == "run.cancelled"
+    assert (await studio.records.run(accepted.run_id)).status == "cancelled"
+    again = await studio.submit("and now", thread_id=accepted.thread_id)
+    assert kinds(await studio.events(again.run_id))[-1] == "run.completed"
+
+
+async def test_a_run_can_be_cancelled_from_another_process(studio: Studio) -> None:
+    await studio.work()
+    accepted = await studio.submit("hi", graph="wait")
+    async for recorded in studio.log.follow("local", accepted.run_id):
+        if recorded.event.type == "run.started":  # no word to the worker: it finds the row
+            assert await studio.queue.request_cancel("local", accepted.run_id)
+    assert recorded.event.type == "run.cancelled"
+    assert not await studio.queue.request_cancel("local", accepted.run_id)
+
+
+async def test_an_interrupt_waits_for_an_answer_and_a_later_run_brings_it(studio: Studio) -> None:
+    await studio.work()
+    first = await studio.submit("hi", graph="ask")
+    events = await studio.events(first.run_id)
+    asked = next(e for e in events if isinstance(e, InterruptRequested))
+    assert asked.value == {"question": "really?"}
+    assert events[-1].type == "run.interrupted"
+    assert (await studio.records.thread(first.thread_id)).status == "interrupted"
+    answer = RunRequest(graph="ask", thread_id=first.thread_id, resume="yes")
+    second = await studio.gate.submit(answer)
+    told = [e.text for e in await studio.events(second.run_id) if isinstance(e, MessageCompleted)]
+    assert told == ["you said yes"]
+
+
+async def test_an_abandoned_run_goes_on_where_it_stopped_and_repeats_no_finished_step(studio: Studio) -> None:
+    done: list[str] = []
+    hang = asyncio.Event()
+
+    async def first(state: MessagesState) -> dict[str, Any]:
+        done.append("first")
+        return {"messages": [AIMessage("first is done", id="m1")]}
+
+    async def second(state: MessagesState) -> dict[str, Any]:
+        done.append("second")
+        if len(done) == 2:
+            hang.set()
+            await asyncio.sleep(60)
+        return {"messages": [AIMessage("second is done", id="m2")]}
+
+    studio.graphs["echo"] = graph_of(first, second)
+    accepted = await studio.submit("hi")
+    claim = await studio.queue.claim("gone")
+    assert claim is not None
+    task = asyncio.create_task(studio.engine.execute(claim, stopped=lambda: None))
+    await hang.wait()
+    await asyncio.sleep(0.1)  # the first step's checkpoint is written in the background
+    task.cancel()  # as a kill would: nothing is written any more, the lease just ends
+    await asyncio.gather(task, return_exceptions=True)
+    await _end_lease(studio)
+    await studio.work()
+    events = await studio.events(accepted.run_id)
+    assert done == ["first", "second", "second"]
+    assert [e.attempt for e in events if isinstance(e, RunStarted)] == [1, 2]
+    assert [e.text for e in events if isinstance(e, MessageCompleted)] == ["hi", "first is done", "second is done"]
+    assert events[-1].type == "run.completed"
+
+
+async def test_a_run_whose_end_alone_is_missing_is_completed_without_running_again(studio: Studio) -> None:
+    ran: list[int] = []
+
+    async def once(state: MessagesState) -> dict[str, Any]:
+        ran.append(1)
+        return {"messages": [AIMessage("done", id="m1")]}
+
+    studio.graphs["echo"] = graph_of(once)
+    accepted = await studio.submit("hi")
+    claim = await studio.queue.claim("gone")
+    assert claim is not None
+    graph = await studio.graph("echo")
+    config = {"configurable": {"thread_id": accepted.thread_id}, "metadata": {"run_id": accepted.run_id}}
+    await graph.ainvoke(claim.job.input, config)
+    await _end_lease(studio)
+    await studio.work()
+    events = await studio.events(accepted.run_id)
+    assert ran == [1]
+    assert [e.text for e in events if isinstance(e, MessageCompleted)] == ["hi", "done"]
+    assert events[-1].type == "run.completed"
+
+
+async def test_a_run_that_kills_every_worker_is_given_up(studio: Studio) -> None:
+    accepted = await studio.submit("hi")
+    for _ in range(3):
+        assert isinstance(await studio.queue.claim("gone"), Claim)
+        await _end_lease(studio)
+    await studio.work()
+    last = (await studio.events(accepted.run_id))[-1]
+    assert isinstance(last, RunFailed)
+    assert "3 workers" in last.error["message"]
+
+
+async def _end_lease(studio: Studio) -> None:
+    import sqlalchemy as sa
+
+    from motet.storage.tables import runs
+
+    await studio.database.write(lambda c: c.execute(sa.update(runs).values(lease_until=0.0)))
