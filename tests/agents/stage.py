@@ -1,0 +1,87 @@
+"""A scripted model that plays every agent's part, and documents of two lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from motet.agents.base import AgentParts
+from motet.agents.prompts import Prompts
+from motet.events import Passage
+from motet.graphs.base import GraphParts
+from motet.memory.recall import Memories
+from motet.models.base import ConnectedModel
+from motet.models.scripted import Call, ScriptedChatModel, ToolCall, scripted
+from motet.settings import AgentSettings, ToolSettings
+from motet.tools.base import ToolContext, build_tools
+
+Parts = dict[str, Any]
+
+PLAN = {
+    "steps": [
+        {"agent": "retriever", "task": "Find the price of a ticket.", "depends_on": []},
+        {"agent": "retriever", "task": "Find the group discount.", "depends_on": []},
+        {"agent": "worker", "task": "Calculate 20 tickets less the discount.", "depends_on": [1, 2]},
+    ]
+}
+
+
+class Library:
+    """A retriever over fixed passages; records its queries."""
+
+    def __init__(self, *texts: str) -> None:
+        self.queries: list[str] = []
+        self._passages = [
+            Passage(passage_id=f"p{i}", text=text, source=f"doc{i}.md", title=f"Document {i}")
+            for i, text in enumerate(texts or ("A ticket costs 12 euros.", "Groups pay 10 % less."), 1)
+        ]
+
+    async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
+        self.queries.append(query)
+        words = set(query.lower().replace(".", "").split())
+        ranked = sorted(self._passages, key=lambda p: -len(words & set(p.text.lower().replace(".", "").split())))
+        return ranked[:limit]
+
+
+def play(call: Call, parts: Parts) -> Any:
+    """Reply as the agent that is asked: `parts` maps a schema's name to its reply, and `answer` and `tool`."""
+    if call.schema_name in parts:
+        reply = parts[call.schema_name]
+        return reply(call) if callable(reply) else {"json": reply}
+    defaults: dict[str, Callable[[], Any]] = {
+        "Route": lambda: {"json": {"route": "plan", "personal": False}},
+        "Plan": lambda: {"json": PLAN},
+        "Queries": lambda: {"json": {"en": "ticket price", "zh": "票价"}},
+        "Facts": lambda: {"json": _facts(call)},
+        "Review": lambda: {"json": {"enough": True, "missing": ""}},
+    }
+    if call.schema_name in defaults:
+        return defaults[call.schema_name]()
+    if call.tools and not call.tool_result:
+        return parts.get("tool", ToolCall("calculator", {"expression": "20 * 12 * 0.9"}))
+    return parts.get("answer", "A ticket costs 12 euros [1], so 20 cost 216 euros [9].")
+
+
+def _facts(call: Call) -> dict[str, Any]:
+    if "[1]" not in call.user_text:
+        return {"facts": []}
+    line = next(line for line in call.user_text.splitlines() if line.startswith("[1]"))
+    return {"facts": [{"passage": 1, "fact": line.rpartition(": ")[2]}]}
+
+
+def stage(
+    parts: Parts | None = None,
+    *,
+    library: Library | None = None,
+    memories: Memories | None = None,
+    settings: AgentSettings | None = None,
+    tools: list[str] | None = None,
+) -> tuple[GraphParts, list[Call]]:
+    """Return parts for a graph, and the list that its model's calls go into."""
+    model: ConnectedModel = scripted(lambda call: play(call, parts or {}))
+    chat = model.chat
+    assert isinstance(chat, ScriptedChatModel)
+    library = Library() if library is None else library
+    built = build_tools(ToolContext(ToolSettings(web_search=False), library), tools)
+    agents = AgentParts(model, model, Prompts(), settings or AgentSettings(), built, library)
+    return GraphParts(agents, memories), chat.calls

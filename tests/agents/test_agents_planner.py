@@ -1,0 +1,59 @@
+from typing import Any
+
+import pytest
+
+from langchain_core.messages import HumanMessage
+
+from motet.agents.base import Finding, build_agents
+from motet.agents.planner import make_plan, mend_plan
+from motet.errors import ModelOutputInvalid
+from motet.settings import AgentSettings
+from stage import stage
+
+
+async def plan_of(steps: list[dict[str, Any]], **more: Any) -> list[tuple[int, str, list[int]]]:
+    parts, _ = stage({"Plan": {"steps": steps}}, **more)
+    made = await make_plan(parts.agents, build_agents(parts.agents), [HumanMessage("q")], "en")
+    return [(s.step_id, s.task, s.depends_on) for s in made]
+
+
+def step(task: str, *needs: int, agent: str = "retriever") -> dict[str, Any]:
+    return {"agent": agent, "task": task, "depends_on": list(needs)}
+
+
+async def test_steps_are_numbered_and_keep_earlier_dependencies_only() -> None:
+    assert await plan_of([step("one"), step("two", 1, 2, 3, 0), step("three", 2, 1)]) == [
+        (1, "one", []),
+        (2, "two", [1]),
+        (3, "three", [1, 2]),
+    ]
+
+
+async def test_a_repeated_step_is_dropped_and_what_needs_it_needs_the_first() -> None:
+    assert await plan_of([step("one"), step("one"), step("two", 2)]) == [(1, "one", []), (2, "two", [1])]
+
+
+async def test_the_schema_names_the_agents_that_are_there_and_the_most_steps() -> None:
+    parts, calls = stage(settings=AgentSettings(max_plan_steps=3))
+    await make_plan(parts.agents, build_agents(parts.agents), [HumanMessage("q")], "en")
+    schema = str(calls[0].schema)
+    assert "'retriever'" in schema
+    assert "'worker'" in schema
+    assert "'maxItems': 3" in schema
+
+
+async def test_further_steps_go_on_counting_and_may_build_on_those_done() -> None:
+    parts, calls = stage({"Plan": {"steps": [step("more"), step("sum", 1, 2, agent="worker")]}})
+    done = [Finding(1, "one", "12 euros"), Finding(2, "two", "nothing")]
+    made = await mend_plan(
+        parts.agents, build_agents(parts.agents), question="q", done=done, missing="x", language="en"
+    )
+    assert [(s.step_id, s.depends_on) for s in made] == [(3, []), (4, [2, 3])]
+    assert "12 euros" in calls[0].user_text
+
+
+async def test_a_plan_that_stays_broken_is_a_typed_failure() -> None:
+    parts, calls = stage({"Plan": lambda call: "I would rather not"})
+    with pytest.raises(ModelOutputInvalid):
+        await make_plan(parts.agents, build_agents(parts.agents), [HumanMessage("q")], "en")
+    assert len(calls) == 3  # asked once, repaired twice

@@ -1,0 +1,39 @@
+from langchain_core.messages import AIMessage, HumanMessage
+
+from motet.agents.base import Finding
+from motet.agents.writer import material, memory_lines, with_citations, write_answer, write_direct
+from motet.events import CITATIONS_KEY, Passage
+from motet.memory.recall import Memory
+from stage import stage
+
+PASSAGES = [Passage(passage_id="p", text="A lamp\n costs 12.", source="a.md", title="Shop", heading="Hire")]
+
+
+async def test_an_answer_is_written_from_numbered_passages_and_results() -> None:
+    parts, calls = stage({"answer": "12 euros [1]."})
+    reply = await write_answer(
+        parts.agents, question="Price?", passages=PASSAGES, findings=[Finding(1, "Find.", "12")], language="en"
+    )
+    assert reply.text == "12 euros [1]."
+    assert reply.additional_kwargs[CITATIONS_KEY][0]["number"] == 1
+    assert "[1] Shop › Hire: A lamp costs 12." in calls[0].user_text
+    assert "Find. → 12" in calls[0].user_text
+
+
+async def test_a_direct_answer_can_cite_nothing() -> None:
+    parts, calls = stage({"answer": "Hello [1]!"})
+    memory = Memory("m", "The user is Ada.", "t", 0.0)
+    reply = await write_direct(parts.agents, [HumanMessage("hi")], [memory], "en")
+    assert reply.text == "Hello!"
+    assert "The user is Ada." in calls[0].system_text
+
+
+def test_material_without_anything_says_so_with_a_dash() -> None:
+    parts, _ = stage()
+    text = material(parts.agents, question="q", passages=[], findings=[], language="en")
+    assert "Passages:\n-" in text
+    assert memory_lines(parts.agents, [], "en") == ""
+
+
+def test_a_reply_without_citations_carries_none() -> None:
+    assert with_citations(AIMessage(" Hi ", id="x"), PASSAGES) == AIMessage("Hi", id="x")
