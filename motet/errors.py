@@ -53,7 +53,7 @@ class MotetError(Exception):
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str, **fields: Any) -> None:
+    def __init__(self, message: str, /, **fields: Any) -> None:
         super().__init__(message)
         self.message = message
         self.fields = fields
@@ -242,12 +242,12 @@ class MotetBug(MotetError):
 
 
 def all_errors() -> dict[str, type[MotetError]]:
-    """Return every error class by its code."""
+    """Return every error class by its code; a subclass without a code of its own is not in it."""
     found: dict[str, type[MotetError]] = {}
     todo: list[type[MotetError]] = [MotetError]
     while todo:
         cls = todo.pop()
-        found[cls.code] = cls
+        found.setdefault(cls.code, cls)  # a parent comes before its subclasses
         todo.extend(cls.__subclasses__())
     return found
 

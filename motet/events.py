@@ -7,9 +7,11 @@ An event on its own has no number: the log gives it one. `Recorded` is an event 
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 CITATIONS_KEY = "motet_citations"
 """Key in a LangChain message's `additional_kwargs`: the passages it cites, as dicts."""
@@ -249,6 +251,21 @@ Event = Annotated[
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Validates and dumps any event."""
+
+
+def encode(event: Event) -> tuple[Event, str]:
+    """Return an event as it can be stored, and its JSON.
+
+    A lone surrogate (half of a character, which models and tools write at times) is no text: no database stores it
+    and no client reads it. It becomes U+FFFD; every other event comes back as it is.
+    """
+    try:
+        return event, EVENT.dump_json(event).decode()
+    except PydanticSerializationError:
+        dumped = json.dumps(EVENT.dump_python(event, mode="json"), ensure_ascii=False)
+        kept = EVENT.validate_json(dumped.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return kept, EVENT.dump_json(kept).decode()
+
 
 TERMINAL = frozenset({"run.completed", "run.failed", "run.cancelled", "run.interrupted"})
 """Types of the events after which a run's log does not grow."""

@@ -8,6 +8,7 @@ A key in a file is the group and the field: `[models]` `default = "vllm:qwen"`.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping  # noqa: TC003  # get_type_hints() looks it up
 from dataclasses import dataclass, field
@@ -241,7 +242,7 @@ class Settings:
         for path in (_user_file(env), (cwd or Path.cwd()) / "motet.toml"):
             for key, value in _read_file(path):
                 if key.startswith("graphs."):
-                    graphs[key.removeprefix("graphs.")] = str(value)
+                    graphs[key.removeprefix("graphs.")] = _parse(key, value, str, str(path))
                 else:
                     values[key] = (value, str(path))
         for key, setting in _fields().items():
@@ -259,20 +260,24 @@ class Settings:
     ) -> Settings:
         groups: dict[str, dict[str, Any]] = {}
         known = _fields()
+        origins: dict[str, str] = {}
         for key, (raw, origin) in values.items():
             if key not in known:
                 raise SettingInvalid(
                     f"Unknown setting '{key}' in {origin}.{did_you_mean(key, known)}", setting=key
                 )
+            if raw == "" and isinstance(known[key].default, Path):
+                continue  # as an empty variable: not the current folder
             group, name = key.split(".")
             groups.setdefault(group, {})[name] = _parse(key, raw, type(known[key].default), origin)
+            origins[key] = origin
         storage = groups.setdefault("storage", {})
         storage["home"] = storage.get("home") or _platform_folder("data", env)
         storage["cache"] = storage.get("cache") or _platform_folder("cache", env)
         storage["database_url"] = storage.get("database_url") or f"sqlite:///{storage['home'] / 'motet.db'}"
         hints = get_type_hints(cls)
         built = {group: hints[group](**fields) for group, fields in groups.items()}
-        settings = cls(**built, graphs=graphs, origins={key: origin for key, (_, origin) in values.items()})
+        settings = cls(**built, graphs=graphs, origins=origins)
         settings.check()
         return settings
 
@@ -280,8 +285,14 @@ class Settings:
         """Check invariants between fields.
 
         Raises:
-            SettingInvalid: Two settings disagree; both values are in the message.
+            SettingInvalid: A number is too small, or two settings disagree; the values are in the message.
         """
+        for key, setting in _fields().items():
+            group, name = key.split(".")
+            value = getattr(getattr(self, group), name)
+            if type(setting.default) in (int, float) and value <= 0 and (value < 0 or key in _POSITIVE):
+                least = "must be more than 0" if key in _POSITIVE else "must not be negative"
+                raise SettingInvalid(f"{key} ({value}) {least}.", setting=key)
         if self.runs.heartbeat_s * 2 > self.runs.lease_s:
             raise SettingInvalid(
                 f"runs.heartbeat_s ({self.runs.heartbeat_s}) must be at most half of runs.lease_s "
@@ -344,19 +355,62 @@ def _fields() -> dict[str, dataclasses.Field[Any]]:
 def _parse(key: str, raw: Any, kind: type, origin: str) -> Any:
     """Turn a raw value into `kind`, or say what was expected."""
     try:
-        if kind is bool:
-            return _BOOLEANS[str(raw).lower()]
-        if issubclass(kind, Path):
-            return Path(raw).expanduser().absolute()
-        return kind(raw)
-    except (ValueError, TypeError, KeyError):
-        words: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number"}
+        return _convert(raw, kind)
+    except (ValueError, TypeError, KeyError, OverflowError, RuntimeError):  # `~name` may raise the last
         shown = "***" if kind is Secret else raw
         raise SettingInvalid(
-            f"Setting {key} from {origin} is '{shown}': expected {words.get(kind, kind.__name__)}.",
-            setting=key,
+            f"Setting {key} from {origin} is '{shown}': expected {_WORDS.get(kind, 'a path')}.", setting=key
         ) from None
 
+
+def _convert(raw: Any, kind: type) -> Any:
+    """Turn a value of a file, a variable or a caller into `kind`; nothing is rounded or made up."""
+    if kind is bool:
+        return _BOOLEANS[str(raw).lower()]
+    if issubclass(kind, Path):
+        return Path(raw).expanduser().absolute()
+    if kind is Secret and isinstance(raw, Secret):
+        return raw
+    if isinstance(raw, bool | list | dict) or (kind is int and isinstance(raw, float)):
+        raise TypeError
+    if kind in (str, Secret):
+        return kind(str(raw))
+    value = kind(raw)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+_WORDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    Secret: "a text",
+}
+
+_POSITIVE = frozenset(
+    {
+        "agents.max_steps",
+        "agents.recent_messages",
+        "embedded.context_tokens",
+        "embedded.slots",
+        "embedded.start_timeout_s",
+        "embedded.timeout_s",
+        "models.max_tokens",
+        "models.timeout_s",
+        "retrieval.chunk_chars",
+        "retrieval.limit",
+        "runs.concurrency",
+        "runs.heartbeat_s",
+        "runs.lease_s",
+        "runs.max_attempts",
+        "runs.poll_s",
+        "tools.max_output_chars",
+        "tools.timeout_s",
+    }
+)
+"""Numbers that would stop all work, or never let it rest, at 0."""
 
 _BOOLEANS = {
     "1": True,

@@ -1,6 +1,6 @@
 """Logging, set up once by the app. Rooms call `logging.getLogger(__name__)` and nothing more.
 
-Secrets are taken out at the sink: any configured secret's exact value becomes `***`.
+Secrets are taken out at the sink: any configured secret's exact value becomes `***`, in traces too.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MIN_SECRET_CHARS = 6
+"""A shorter value is no secret: taking it out would only make the log unreadable."""
 
-class _Redact(logging.Filter):
+
+class _Redacted(logging.Formatter):
+    """Formats a record, its trace too, and takes secrets out of the whole."""
+
     def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__()
-        self._secrets = sorted((s for s in secrets if len(s) >= 6), key=len, reverse=True)
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+        self._secrets = sorted((s for s in secrets if len(s) >= MIN_SECRET_CHARS), key=len, reverse=True)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        record.msg, record.args = text, ()
-        return True
+        return text
 
 
 def setup_logging(level: str, *, secrets: Iterable[str] = ()) -> None:
@@ -35,8 +39,7 @@ def setup_logging(level: str, *, secrets: Iterable[str] = ()) -> None:
     root = logging.getLogger("motet")
     root.handlers.clear()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    handler.addFilter(_Redact(secrets))
+    handler.setFormatter(_Redacted(secrets))
     root.addHandler(handler)
     root.setLevel(level.upper())
     root.propagate = False

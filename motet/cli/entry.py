@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from typer import TyperException
 
+    from motet.settings import Settings
+
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit with its status."""
@@ -69,24 +71,27 @@ def _usage(error: TyperException) -> int:
 
 
 def _record(error: Exception) -> str:
-    """Write an unexpected error's trace to a file; return the line that names it."""
-    summary = f"{type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(error))
+    """Write an unexpected error's trace to a file, without secrets; return the line that names it."""
+    summary, trace = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
     try:
-        path = _write_log(trace)
-    except (OSError, MotetError):
-        sys.stderr.write(trace)
-        return f"something unexpected happened ({summary}); its trace is above. Please report it."
+        settings = _settings()
+        for secret in settings.secrets():
+            summary, trace = summary.replace(secret, "***"), trace.replace(secret, "***")
+        path = _write_log(settings.storage.home / "logs", trace)
+    except (OSError, MotetError) as second:
+        return (
+            f"something unexpected happened ({type(error).__name__}), and no log could be written: {second}"
+        )
     return f"something unexpected happened ({summary}); its trace is in {path}. Please report it."
 
 
-def _write_log(trace: str) -> Path:
+def _settings() -> Settings:
     from motet.settings import Settings
 
-    settings = Settings.load()
-    for secret in settings.secrets():
-        trace = trace.replace(secret, "***")
-    folder = settings.storage.home / "logs"
+    return Settings.load()
+
+
+def _write_log(folder: Path, trace: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / time.strftime("error-%Y%m%d-%H%M%S.log")
     with path.open("a", encoding="utf-8", errors="backslashreplace") as file:

@@ -5,7 +5,6 @@ What does not live here: fetching (`motet.models.weights`) and testing (`motet.m
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +13,10 @@ from motet.cli import exit_codes
 from motet.cli.lists import AsJson, note, print_json, print_table
 
 if TYPE_CHECKING:
+    from motet.models.base import ModelSpec
+    from motet.models.competence import SkillResult
     from motet.models.weights import WeightsState
+    from motet.settings import Settings
 
 models = typer.Typer(help="Models: list, fetch, test.", no_args_is_help=True)
 
@@ -37,15 +39,19 @@ def list_models(as_json: AsJson = False) -> None:
 
 @models.command("pull")
 def pull_model(
-    name: Annotated[str, typer.Argument(help="A name from 'motet models list'; the default one unless given.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="A name from 'motet models list'; the default one unless given.")
+    ] = "",
 ) -> None:
     """Fetch a model's file from the first source that has it, and check it. What is there is not fetched again."""
-    from motet.cli.progress import Bar
+    import asyncio
+
+    from motet.cli.progress import DownloadBar
     from motet.models import weights
     from motet.settings import Settings
 
     settings = Settings.load()
-    with Bar(in_bytes=True) as bar:
+    with DownloadBar() as bar:
         path = asyncio.run(weights.fetch(name, settings, progress=bar))
     print(path)
 
@@ -70,3 +76,61 @@ def _as_row(state: WeightsState) -> list[str]:
     here = "yes" if state.path else f"{size(state.partial_bytes)} of it" if state.partial_bytes else "no"
     name = state.file.name + (" (default)" if state.is_default else "")
     return [name, size(state.file.size_bytes), here, state.file.licence, str(state.path or "")]
+
+
+@models.command("test")
+def try_model(
+    spec: Annotated[
+        str | None,
+        typer.Argument(help="embedded, openai:NAME, …; the model in use unless given.", metavar="[SPEC]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try what agents need of a model: each skill is passed or failed. Status 1 when one failed."""
+    import asyncio
+    import dataclasses
+
+    from motet.models.base import ModelSpec
+    from motet.settings import Settings
+
+    settings = Settings.load()
+    chosen = ModelSpec.parse(spec or settings.models.default)
+    results = asyncio.run(_try_skills(settings, chosen, tell=not as_json))
+    passed = sum(result.passed for result in results)
+    if as_json:
+        skills = [dataclasses.asdict(result) for result in results]
+        print_json(
+            {"model": str(chosen), "passed": passed, "failed": len(results) - passed, "skills": skills}
+        )
+    else:
+        note(f"{chosen}: {passed} of {len(results)} passed.")
+    if passed < len(results):
+        raise typer.Exit(exit_codes.FAILED)
+
+
+async def _try_skills(settings: Settings, spec: ModelSpec, *, tell: bool) -> list[SkillResult]:
+    """Try every skill, telling of each as it ends.
+
+    Raises:
+        ModelError: The model cannot be reached.
+        WeightsError: The embedded model's file is missing or corrupt.
+    """
+    from motet.cli.render.wording import clip, duration
+    from motet.models.competence import run_competence
+    from motet.models.roles import Models
+
+    connections = Models(settings)
+    results: list[SkillResult] = []
+    try:
+        model = await connections.chat("deep", str(spec))
+        async for result in run_competence(model):
+            results.append(result)
+            if tell:
+                verdict = "pass" if result.passed else "FAIL"
+                took = duration(result.duration_s)
+                print(
+                    f"{verdict}  {result.language}  {result.skill:<18} {took:>8}  {clip(result.detail, 80)}"
+                )
+    finally:
+        await connections.aclose()
+    return results

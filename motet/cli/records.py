@@ -76,14 +76,17 @@ def show_thread(thread: ThreadName, limit: Limit = 200, as_json: AsJson = False)
 
 @threads.command("search")
 def search_threads(
-    query: Annotated[str, typer.Argument(help="Words, in English or Chinese.")],
+    words: Annotated[list[str], typer.Argument(help="Words, in English or Chinese.", metavar="QUERY")],
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """Search all conversations."""
+    query = " ".join(words)
     found = with_app(lambda app: app.records.search(query, limit=limit))
     if as_json:
-        print_json([{"thread": t.model_dump(mode="json"), "message": m.model_dump(mode="json")} for t, m in found])
+        print_json(
+            [{"thread": t.model_dump(mode="json"), "message": m.model_dump(mode="json")} for t, m in found]
+        )
         return
     print_table(["id", "who", "text"], found_rows(found, query), wide=2)
     if not found:
@@ -99,9 +102,7 @@ def found_rows(found: Sequence[tuple[ThreadRecord, MessageRecord]], query: str) 
 
 
 @threads.command("rename")
-def rename_thread(
-    thread: ThreadName, title: Annotated[str, typer.Argument(help="The new title.")]
-) -> None:
+def rename_thread(thread: ThreadName, title: Annotated[str, typer.Argument(help="The new title.")]) -> None:
     """Give a conversation another title."""
     from motet.errors import InvalidInput
 
@@ -116,7 +117,9 @@ def rename_thread(
 
 @threads.command("rm")
 def delete_threads(
-    names: Annotated[list[str], typer.Argument(help="Ids, first characters, or titles.", metavar="THREAD...")],
+    names: Annotated[
+        list[str], typer.Argument(help="Ids, first characters, or titles.", metavar="THREAD...")
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete conversations, with their runs."""
@@ -126,7 +129,7 @@ def delete_threads(
 
     async def delete(app: App) -> None:
         for thread in found:
-            await app.records.delete_thread(thread.thread_id)
+            await app.delete_thread(thread.thread_id)
 
     found = list({thread.thread_id: thread for thread in with_app(find)}.values())
     titles = ", ".join(f"“{thread.title}”" for thread in found)
@@ -165,7 +168,7 @@ def show_run(
 
     async def read(app: App) -> tuple[RunRecord, list[Recorded]]:
         found = await app.records.run(run)
-        return found, await app.events(found.run_id)
+        return found, await _events(app, found)
 
     record, events = with_app(read)
     if as_json:
@@ -173,6 +176,17 @@ def show_run(
         print_json({"run": record.model_dump(mode="json"), "events": lines})
         return
     _replay(record, events)
+
+
+async def _events(app: App, run: RunRecord) -> list[Recorded]:
+    """Return what a run's log holds now, whether it has ended or not."""
+    found: list[Recorded] = []
+    if run.last_seq:
+        async for recorded in app.follow(run.run_id):
+            found.append(recorded)
+            if recorded.seq >= run.last_seq:
+                break
+    return found
 
 
 def _replay(record: RunRecord, events: Sequence[Recorded]) -> None:
@@ -223,4 +237,8 @@ def _around(text: str, query: str, chars: int = 60) -> str:
     lower = line.lower()
     places = [lower.find(word) for word in (query.lower(), *query.lower().split()) if word in lower]
     start = max((places[0] if places else 0) - chars // 2, 0)
-    return ("…" if start else "") + line[start : start + 2 * chars] + ("…" if start + 2 * chars < len(line) else "")
+    return (
+        ("…" if start else "")
+        + line[start : start + 2 * chars]
+        + ("…" if start + 2 * chars < len(line) else "")
+    )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from motet.cli import ask, chat, exit_codes, kb, models, records, surroundings
+from motet.cli import ask, exit_codes, kb, memory, models, records, surroundings
+from motet.cli.chat import command as chat
 from motet.cli.session import silence_stdout
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(records.threads, name="threads")
     tree.add_typer(records.runs, name="runs")
     tree.add_typer(kb.kb, name="kb")
+    tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")
     tree.add_typer(surroundings.graphs, name="graphs")
     tree.add_typer(surroundings.tools, name="tools")

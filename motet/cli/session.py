@@ -5,11 +5,12 @@ What does not live here: what it does with them.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import typer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,26 +18,37 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from motet.app import App
+    from motet.cli.stops import Stops
 
 T = TypeVar("T")
 
 
-def with_app(work: Callable[[App], Awaitable[T]]) -> T:
-    """Build the app from the settings, open it, do `work` with it, close it.
+def with_app(work: Callable[[App], Awaitable[T]], *, stops: Stops | None = None) -> T:
+    """Build the app from the settings, open it, do `work` with it, close it. `stops` listens the whole time.
 
     Raises:
         SettingInvalid: A setting is wrong.
         StorageError: The database cannot be used.
+        Exit: Somebody asked to stop before there was a run to stop.
     """
+    import asyncio
+    import contextlib
+
     from motet.app import build_app
     from motet.settings import Settings
 
     async def run() -> T:
-        async with app:
-            return await work(app)
+        with stops or contextlib.nullcontext():
+            async with app:
+                return await work(app)
 
     app = build_app(Settings.load())
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except asyncio.CancelledError:
+        if stops is None or stops.status is None:
+            raise
+        raise typer.Exit(stops.status) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ What does not live here: models (`models`) and documents (`kb`).
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from typing import Any
 
@@ -14,6 +15,9 @@ import typer
 from motet.cli import exit_codes
 from motet.cli.lists import AsJson, print_json, print_table
 from motet.cli.session import with_app
+
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
+"""The password in a URL."""
 
 graphs = typer.Typer(help="Graphs: how agents play together.", no_args_is_help=True)
 tools = typer.Typer(help="Tools that agents may call.", no_args_is_help=True)
@@ -39,15 +43,13 @@ def list_graphs(as_json: AsJson = False) -> None:
 
 @tools.command("list")
 def list_tools(as_json: AsJson = False) -> None:
-    """List the tools that agents may call with these settings."""
-    from motet.app import build_app
-    from motet.settings import Settings
-
-    found = build_app(Settings.load()).tool_names()
+    """List the tools that agents may call with these settings and documents."""
+    found = with_app(lambda app: app.tools())
     if as_json:
-        print_json([{"name": name} for name in found])
+        print_json([{"name": t.name, "description": t.description, "arguments": t.args} for t in found])
         return
-    print_table(["name"], [[name] for name in found])
+    rows = [[tool.name, tool.description.partition("\n")[0]] for tool in found]
+    print_table(["name", "what it does"], rows, wide=1)
 
 
 @config.command("show")
@@ -72,7 +74,7 @@ def setting_rows() -> list[dict[str, Any]]:
         value = getattr(getattr(settings, group), name)
         if isinstance(value, Secret):
             value = "***" if value else ""
-        plain = value if isinstance(value, bool | int | float) else str(value)
+        plain = value if isinstance(value, bool | int | float) else _PASSWORD.sub(r"\1***@", str(value))
         origin = settings.origins.get(key, "default")
         rows.append({"setting": key, "value": plain, "origin": origin, "env": env, "doc": doc})
     for name, target in settings.graphs.items():

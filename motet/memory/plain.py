@@ -39,8 +39,8 @@ class _Row(NamedTuple):
 def encode(value: Any) -> tuple[int, Any] | None:
     """Return the value's code and a simpler value, None when it is not in the table."""
     row = _BY_TYPE.get(type(value))
-    if row is None and isinstance(value, _FAMILIES):
-        row = next(r for r in _ROWS if r.type in _FAMILIES and isinstance(value, r.type))
+    if row is None:
+        row = next((row for row in _ROWS if row.type in _FAMILIES and isinstance(value, row.type)), None)
     return None if row is None else (row.code, row.spell(value))
 
 
@@ -53,7 +53,7 @@ def decode(code: int, data: bytes, loads: Callable[[bytes], Any]) -> Any:
     if code == _TEXT:
         return data.decode("utf-8", "surrogatepass")
     if code == _PAIRS:
-        return {key: value for key, value in loads(data)}
+        return dict(loads(data))
     row = _BY_CODE.get(code)
     if row is None:
         raise StateCorrupt(f"A stored value has the unknown code {code}.")
@@ -115,7 +115,9 @@ def _read_time(content: Any) -> time:
 
 def _spell_array(value: Any) -> list[Any]:
     if value.dtype.hasobject:
-        raise InvalidInput("A NumPy array of Python objects cannot be stored; make it an array of numbers or text.")
+        raise InvalidInput(
+            "A NumPy array of Python objects cannot be stored; make it an array of numbers or text."
+        )
     return [value.dtype.str, list(value.shape), np.ascontiguousarray(value).tobytes()]
 
 
@@ -149,6 +151,9 @@ _ROWS = (
     _Row(22, IPv6Interface, str, IPv6Interface),
     _Row(23, IPv6Network, str, IPv6Network),
 )
+NESTED = frozenset({_PAIRS, *(row.code for row in _ROWS)})
+"""Codes whose content is a serialized value itself."""
+
 _BY_TYPE = {row.type: row for row in _ROWS}
 _BY_CODE = {row.code: row for row in _ROWS}
 _FAMILIES = (PurePath, np.generic, np.ndarray)

@@ -9,6 +9,8 @@ A value of an unknown class is refused when it is written, where the one who wro
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from typing import TYPE_CHECKING, Any
 
 import ormsgpack
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 TYPE_NAME = "motet1"
 """The type that `dumps_typed` gives; no other is read."""
 
-_OBJECT, _SNAPSHOT = 32, 33
+OBJECT, SNAPSHOT = 32, 33
+"""Codes of known classes, and of a delta channel's whole value."""
+
 _PACK = (
     ormsgpack.OPT_NON_STR_KEYS
     | ormsgpack.OPT_PASSTHROUGH_TUPLE
@@ -47,6 +51,9 @@ class StrictSerializer(SerializerProtocol):
     LangChain's messages and documents, LangGraph's Send, Command, Interrupt and their kind, Motet's plans and
     passages, and registered classes. An exception is kept as its `repr`; a mapping's own class is not kept.
     """
+
+    _caught: list[Exception] | None = None
+    """What the hook raised, where that is asked for."""
 
     def __init__(self, types: Iterable[type] = ()) -> None:
         """Take more classes: pydantic models, dataclasses, named tuples and enums.
@@ -72,15 +79,18 @@ class StrictSerializer(SerializerProtocol):
             InvalidInput: It holds a value of an unknown class, or is nested more than about 1,000 levels deep.
         """
         try:
-            return ormsgpack.packb(value, default=self._encode, option=_PACK)
+            return ormsgpack.packb(value, default=self.encode, option=_PACK)
         except TypeError:
             pass  # an odd value somewhere, or one to refuse: the slow way finds out which
         try:
-            return ormsgpack.packb(plain.spell_out(value, self._encode), default=self._encode, option=_PACK)
-        except (TypeError, RecursionError) as error:
+            spelled = plain.spell_out(value, self.encode, self.dumps)
+            return ormsgpack.packb(spelled, default=self.encode, option=_PACK)
+        except RecursionError:
             raise InvalidInput(
-                f"A value cannot be stored: {error}. Keep the state less deeply nested."
+                "A value cannot be stored: it is nested too deeply, or holds itself."
             ) from None
+        except TypeError as error:
+            raise InvalidInput(f"A value cannot be stored: {error}.") from None
 
     def loads(self, data: bytes) -> Any:
         """Return the value that `dumps` was given.
@@ -89,19 +99,33 @@ class StrictSerializer(SerializerProtocol):
             StateCorrupt: The bytes are not of this serializer, or name a class that is not registered.
         """
         try:
-            return ormsgpack.unpackb(data, ext_hook=self._decode, option=_UNPACK)
-        except StateCorrupt:
+            return self.unpack(data)
+        except (ValueError, RecursionError) as error:
+            reason = self._reason(data) or error
+            if isinstance(reason, StateCorrupt):
+                raise reason from None
+            raise StateCorrupt(f"A stored value cannot be read: {reason}.") from reason
+
+    def unpack(self, data: bytes) -> Any:
+        """Do `loads` for the content of a code: whatever is wrong is told by the outermost call."""
+        return ormsgpack.unpackb(data, ext_hook=self._hook, option=_UNPACK)
+
+    def _hook(self, code: int, data: bytes) -> Any:
+        if self._caught is None:
+            return self.decode(code, data)
+        try:
+            return self.decode(code, data)
+        except Exception as error:  # the innermost is the reason; it goes on
+            self._caught.append(error)
             raise
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-            IndexError,
-            ArithmeticError,
-            AttributeError,
-            RecursionError,
-        ) as error:
-            raise StateCorrupt(f"A stored value cannot be read: {error}.") from error
+
+    def _reason(self, data: bytes) -> Exception | None:
+        """Read bytes that cannot be read once more, to learn why: msgpack swallows what its hook raises."""
+        again = copy.copy(self)
+        again._caught = caught = []  # noqa: SLF001  # its own kind
+        with contextlib.suppress(ValueError, RecursionError):
+            again.unpack(data)
+        return caught[0] if caught else None
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         """Do `dumps`, in the form that LangGraph's savers use."""
@@ -121,22 +145,42 @@ class StrictSerializer(SerializerProtocol):
         """
         if isinstance(value, BaseMessage):
             try:
-                state = value.__dict__, value.__pydantic_extra__ or None
-                return hash(ormsgpack.packb(state, default=self._encode, option=_PRINT))
+                state = [value.__dict__, value.__pydantic_extra__]
+                return hash(ormsgpack.packb(state, default=self.encode, option=_PACK))
             except TypeError:
                 pass
         return hash(self.dumps(value))
 
-    def _encode(self, value: Any) -> Any:
-        known = self._known.get(type(value))
+    def known_class(self, value: Any) -> KnownClass | None:
+        """Return how the value's class is stored, None when it is no known class."""
+        return self._known.get(type(value))
+
+    def build(self, tag: str, state: Any) -> Any:
+        """Make an instance of the class with this tag.
+
+        Raises:
+            StateCorrupt: The class is not known here, or needs what the state lacks.
+        """
+        known = self._by_tag.get(tag)
+        if known is None:
+            raise StateCorrupt(
+                f"A stored value has the class '{tag}', which is not known here. If it is yours, register it "
+                "(`types=[…]`).",
+                cls=str(tag),
+            )
+        return known.build(state)
+
+    def encode(self, value: Any) -> Any:
+        """Return what stands for a value that msgpack has no word for."""
+        known = self.known_class(value)
         if known is not None:
-            return ormsgpack.Ext(_OBJECT, self.dumps([known.tag, known.state(value)]))
+            return ormsgpack.Ext(OBJECT, self.dumps([known.tag, known.state(value)]))
         if type(value) is _DeltaSnapshot:
-            return ormsgpack.Ext(_SNAPSHOT, self.dumps(value.value))
+            return ormsgpack.Ext(SNAPSHOT, self.dumps(value.value))
         encoded = plain.encode(value)
         if encoded is not None:
             code, content = encoded
-            return ormsgpack.Ext(code, content if isinstance(content, bytes) else self.dumps(content))
+            return ormsgpack.Ext(code, self.dumps(content))
         if isinstance(value, BaseException):
             return repr(value)
         cls = type(value)
@@ -146,20 +190,15 @@ class StrictSerializer(SerializerProtocol):
             cls=f"{cls.__module__}:{cls.__qualname__}",
         )
 
-    def _decode(self, code: int, data: bytes) -> Any:
-        if code == _OBJECT:
-            tag, state = self.loads(data)
-            known = self._by_tag.get(tag)
-            if known is None:
-                raise StateCorrupt(
-                    f"A stored value has the class '{tag}', which is not known here. If it is yours, register it "
-                    "(`types=[…]`).",
-                    cls=str(tag),
-                )
-            return known.build(state)
-        if code == _SNAPSHOT:
-            return _DeltaSnapshot(self.loads(data))
-        return plain.decode(code, data, self.loads)
+    def decode(self, code: int, data: bytes) -> Any:
+        """Return the value that stands behind a code and its content."""
+        if code == OBJECT:
+            tag, state = self.unpack(data)
+            return self.build(tag, state)
+        if code == SNAPSHOT:
+            return _DeltaSnapshot(self.unpack(data))
+        return plain.decode(code, data, self.unpack)
 
-
-_PRINT = _PACK & ~ormsgpack.OPT_PASSTHROUGH_TUPLE
+    def _share(self, other: StrictSerializer) -> None:
+        """Know the classes that another one knows."""
+        self._known, self._by_tag = other._known, other._by_tag  # its own kind

@@ -224,8 +224,9 @@ class ReplyReader:
             cut: Whether the model was stopped at its longest length. A cut answer stays an answer; a cut tool call
                 is unfit and must not be executed.
         """
-        if self._may_answer and (self._shown or self._answer.started):
-            return AnswerOutcome(self._answer.end())
+        rest = self._answer.end()
+        if self._shown or rest:
+            return AnswerOutcome(rest)
         if cut:
             return UnfitOutcome("it was cut off at its longest length; write less")
         try:
@@ -245,7 +246,9 @@ class ReplyReader:
         return UnfitOutcome(problem if text else "it is empty")
 
     def _from_object(self, value: dict[str, Any]) -> Outcome:
-        name = value.get("tool", value.get("name"))
+        name = value.get("tool")
+        if name is None and ("arguments" in value or "parameters" in value):
+            name = value.get("name")
         if name == NO_TOOL or (name is None and "answer" in value):
             return self._from_answer(value.get("answer"))
         if not isinstance(name, str):

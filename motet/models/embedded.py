@@ -15,6 +15,7 @@ import openai
 from motet.errors import InvalidInput, WeightsMissing
 from motet.models import weights
 from motet.models.base import Capabilities, ModelSpec
+from motet.models.embedded_check import check_embedded
 from motet.models.embedded_server import EmbeddedServer
 from motet.models.openai import make_chat, ready
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from motet.models.embedded_server import Address
     from motet.models.weights_partial import Progress
     from motet.settings import Settings
+
+__all__ = ["EmbeddedProvider", "check_embedded"]
 
 
 class _Client(openai.DefaultHttpxClient):

@@ -201,11 +201,13 @@ class _Child:
         """Start the child, say when it is ready, and wait for its end."""
         try:
             with _open_log(self._log_path) as stderr:
+                start = stderr.tell()
                 code = self._run(stderr)
+                words = _last_words(self._log_path, start)
         except OSError as error:
             self._fail(f"The embedded model's process cannot be started: {error}")
         else:
-            self._fail(f"The embedded model's process ended ({_ending(code)}). {_last_words(self._log_path)}")
+            self._fail(f"The embedded model's process ended ({_ending(code)}). {words}")
         finally:
             self._spawned.set()
 
@@ -256,9 +258,10 @@ def _ending(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _last_words(path: Path) -> str:
+def _last_words(path: Path, start: int) -> str:
+    """Return the last line of a log after byte `start`."""
     with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 2000))
-        text = stream.read().decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f"Its last words: {lines[-1][:300]}" if lines else "It said nothing"
+        stream.seek(start)
+        lines = stream.read().decode("utf-8", "replace").split("\n")
+    words = [line.strip() for line in lines if line.strip()]
+    return f"Its last words: {words[-1][:300]}" if words else "It said nothing"

@@ -14,11 +14,19 @@ from urllib.parse import urlsplit
 import httpx
 import openai
 from langchain_core.exceptions import ContextOverflowError as LangChainContextOverflow
+from pydantic import ValidationError
 
-from motet.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable, MotetError
+from motet.errors import (
+    ContextOverflow,
+    ModelError,
+    ModelOutputInvalid,
+    ModelRefused,
+    ModelUnavailable,
+    MotetError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from motet.models.base import ModelSpec
 
@@ -34,12 +42,13 @@ _OVERFLOW = re.compile(
     re.IGNORECASE,
 )
 _KEY_SHAPE = re.compile(r"\b(sk|pk|key|tok)[-_][\w*.-]{6,}|Bearer\s+\S+", re.IGNORECASE)
-_MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 
 
 @asynccontextmanager
-async def map_errors(spec: ModelSpec) -> AsyncIterator[None]:
+async def map_errors(spec: ModelSpec) -> AsyncGenerator[None]:
     """Turn errors of the OpenAI client and of httpx, raised inside, into Motet's.
+
+    Only a call of a model belongs inside: a `ValueError` there is taken for an answer that cannot be read.
 
     `spec.base_url` should be the URL that is really called: its host is named in the message. Motet's own errors
     and cancellation pass through.
@@ -55,7 +64,7 @@ async def map_errors(spec: ModelSpec) -> AsyncIterator[None]:
 
 
 @contextmanager
-def map_errors_now(spec: ModelSpec) -> Iterator[None]:
+def map_errors_now(spec: ModelSpec) -> Generator[None]:
     """Do what `map_errors` does, around code that does not await."""
     try:
         yield
@@ -75,34 +84,71 @@ def map_error(error: BaseException, spec: ModelSpec) -> MotetError | None:
     """Return Motet's error for a foreign one, or None when it is not a model server's fault."""
     if isinstance(error, MotetError):
         return error
-    if isinstance(error, LangChainContextOverflow):
-        return _overflow(spec, 400)
     if isinstance(error, openai.APIStatusError):
         return _from_status(error.status_code, _server_text(error), spec, error.response.headers)
     if isinstance(error, httpx.HTTPStatusError):
         return _from_status(error.response.status_code, error.response.text, spec, error.response.headers)
-    if isinstance(error, (openai.APITimeoutError, httpx.TimeoutException, TimeoutError)):
-        return ModelUnavailable(
-            f"{_who(spec)} did not answer in time. Try again, or allow more with MOTET_MODEL_TIMEOUT_S.",
-            **_fields(spec),
-        )
-    if isinstance(error, (openai.APIConnectionError, httpx.TransportError, OSError)):
-        return ModelUnavailable(
-            f"{_who(spec)} cannot be reached, or broke the connection. Is the server running? {_check_url(spec)}",
-            **_fields(spec),
-        )
-    if isinstance(error, openai.APIError):
-        text = _server_text(error)
-        if _OVERFLOW.search(text):
-            return _overflow(spec, 400)
-        return ModelUnavailable(f"{_who(spec)} broke off its answer: {text} Try again.", **_fields(spec))
-    if isinstance(error, (openai.OpenAIError, *_MALFORMED)):
-        return ModelError(
-            f"{_who(spec)} answered something that is no chat completion ({_short(str(error))}). "
-            f"Does the URL end where OpenAI's interface begins, as in http://host:8000/v1?",
-            **_fields(spec),
-        )
+    if isinstance(error, LangChainContextOverflow):
+        return _overflow(spec, 400)
+    for kinds, make in _BY_KIND:
+        if isinstance(error, kinds):
+            return make(error, spec)
     return None
+
+
+def _timeout(error: Any, spec: ModelSpec) -> MotetError:  # noqa: ARG001  # one shape for the table
+    return ModelUnavailable(
+        f"{_who(spec)} did not answer in time. Try again, or allow more with MOTET_MODEL_TIMEOUT_S.",
+        **_fields(spec),
+    )
+
+
+def _unreachable(error: Any, spec: ModelSpec) -> MotetError:  # noqa: ARG001
+    return ModelUnavailable(
+        f"{_who(spec)} cannot be reached, or broke the connection. Is the server running? {_check_url(spec)}",
+        **_fields(spec),
+    )
+
+
+def _failed_in_stream(error: Any, spec: ModelSpec) -> MotetError:
+    text = _server_text(error)
+    if _OVERFLOW.search(text):
+        return _overflow(spec, 400)
+    return ModelUnavailable(f"{_who(spec)} broke off its answer: {text} Try again.", **_fields(spec))
+
+
+def _unfit(error: Any, spec: ModelSpec) -> MotetError:
+    return ModelOutputInvalid(
+        f"{_who(spec)} wrote an answer that has not the asked form ({_short(str(error))}). "
+        f"Ask again, or allow longer answers with MOTET_MAX_TOKENS.",
+        **_fields(spec),
+    )
+
+
+def _filtered(error: Any, spec: ModelSpec) -> MotetError:  # noqa: ARG001
+    return ModelRefused(f"{_who(spec)}: the server's content filter stopped the answer.", **_fields(spec))
+
+
+def _malformed(error: Any, spec: ModelSpec) -> MotetError:
+    return ModelError(
+        f"{_who(spec)} answered something that is no chat completion ({_short(str(error))}). "
+        f"Does its URL end where OpenAI's interface begins, as in http://host:8000/v1?",
+        **_fields(spec),
+    )
+
+
+_Makers = tuple[tuple[tuple[type[BaseException], ...], "Callable[[Any, ModelSpec], MotetError]"], ...]
+
+_BY_KIND: _Makers = (
+    ((openai.APITimeoutError, httpx.TimeoutException, TimeoutError), _timeout),
+    ((openai.APIConnectionError, httpx.TransportError, OSError), _unreachable),
+    ((openai.APIResponseValidationError,), _malformed),
+    ((openai.APIError,), _failed_in_stream),
+    ((openai.LengthFinishReasonError, ValidationError), _unfit),
+    ((openai.ContentFilterFinishReasonError,), _filtered),
+    ((openai.OpenAIError, ValueError, LookupError, TypeError, AttributeError, RecursionError), _malformed),
+)
+"""Kinds of foreign errors, the narrower ones first."""
 
 
 def missing_key(spec: ModelSpec) -> ModelRefused:
@@ -119,27 +165,27 @@ def host_of(url: str) -> str:
     """Return `host` or `host:port` of a URL, never its user, password or path; "" when it has none."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
+    return f"{parts.hostname or ''}{port}"
 
 
 def _from_status(status: int, text: str, spec: ModelSpec, headers: Any) -> MotetError:
     fields = _fields(spec) | {"status": status}
-    who, said = _who(spec), f" It said: {text}" if text else ""
-    if status in (401, 403):
-        name = KEY_SETTINGS.get(spec.provider)
-        step = f"Check {name}." if name else "This server asks for a key that Motet was not given."
-        return ModelRefused(f"{who} refused the key (HTTP {status}). {step}", **fields)
-    if status == 413 or (status in (400, 422, 500) and _OVERFLOW.search(text)):
+    who, said = _who(spec), f" It said: {_short(text)}" if text else ""
+    if status == 413 or (status not in (401, 403, 429) and _OVERFLOW.search(text)):
         return _overflow(spec, status)
-    if status == 404:
-        step = f"Check the model's name and the URL: {_check_url(spec)}"
-        return ModelRefused(f"{who} was not found (HTTP 404).{said} {step}", **fields)
     if status == 429:
         return _too_many(text, spec, headers, fields)
     if status == 408 or status >= 500:
         return ModelUnavailable(f"{who} failed (HTTP {status}).{said} Try again in a while.", **fields)
+    if status in (401, 403):
+        key, url = KEY_SETTINGS.get(spec.provider), URL_SETTINGS.get(spec.provider)
+        step = f"Check {key}; it is sent to {url} only." if key else "It asks for a key, and is sent none."
+        return ModelRefused(f"{who} refused the key (HTTP {status}). {step}", **fields)
+    if status == 404:
+        said += f" Check the model's name. {_check_url(spec)}"
     return ModelRefused(f"{who} did not take the request (HTTP {status}).{said}", **fields)
 
 
@@ -168,7 +214,9 @@ def _server_text(error: openai.APIError) -> str:
         inner = body.get("error", body)
         data: dict[str, Any] = inner if isinstance(inner, dict) else {"message": inner}  # pyright: ignore[reportUnknownVariableType]
         words = [str(data[key]) for key in ("message", "code", "type") if data.get(key)]
-        return _short(words[0] + (f" ({', '.join(words[1:])})" if words[1:] else "") if words else json.dumps(body))
+        return _short(
+            words[0] + (f" ({', '.join(words[1:])})" if words[1:] else "") if words else json.dumps(body)
+        )
     return _short(str(body) if body else error.message)
 
 

@@ -5,7 +5,8 @@ What does not live here: any filter. A filter is made anew for every answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence  # noqa: TC003  # pydantic reads the field's type
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -15,7 +16,7 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ConfigDict, Field
 from typing_extensions import override
 
-from motet.models.wrapped import as_chunk, silent
+from motet.models.wrapped import inner_chunks, inner_chunks_now, silent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -59,7 +60,9 @@ class StreamFilterModel(BaseChatModel):
     ) -> Runnable[LanguageModelInput, AIMessage]:
         bound = self.inner.bind_tools(tools, tool_choice=tool_choice, **kwargs)
         if not isinstance(bound, RunnableBinding):
-            raise TypeError(f"{type(self.inner).__name__}.bind_tools() gives no binding; its text cannot be filtered.")
+            raise TypeError(
+                f"{type(self.inner).__name__}.bind_tools() gives no binding; its text cannot be filtered."
+            )
         return self.bind(**cast("RunnableBinding[Any, Any]", bound).kwargs)
 
     @override
@@ -98,8 +101,7 @@ class StreamFilterModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         text_filter = self.make_filter()
         ended = False
-        for message in self.inner.stream(messages, silent(), stop=stop, **kwargs):
-            chunk = as_chunk(message)
+        for chunk in inner_chunks_now(self.inner, messages, {"stop": stop, **kwargs}):
             ended = ended or chunk.chunk_position == "last"
             yield _filtered(chunk, text_filter)
         if not ended:
@@ -115,10 +117,10 @@ class StreamFilterModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         text_filter = self.make_filter()
         ended = False
-        async for message in self.inner.astream(messages, silent(), stop=stop, **kwargs):
-            chunk = as_chunk(message)
-            ended = ended or chunk.chunk_position == "last"
-            yield _filtered(chunk, text_filter)
+        async with aclosing(inner_chunks(self.inner, messages, {"stop": stop, **kwargs})) as chunks:
+            async for chunk in chunks:
+                ended = ended or chunk.chunk_position == "last"
+                yield _filtered(chunk, text_filter)
         if not ended:
             yield _rest(text_filter)
 
@@ -127,7 +129,9 @@ class StreamFilterModel(BaseChatModel):
         content = _change(message.content, text_filter)
         held = text_filter.finish()
         content = _append(content, held)
-        return ChatResult(generations=[ChatGeneration(message=message.model_copy(update={"content": content}))])
+        return ChatResult(
+            generations=[ChatGeneration(message=message.model_copy(update={"content": content}))]
+        )
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:

@@ -10,7 +10,9 @@ import re
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.exceptions import SchemaError, UnknownType, best_match
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import EMPTY_REGISTRY
 
 _FENCE = re.compile(r"```[\w-]*\s*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _MAX_CHARS = 400_000
@@ -51,11 +53,11 @@ def _first_inside(text: str, decoder: json.JSONDecoder) -> Any:
 def schema_problem(value: Any, schema: dict[str, Any]) -> str:
     """Return what is wrong with a value by a JSON schema, in one short line; "" when nothing is.
 
-    A schema that is itself invalid is not the value's fault: "".
+    A schema that is itself invalid, or refers to another document, is not the value's fault: "". Nothing is fetched.
     """
     try:
-        error = best_match(Draft202012Validator(schema).iter_errors(value))
-    except (SchemaError, RecursionError, re.error):
+        error = best_match(Draft202012Validator(schema, registry=EMPTY_REGISTRY).iter_errors(value))
+    except (SchemaError, UnknownType, Unresolvable, RecursionError, re.error):
         return ""
     if error is None:
         return ""

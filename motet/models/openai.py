@@ -68,7 +68,7 @@ class OpenAICompatibleProvider:
     def _base_url(self, spec: ModelSpec) -> str:
         return spec.base_url
 
-    def _key(self, spec: ModelSpec, base_url: str) -> str:  # noqa: ARG002  # providers with a key look
+    def _key(self, spec: ModelSpec, base_url: str) -> str:  # noqa: ARG002  # providers that have keys look at both
         return NO_KEY
 
     async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
@@ -76,10 +76,6 @@ class OpenAICompatibleProvider:
 
     def _chat(self, spec: ModelSpec) -> OpenAIChat:
         base_url = self._base_url(spec)
-        options: dict[str, Any] = {"max_tokens_name": "max_tokens"}
-        if is_openai(base_url):
-            # None lets the client choose the Responses API for the models that have no other.
-            options = {"use_responses_api": None}
         return make_chat(
             spec=dataclasses.replace(spec, base_url=base_url),
             api_key=self._key(spec, base_url),
@@ -87,7 +83,8 @@ class OpenAICompatibleProvider:
             max_retries=self._settings.max_retries,
             max_tokens=self._settings.max_tokens,
             temperature=self._settings.temperature,
-            **options,
+            # None lets the client choose the Responses API, for OpenAI's models that have no other.
+            use_responses_api=None if is_openai(base_url) else False,
         )
 
 
@@ -137,7 +134,7 @@ class VllmProvider(OpenAICompatibleProvider):
             raise SettingInvalid(f"MOTET_VLLM_BASE_URL is '{url}': it must be an http(s) URL.")
         return url
 
-    def _key(self, spec: ModelSpec, base_url: str) -> str:
+    def _key(self, spec: ModelSpec, base_url: str) -> str:  # noqa: ARG002
         key = self._settings.vllm_api_key
         return key.reveal() if key and base_url == self._settings.vllm_base_url.rstrip("/") else NO_KEY
 
@@ -172,6 +169,8 @@ def make_chat(
         use_responses_api: None lets the client choose.
         **options: Fields of `ChatOpenAI` or `OpenAIChat`.
     """
+    if not is_openai(spec.base_url):
+        options.setdefault("max_tokens_name", "max_tokens")
     if not _fixed_temperature(spec.name):
         options["temperature"] = temperature
     chat = OpenAIChat(

@@ -15,7 +15,7 @@ import openai
 from langchain_core.messages import AIMessage, HumanMessage
 
 from motet.errors import ModelOutputInvalid, ModelRefused, MotetError, did_you_mean
-from motet.models.base import Capabilities, ModelSpec, ToolMethod
+from motet.models.base import Capabilities, ToolMethod
 from motet.models.faults import host_of, map_error
 from motet.models.structured import response_format
 
@@ -62,7 +62,10 @@ async def find_model(chat: OpenAIChat) -> dict[str, Any]:
         ModelUnavailable: The server does not answer.
     """
     spec = chat.spec
-    client = chat.root_async_client.with_options(timeout=_LIST_TIMEOUT_S, max_retries=0)
+    given = chat.root_async_client
+    client = given.with_options(timeout=_LIST_TIMEOUT_S, max_retries=0)
+    # A copied client reads these from the environment once more.
+    client.organization, client.project = given.organization, given.project
     try:
         page = await client.models.list()
         entries = {str(entry.id): entry.model_dump() for entry in page.data or []}
@@ -97,9 +100,13 @@ async def probe(chat: OpenAIChat, listed: dict[str, Any], *, native_if_unclear: 
     Raises:
         ModelError: The server fails altogether, or refuses the key or the model.
     """
-    calls, enforced = await asyncio.gather(_calls_tools(chat, unclear=native_if_unclear), _enforces_schema(chat))
+    calls, enforced = await asyncio.gather(
+        _calls_tools(chat, unclear=native_if_unclear), _enforces_schema(chat)
+    )
     method: ToolMethod = "native" if calls else "schema" if enforced else "prompt"
-    _log.info("%s: tools by %s, JSON schema %s", chat.spec.name, method, "enforced" if enforced else "not enforced")
+    _log.info(
+        "%s: tools by %s, JSON schema %s", chat.spec.name, method, "enforced" if enforced else "not enforced"
+    )
     return Capabilities(
         tool_method=method,
         json_schema=enforced,
@@ -162,5 +169,3 @@ def _suggest(name: str, known: list[str]) -> str:
         parts = [part for part in re.split(r"[^a-z0-9.]+", name.lower()) if len(part) > 1]
         known = [one for one in known if any(part in one.lower() for part in parts)][:12] or known[:12]
     return did_you_mean(name, known)
-
-

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from langchain_core.language_models.chat_models import BaseChatModel, agenerate_from_stream, generate_from_stream
+from langchain_core.language_models.chat_models import (
+    BaseChatModel,
+    agenerate_from_stream,
+    generate_from_stream,
+)
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -30,10 +34,10 @@ from motet.models.tool_prompt import (
     union_schema,
     with_system,
 )
-from motet.models.wrapped import as_chunk, silent
+from motet.models.wrapped import inner_chunks, inner_chunks_now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
@@ -84,7 +88,7 @@ class SchemaToolChatModel(BaseChatModel):
         formatted = [convert_to_openai_tool(tool) for tool in tools]
         for tool in formatted:
             if "function" not in tool:
-                raise InvalidInput(f"Tool {tool} is built into a server, and {self.inner._llm_type} has none such.")  # noqa: SLF001
+                raise InvalidInput(f"Tool {tool} is a server's own; this model's server has none such.")
         _chosen(formatted, tool_choice)
         return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
 
@@ -118,9 +122,11 @@ class SchemaToolChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         talk = _Talk(self, messages, kwargs)
         while not talk.done:
-            for message in self.inner.stream(talk.prompt, silent(), stop=stop, **talk.options):
-                yield talk.take(as_chunk(message))
-            yield talk.finish()
+            for piece in inner_chunks_now(self.inner, talk.prompt, {"stop": stop, **talk.options}):
+                if (chunk := talk.take(piece)) is not None:
+                    yield chunk
+            if (chunk := talk.finish()) is not None:
+                yield chunk
 
     @override
     async def _astream(
@@ -132,9 +138,14 @@ class SchemaToolChatModel(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         talk = _Talk(self, messages, kwargs)
         while not talk.done:
-            async for message in self.inner.astream(talk.prompt, silent(), stop=stop, **talk.options):
-                yield talk.take(as_chunk(message))
-            yield talk.finish()
+            async with aclosing(
+                inner_chunks(self.inner, talk.prompt, {"stop": stop, **talk.options})
+            ) as pieces:
+                async for piece in pieces:
+                    if (chunk := talk.take(piece)) is not None:
+                        yield chunk
+            if (chunk := talk.finish()) is not None:
+                yield chunk
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -154,7 +165,9 @@ class SchemaToolChatModel(BaseChatModel):
 class _Talk:
     """One call of the model, its repairs included: what to send next, and what each piece of the reply shows."""
 
-    def __init__(self, model: SchemaToolChatModel, messages: list[BaseMessage], kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self, model: SchemaToolChatModel, messages: list[BaseMessage], kwargs: dict[str, Any]
+    ) -> None:
         self.done = False
         self._repairs_left = model.max_repairs
         self._enforced = model.method == "schema"
@@ -165,37 +178,37 @@ class _Talk:
         self.prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))
         if self._tools:
             self._ask_for_union()
+        self._metadata: dict[str, Any] = {}
         self._reader = self._new_reader()
 
-    def take(self, chunk: AIMessageChunk) -> ChatGenerationChunk:
-        """Return the wrapped model's chunk with the text that the caller is to see."""
+    def take(self, chunk: AIMessageChunk) -> ChatGenerationChunk | None:
+        """Return the wrapped model's chunk with the text that the caller is to see; None when it shows nothing."""
         self._finish_reason = chunk.response_metadata.get("finish_reason") or self._finish_reason
-        text = self._reader.feed(chunk.text) if self._reader else chunk.text
-        metadata = chunk.response_metadata
-        if self._reader:
-            # Set once, at the end: the text would be joined over the repairs.
-            metadata = {}
-            self._metadata = {**self._metadata, **chunk.response_metadata}
+        if self._reader is None:
+            return ChatGenerationChunk(message=chunk)
+        # Handed out once, with the last chunk: merging chunks would join the words of every round.
+        self._metadata |= chunk.response_metadata
+        text = self._reader.feed(chunk.text)
+        if not (text or chunk.usage_metadata or chunk.additional_kwargs):
+            return None
         shown = AIMessageChunk(
-            content=text,
-            additional_kwargs=chunk.additional_kwargs,
-            usage_metadata=chunk.usage_metadata,
-            response_metadata=metadata,
+            content=text, additional_kwargs=chunk.additional_kwargs, usage_metadata=chunk.usage_metadata
         )
         return ChatGenerationChunk(message=shown)
 
-    def finish(self) -> ChatGenerationChunk:
-        """Return the last chunk of this round: the rest of an answer, a tool call, or nothing before a repair.
+    def finish(self) -> ChatGenerationChunk | None:
+        """Return the last chunk: the rest of an answer, or a tool call. None before a repair, or without tools.
 
         Raises:
             ModelOutputInvalid: The reply is unfit, and no repair is left.
         """
         if self._reader is None:
             self.done = True
-            return ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))
+            return None
         outcome = self._reader.finish(cut=self._finish_reason == "length")
         if isinstance(outcome, UnfitOutcome):
-            return self._repair(outcome.problem)
+            self._repair(outcome.problem)
+            return None
         self.done = True
         if isinstance(outcome, AnswerOutcome):
             return self._last(AIMessageChunk(content=outcome.rest))
@@ -213,13 +226,12 @@ class _Talk:
         self.prompt = with_system(self.prompt, text)
 
     def _new_reader(self) -> ReplyReader | None:
-        self._metadata: dict[str, Any] = {}
         if not self._tools:
             return None
         schemas = {tool["function"]["name"]: argument_schema(tool["function"]) for tool in self._tools}
         return ReplyReader(schemas, may_answer=self._may_answer, enforced=self._enforced)
 
-    def _repair(self, problem: str) -> ChatGenerationChunk:
+    def _repair(self, problem: str) -> None:
         assert self._reader is not None
         if self._repairs_left <= 0:
             raise ModelOutputInvalid(
@@ -229,10 +241,13 @@ class _Talk:
             )
         self._repairs_left -= 1
         wrong = AIMessage(self._reader.text[:_REPAIR_CHARS] or "{}")
-        self.prompt = [*self.prompt, wrong, HumanMessage(TEXTS[self._language]["repair"].format(problem=problem))]
+        self.prompt = [
+            *self.prompt,
+            wrong,
+            HumanMessage(TEXTS[self._language]["repair"].format(problem=problem)),
+        ]
         self._finish_reason = ""
         self._reader = self._new_reader()
-        return ChatGenerationChunk(message=AIMessageChunk(content=""))
 
     def _last(self, chunk: AIMessageChunk, finish_reason: str = "") -> ChatGenerationChunk:
         metadata = {**self._metadata, "finish_reason": finish_reason or self._finish_reason or "stop"}

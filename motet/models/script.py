@@ -48,7 +48,12 @@ FAULTS: dict[str, tuple[int, str, str, type[MotetError]]] = {
     "unknown_model": (404, "model_not_found", "The model does not exist.", ModelRefused),
     "rate_limit": (429, "rate_limit_exceeded", "Too many requests.", ModelUnavailable),
     "quota": (429, "insufficient_quota", "You exceeded your current quota.", ModelRefused),
-    "context": (400, "context_length_exceeded", "The prompt is longer than the context window.", ContextOverflow),
+    "context": (
+        400,
+        "context_length_exceeded",
+        "The prompt is longer than the context window.",
+        ContextOverflow,
+    ),
     "refused": (400, "invalid_request", "The request is not valid.", ModelRefused),
     "server": (500, "server_error", "The server had an error.", ModelUnavailable),
     "break": (0, "break", "The connection broke.", ModelUnavailable),
@@ -221,9 +226,15 @@ class Script:
         try:
             text = path.read_text("utf-8")
             lines = path.suffix in (".jsonl", ".ndjson")
-            data = [json.loads(line) for line in text.splitlines() if line.strip()] if lines else yaml.safe_load(text)
+            data = (
+                [json.loads(line) for line in text.splitlines() if line.strip()]
+                if lines
+                else yaml.safe_load(text)
+            )
         except OSError as error:
-            raise NotFound(f"Script '{path}' cannot be read: {error.strerror or error}.", path=str(path)) from None
+            raise NotFound(
+                f"Script '{path}' cannot be read: {error.strerror or error}.", path=str(path)
+            ) from None
         except (ValueError, yaml.YAMLError, RecursionError) as error:
             raise InvalidInput(f"Script '{path}' is not YAML or JSON: {error}", path=str(path)) from None
         return cls.from_data(data, name=str(path))
@@ -297,7 +308,7 @@ def as_reply(value: AnyReply) -> Reply:
     if isinstance(value, Exception):
         return Reply(error=value)
     if isinstance(value, Mapping):
-        return _from_mapping(cast("Mapping[str, Any]", value))
+        return _from_mapping(value)
     return Reply(tool_calls=tuple(value))
 
 

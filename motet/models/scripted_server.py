@@ -15,11 +15,19 @@ from motet.errors import MotetError
 from motet.models.probe import PROBE_NAME, PROBE_WORD
 from motet.models.script import FAULTS, AnyReply, Call, Reply, Script, ToolCall
 from motet.models.scripted import as_script, count_tokens
-from motet.models.scripted_wire import calls_as_text, completion, enforced, error_body, read_call, stream_chunks
+from motet.models.scripted_wire import (
+    calls_as_text,
+    completion,
+    enforced,
+    error_body,
+    read_call,
+    stream_chunks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
+    from typing import Self
 
 Support = Literal["yes", "ignored", "refused"]
 """What a server does with a part of the wire: does it, does as if it was not asked, or answers 400."""
@@ -39,7 +47,7 @@ class ServerRequest:
     body: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-class _Refused(Exception):  # noqa: N818  # a reply, not a failure
+class _Refused(Exception):  # a reply, not a failure
     def __init__(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.headers = status, code, headers or {}
@@ -99,7 +107,7 @@ class ScriptedServer:
         assert self._server is not None, "the server is not running: use 'async with'"
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
 
-    async def __aenter__(self) -> ScriptedServer:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=_MAX_HEAD_BYTES)
         return self
 
@@ -160,15 +168,13 @@ class ScriptedServer:
         if not request.body.get("stream"):
             whole = completion(reply, call, model=self.model, number=number)
             return await _write_json(writer, 200, whole, cut=reply.fault == "break")
-        chunks = list(
-            stream_chunks(reply, call, model=self.model, number=number, size=self._piece_chars)
-        )
+        chunks = list(stream_chunks(reply, call, model=self.model, number=number, size=self._piece_chars))
         return await self._stream(chunks, reply, reader, writer)
 
     def _reply(self, body: dict[str, Any]) -> tuple[Call, Reply]:
         call = self._checked_call(body)
         if PROBE_NAME in (call.schema_name, *call.tool_names):
-            return call, self._able(_probe_reply(call), call)
+            return call, self._able(self._probe_reply(call), call)
         self.calls.append(call)
         try:
             reply = self._able(self._script.reply(call), call)
@@ -201,6 +207,11 @@ class ScriptedServer:
         if call.schema and self._json_schema == "yes":
             return enforced(reply, call)
         return reply if self._tools == "yes" and call.tools else calls_as_text(reply)
+
+    def _probe_reply(self, call: Call) -> Reply:
+        if call.tools:
+            return Reply(tool_calls=(ToolCall(PROBE_NAME, {"article": "lamp"}),))
+        return Reply(text=json.dumps({"word": PROBE_WORD}) if self._json_schema == "yes" else "Hello!")
 
     def _model_list(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"id": self.model, "object": "model", "created": 1, "owned_by": "motet"}
@@ -236,13 +247,6 @@ class ScriptedServer:
         return True
 
 
-def _probe_reply(call: Call) -> Reply:
-    if call.tools:
-        return Reply(tool_calls=(ToolCall(PROBE_NAME, {"article": "lamp"}),))
-    enforced_text = json.dumps({"word": PROBE_WORD})
-    return Reply(text=enforced_text)
-
-
 def _fault(name: str, retry_after: str = "") -> _Refused:
     status, code, message, _ = FAULTS[name]
     return _Refused(status, code, message, {"retry-after": retry_after} if retry_after else None)
@@ -253,7 +257,10 @@ async def _read_request(reader: asyncio.StreamReader) -> ServerRequest | None:
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     method, _, rest = first.partition(" ")
-    headers = {name.strip().lower(): value.strip() for name, _, value in (l.partition(":") for l in lines if l)}
+    headers = {
+        name.strip().lower(): value.strip()
+        for name, _, value in (line.partition(":") for line in lines if line)
+    }
     size = int(headers.get("content-length") or 0)
     if not 0 <= size <= _MAX_BODY_BYTES:
         return None
@@ -289,5 +296,8 @@ async def _write_event(writer: asyncio.StreamWriter, data: str) -> None:
 
 
 def _head(status: int, headers: dict[str, str]) -> bytes:
-    lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}", *(f"{k}: {v}" for k, v in headers.items())]
+    lines = [
+        f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}",
+        *(f"{k}: {v}" for k, v in headers.items()),
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -94,7 +94,9 @@ def completion(reply: Reply, call: Call, *, model: str, number: int) -> dict[str
     }
 
 
-def stream_chunks(reply: Reply, call: Call, *, model: str, number: int, size: int) -> Iterator[dict[str, Any]]:
+def stream_chunks(
+    reply: Reply, call: Call, *, model: str, number: int, size: int
+) -> Iterator[dict[str, Any]]:
     """Yield a reply's `chat.completion.chunk`s: role, text, tool calls in pieces, finish reason, usage if asked."""
     yield _chunk({"role": "assistant", "content": ""}, model=model, number=number)
     for text in pieces(reply.text, size):

@@ -104,10 +104,12 @@ def _request(
 
 def _repair(problem: str, wire: dict[str, Any]) -> str:
     fields = ", ".join(wire.get("properties", {}))
-    return f"That is not valid: {problem}. Reply with the corrected JSON object only, with the fields {fields}."
+    return (
+        f"That is not valid: {problem}. Reply with the corrected JSON object only, with the fields {fields}."
+    )
 
 
 def _refuse_refusal(reply: AIMessage, model: ConnectedModel) -> None:
     refusal = reply.additional_kwargs.get("refusal")
-    if refusal and not reply.text:
+    if refusal:
         raise ModelRefused(f"{model.spec} refused to answer: {str(refusal)[:300]}", model=str(model.spec))

@@ -28,18 +28,18 @@ TEXTS: dict[str, dict[str, str]] = {
         "head": (
             "You can use tools. Reply with one JSON object and nothing else: "
             '{"tool": NAME, "arguments": {...}} to use a tool, or {"tool": "none", "answer": "..."} to answer.\n'
-            "Use a tool when its description fits the request; for greetings, small talk, translation, writing and "
-            "what you know for certain, use none. When the result of a tool answers the request, answer with it."
+            "Whatever a tool can look up or work out, use it and never guess. For greetings, small talk, "
+            "translation and writing use none. Put names, paths and words into the arguments as the user wrote "
+            "them. When the result of a tool answers the request, answer with it."
         ),
-        "must": "You use a tool. Reply with one JSON object and nothing else: "
-        '{"tool": NAME, "arguments": {...}}.',
+        "must": 'You use a tool. Reply with one JSON object and nothing else: {"tool": NAME, "arguments": {...}}.',
         "tools": "Tools:",
         "examples": (
             "Examples with other tools:\n"
             'Play some jazz -> {"tool": "play_music", "arguments": {"genre": "jazz"}}\n'
             'Result of play_music: playing -> {"tool": "none", "answer": "Jazz is playing now."}\n'
-            'How many grams are 3 ounces? -> {"tool": "convert_unit", "arguments": '
-            '{"value": 3, "from": "oz", "to": "g"}}\n'
+            "Book a table for four at Casa Verde -> "
+            '{"tool": "book_table", "arguments": {"place": "Casa Verde", "people": 4}}\n'
             'Thanks, good night! -> {"tool": "none", "answer": "Good night!"}'
         ),
         "result": "Result of {name}: {text}",
@@ -50,16 +50,16 @@ TEXTS: dict[str, dict[str, str]] = {
         "head": (
             "你可以使用工具。只回复一个 JSON 对象，不要写别的："
             '用工具时写 {"tool": 工具名, "arguments": {...}}，直接回答时写 {"tool": "none", "answer": "..."}。\n'
-            "请求符合某个工具的说明时就用它；问候、闲聊、翻译、写作和你确实知道的事用 none。"
-            "工具的结果已经能回答请求时，就根据结果回答。"
+            "凡是工具能查到或算出的，都要用工具，不要猜。问候、闲聊、翻译和写作用 none。"
+            "参数里的名称、路径和词语照用户的原文写，不要翻译。工具的结果已经能回答请求时，就根据结果回答。"
         ),
         "must": '你要使用工具。只回复一个 JSON 对象，不要写别的：{"tool": 工具名, "arguments": {...}}。',
         "tools": "工具：",
         "examples": (
             "其他工具的例子：\n"
-            '放点爵士乐 -> {"tool": "play_music", "arguments": {"genre": "爵士"}}\n'
+            '放点爵士乐 -> {"tool": "play_music", "arguments": {"genre": "爵士乐"}}\n'
             'play_music 的结果：正在播放 -> {"tool": "none", "answer": "正在播放爵士乐。"}\n'
-            '3 盎司是多少克？ -> {"tool": "convert_unit", "arguments": {"value": 3, "from": "oz", "to": "g"}}\n'
+            '在绿园餐厅订四个人的位子 -> {"tool": "book_table", "arguments": {"place": "绿园餐厅", "people": 4}}\n'
             '谢谢，晚安！ -> {"tool": "none", "answer": "晚安！"}'
         ),
         "result": "{name} 的结果：{text}",
@@ -101,7 +101,11 @@ def _branch(properties: dict[str, Any]) -> dict[str, Any]:
 def system_text(tools: Sequence[Mapping[str, Any]], *, language: str, may_answer: bool) -> str:
     """Return the instructions, the tools and the examples; the same for the same tools, so that it stays cached."""
     texts = TEXTS[language]
-    lines = [texts["head"] if may_answer else texts["must"], texts["tools"], *(tool_line(tool) for tool in tools)]
+    lines = [
+        texts["head"] if may_answer else texts["must"],
+        texts["tools"],
+        *(tool_line(tool) for tool in tools),
+    ]
     return "\n".join([*lines, texts["examples"]] if may_answer else lines)
 
 

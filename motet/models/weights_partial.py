@@ -77,7 +77,7 @@ class Partial:
         """Bytes that are still to come."""
         return self.limit - self.size
 
-    def append(self, chunk: bytes) -> None:
+    def append(self, chunk: bytes | bytearray) -> None:
         """Write `chunk` at the end.
 
         Raises:

@@ -5,11 +5,15 @@ What does not live here: the wrappers (`filtered`, `schema_tools`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+    from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.runnables import RunnableConfig
 
 
@@ -33,3 +37,23 @@ def as_chunk(message: BaseMessage) -> AIMessageChunk:
         id=message.id,
         chunk_position="last",
     )
+
+
+async def inner_chunks(
+    inner: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
+) -> AsyncGenerator[AIMessageChunk]:
+    """Yield the wrapped model's chunks; its connection is closed at once when the reader stops early."""
+    stream = cast("AsyncGenerator[AIMessageChunk]", inner.astream(messages, silent(), **options))
+    async with aclosing(stream):
+        async for message in stream:
+            yield as_chunk(message)
+
+
+def inner_chunks_now(
+    inner: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
+) -> Generator[AIMessageChunk]:
+    """Do the same for code that does not await."""
+    stream = cast("Generator[AIMessageChunk]", inner.stream(messages, silent(), **options))
+    with closing(stream):
+        for message in stream:
+            yield as_chunk(message)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from motet.retrieval.base import Embedder
     from motet.retrieval.documents import Collection, StoredDocument
     from motet.retrieval.load import FileBytes
-    from motet.retrieval.walk import FoundFile
     from motet.settings import RetrievalSettings
     from motet.storage.engine import Database
 
@@ -228,7 +227,8 @@ class KnowledgeBase:
         found = await self.database.read(lambda c: documents.read_passage(c, self.tenant_id, passage_id))
         if found is None:
             raise NotFound(
-                f"No passage '{passage_id}': its document may have been changed or removed.", passage_id=passage_id
+                f"No passage '{passage_id}': its document may have been changed or removed.",
+                passage_id=passage_id,
             )
         return found
 
@@ -294,7 +294,9 @@ class _FileJob:
         rows: list[NDArray[np.float32]] = []
         for start in range(0, len(texts), EMBED_BATCH):
             self.tell(start, len(texts))
-            rows.append(await asyncio.to_thread(self.embedder.embed_passages, texts[start : start + EMBED_BATCH]))
+            rows.append(
+                await asyncio.to_thread(self.embedder.embed_passages, texts[start : start + EMBED_BATCH])
+            )
         return np.concatenate(rows) if rows else None
 
     async def _store(

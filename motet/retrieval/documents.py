@@ -101,7 +101,9 @@ def read_collection(connection: Connection, tenant_id: str, name: str) -> Collec
 
 def read_hash(connection: Connection, tenant_id: str, name: str, source: str) -> str | None:
     """Return the content hash of a stored document, or None."""
-    return connection.execute(sa.select(documents.c.content_hash).where(*_is(tenant_id, name, source))).scalar()
+    return connection.execute(
+        sa.select(documents.c.content_hash).where(*_is(tenant_id, name, source))
+    ).scalar()
 
 
 def count_documents(connection: Connection, tenant_id: str, name: str) -> int:
@@ -174,7 +176,9 @@ def list_documents(connection: Connection, tenant_id: str, name: str | None) -> 
 
 def list_collections(connection: Connection, tenant_id: str) -> list[Collection]:
     """Return a tenant's collections in the order of their names."""
-    mine = sa.select(collections).where(collections.c.tenant_id == tenant_id).order_by(collections.c.collection)
+    mine = (
+        sa.select(collections).where(collections.c.tenant_id == tenant_id).order_by(collections.c.collection)
+    )
     return [
         Collection(tenant_id, row.collection, row.embedder, row.dimension, row.revision)
         for row in connection.execute(mine)
@@ -194,7 +198,7 @@ def read_passage(connection: Connection, tenant_id: str, passage_id: str) -> Pas
     return None if row is None else _passage(row)
 
 
-def _with_document() -> sa.Select[Any]:
+def _with_document() -> sa.Select[*tuple[Any, ...]]:
     return sa.select(
         passages.c.passage_key,
         passages.c.passage_id,
@@ -225,7 +229,9 @@ def _is(tenant_id: str, name: str, source: str) -> tuple[sa.ColumnElement[bool],
     return (documents.c.tenant_id == tenant_id, documents.c.collection == name, documents.c.source == source)
 
 
-def _take_collection(connection: Connection, tenant_id: str, name: str, embedder: str, dimension: int) -> None:
+def _take_collection(
+    connection: Connection, tenant_id: str, name: str, embedder: str, dimension: int
+) -> None:
     """Make the collection if it is new, lock its row, and see that its vectors are this model's."""
     connection.execute(
         sa.text(
@@ -299,11 +305,15 @@ def _insert_passages(
 
 
 def _delete(connection: Connection, tenant_id: str, name: str, source: str) -> bool:
-    key = connection.execute(sa.select(documents.c.document_key).where(*_is(tenant_id, name, source))).scalar()
+    key = connection.execute(
+        sa.select(documents.c.document_key).where(*_is(tenant_id, name, source))
+    ).scalar()
     if key is None:
         return False
     mine = passages.c.document_key == key
-    fulltext.delete(connection, INDEX, connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars().all())
+    fulltext.delete(
+        connection, INDEX, connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars().all()
+    )
     connection.execute(sa.delete(passages).where(mine))
     connection.execute(sa.delete(documents).where(documents.c.document_key == key))
     return True

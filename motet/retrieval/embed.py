@@ -38,7 +38,9 @@ def build_embedder(name: str) -> Embedder | None:
         SettingInvalid: The name is unknown.
     """
     if name not in EMBEDDERS:
-        raise SettingInvalid(f"Unknown embedding model '{name}'.{did_you_mean(name, EMBEDDERS)}", setting="models.embed")
+        raise SettingInvalid(
+            f"Unknown embedding model '{name}'.{did_you_mean(name, EMBEDDERS)}", setting="models.embed"
+        )
     module, _, function = EMBEDDERS[name].partition(":")
     make: Callable[[], Embedder | None] = getattr(import_module(module), function)
     return make()

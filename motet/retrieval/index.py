@@ -2,9 +2,9 @@
 
 What does not live here: the vectors, which are stored with their passages in one row and one transaction.
 
-Why there is no stored snapshot of the index: a flat index is its vectors. One SELECT of 20,000 of 384 dimensions
-and building the index takes a tenth of a second here; a serialized copy would double the disk, would
-have to be written again at each change, and could disagree with its rows after a crash.
+Why there is no stored snapshot of the index: a flat index is its vectors. Measured with 20,000 of 384 dimensions on
+two busy cores: 0.1 s for one SELECT of them and 0.02 s to build the index; a snapshot in one row took 0.25 s to
+read. It would also double the disk, be written again at each change, and could disagree with its rows.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ class VectorIndexes:
             return fresh
 
     def _evict(self) -> None:
-        while len(self._snapshots) > 1 and sum(len(s.keys) for s in self._snapshots.values()) > self._max_vectors:
+        while (
+            len(self._snapshots) > 1
+            and sum(len(s.keys) for s in self._snapshots.values()) > self._max_vectors
+        ):
             name, _ = self._snapshots.popitem(last=False)
             self._building.pop(name, None)
 
@@ -101,7 +104,9 @@ def _build(connection: Connection, collection: Collection, old: _Snapshot | None
     mine = sa.and_(passages.c.tenant_id == collection.tenant_id, passages.c.collection == collection.name)
     if old is None or old.index.d != collection.dimension:
         old = _Snapshot(-1, np.empty(0, np.int64), _flat(collection.dimension))
-    wanted = np.fromiter(connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars(), np.int64)
+    wanted = np.fromiter(
+        connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars(), np.int64
+    )
     missing = np.setdiff1d(wanted, old.keys)
     keys, rows = old.keys, _rows(old.index)
     stay = np.isin(keys, wanted)
@@ -112,9 +117,9 @@ def _build(connection: Connection, collection: Collection, old: _Snapshot | None
             .where(mine, passages.c.passage_key >= int(missing.min()), passages.c.vector.is_not(None))
             .order_by(passages.c.passage_key)
         )
-        found = [(key, vector) for key, vector in connection.execute(query).tuples()]
-        added = np.array([key for key, _ in found], np.int64)
-        vectors = np.frombuffer(b"".join(vector for _, vector in found), "<f4").reshape(-1, collection.dimension)
+        found = connection.execute(query).all()
+        added = np.array([row[0] for row in found], np.int64)
+        vectors = np.frombuffer(b"".join([row[1] for row in found]), "<f4").reshape(-1, collection.dimension)
         new = np.isin(added, missing)
         keys, rows = np.concatenate([keys, added[new]]), np.concatenate([rows, vectors[new]])
     flat = _flat(collection.dimension)
@@ -129,7 +134,7 @@ def _flat(dimension: int) -> Any:
 
 def _rows(index: Any) -> NDArray[np.float32]:
     """Return the vectors of an index without copying them."""
-    flat = faiss.downcast_index(index.index) if hasattr(index, "id_map") else index
+    flat: Any = faiss.downcast_index(index.index) if hasattr(index, "id_map") else index
     if flat.ntotal == 0:
         return np.empty((0, flat.d), np.float32)
     return faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)

@@ -32,7 +32,7 @@ LOADERS: dict[str, str] = {
 }
 """The loader of each ending, in lower case: `load(data: bytes, path: Path) -> LoadedDocument`."""
 
-MAX_TEXT_CHARS = 20_000_000
+MAX_TEXT_CHARS = 10_000_000
 """Longest text of one document; a format that packs more is refused."""
 
 _MAGIC = {
@@ -69,6 +69,8 @@ def read_bytes(path: Path, *, max_bytes: int) -> FileBytes:
     Raises:
         DocumentUnreadable: It is not there, not a regular file, not allowed, empty, or too large.
     """
+    if not _has_utf8_name(path):
+        raise unreadable(path, "its name is not valid UTF-8", "Rename it.")
     if not is_known(path):
         ending = f"the ending '{path.suffix}' is unknown" if path.suffix else "it has no ending"
         raise unreadable(path, ending, f"Known are: {', '.join(sorted(LOADERS))}.")
@@ -126,6 +128,13 @@ def load_document(data: bytes, path: Path) -> LoadedDocument:
     return LoadedDocument(loaded.text, loaded.title.strip() or _name_title(path), loaded.sections)
 
 
+def _has_utf8_name(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _name_title(path: Path) -> str:
-    stem = path.stem.encode("utf-8", "replace").decode()
-    return " ".join("".join(c if c.isprintable() else " " for c in stem).split())
+    return " ".join("".join(c if c.isprintable() else " " for c in path.stem).split())

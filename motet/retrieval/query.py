@@ -9,24 +9,22 @@ import re
 
 from motet.storage.search import terms
 
-_ENGLISH = frozenset(
-    (
-        "a about after all also am an and any are as at be because been before being between both but by can "
-        "could did do does doing during each every few for from had has have having he her here hers him his how "
-        "i if in into is it its itself just many me more most much my no nor not of off on once only or other our "
-        "out over own please same she should so some such tell than that the their them then there these they "
-        "this those through to too under until up us very was we were what when where which while who whom why "
-        "will with would you your yours"
-    ).split()
-)
+_ENGLISH_WORDS = """
+a about after all also am an and any are as at be because been before being between both but by can could did do
+does doing during each every few for from had has have having he her here hers him his how i if in into is it its
+itself just many me more most much my no nor not of off on once only or other our out over own please same she
+should so some such tell than that the their them then there these they this those through to too under until up
+us very was we were what when where which while who whom why will with would you your yours
+"""
 
 # Longer words first. Inside other words most single function characters mean something else, so few are here.
 _CHINESE = re.compile(
-    "为什么|是不是|有没有|能不能|可不可以|是多少|有哪些|有多少|请问|什么|怎么样|怎样|怎么|如何|多少|哪些|哪个|哪里|哪儿|几个|"
-    "是否|可以|能否|我们|你们|他们|它们|这个|那个|这些|那些|一下|以及|或者|如果|因为|所以|但是|关于|告诉我|"
-    "(?<!目)的(?![士确])|[了吗呢吧啊呀嘛]"
+    "是不是|有没有|能不能|可不可以|是多少|有哪些|有多少|告诉我|为什么|怎么样|请问|什么|怎样|怎么|如何|多少|哪些|哪个|哪里|哪儿"
+    "|几个|是否|可以|能否|我们|你们|他们|它们|这个|那个|这些|那些|一下|以及|或者|如果|因为|所以|但是|关于"
+    "|(?<!目)的(?![士确])|[了吗呢吧啊呀嘛]"
 )
 
+_ENGLISH = frozenset(_ENGLISH_WORDS.split())
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 
 

@@ -21,7 +21,8 @@ def render_passages(passages: Sequence[Passage]) -> str:
     `n` is the passage's number, or its place in the sequence, from 1, where it has none.
     """
     return "\n\n".join(
-        f"[{passage.number or place}] {place_of(passage)}: {passage.text}" for place, passage in enumerate(passages, 1)
+        f"[{passage.number or place}] {place_of(passage)}: {passage.text}"
+        for place, passage in enumerate(passages, 1)
     )
 
 

@@ -109,7 +109,9 @@ class HybridRetriever:
         self, connection: Connection, query: str, vector: NDArray[np.float32] | None, *, depth: int
     ) -> Rankings:
         knowledge = self._knowledge
-        known = [documents.read_collection(connection, knowledge.tenant_id, name) for name in self._collections]
+        known = [
+            documents.read_collection(connection, knowledge.tenant_id, name) for name in self._collections
+        ]
         searched = [collection for collection in known if collection is not None]
         words = fulltext.search(
             connection,

@@ -23,11 +23,11 @@ _ENDS = tuple(
     re.compile(pattern)
     for pattern in (
         r"\n\s*\n",  # paragraphs
-        r"\n",  # lines
+        r"\n+",  # lines
         r"[。！？!?…]+[”’」』）)\]]*|\.[”’)\]]*\s",  # sentences
         r"[；;：:]",  # clauses
         r"[，,、]",
-        r"\s",  # words
+        r"\s+",  # words
     )
 )
 """Where text may be cut, best first; a passage ends after the match."""
@@ -64,7 +64,9 @@ def split(document: LoadedDocument, *, width: int, overlap: int) -> list[Chunk]:
         The passages in the order of the text; none for text that is all space.
     """
     return [
-        Chunk(section.text[begin:end], section.start + begin, section.start + end, section.heading, section.page)
+        Chunk(
+            section.text[begin:end], section.start + begin, section.start + end, section.heading, section.page
+        )
         for section in document.sections
         for begin, end in spans(section.text, width=width, overlap=overlap)
     ]
@@ -92,13 +94,21 @@ def is_boundary(text: str, at: int) -> bool:
         or "\U0001f3fb" <= after <= "\U0001f3ff"  # skin tones
         or "\u1160" <= after <= "\u11ff"  # the inner parts of a Hangul syllable
         or "\udc00" <= after <= "\udfff"
-        or (_is_flag_half(before) and _is_flag_half(after))
+        or (_is_flag_half(after) and _is_inside_flag(text, at))
     )
     return not joined
 
 
 def _is_flag_half(character: str) -> bool:
     return "\U0001f1e6" <= character <= "\U0001f1ff"
+
+
+def _is_inside_flag(text: str, at: int) -> bool:
+    """Say whether the half flags right before `at` are an odd number; a run is looked back on for a while only."""
+    start = at
+    while start > max(0, at - 4 * MAX_COMBINING) and _is_flag_half(text[start - 1]):
+        start -= 1
+    return (at - start) % 2 == 1
 
 
 def _widths(text: str) -> Sequence[int]:

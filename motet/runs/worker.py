@@ -86,8 +86,8 @@ class Worker:
             try:
                 while len(self._active) < self._settings.concurrency and await self._claim_one():
                     pass
-            except MotetError as error:  # a database that is locked or gone for a while
-                logger.warning("cannot claim runs: %s", error.message)
+            except Exception as error:  # noqa: BLE001  # the worker's edge: a locked database must not end it
+                _tell("claim runs", error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), WATCH_S)
 
@@ -127,8 +127,8 @@ class Worker:
             try:
                 for run_id in await self._queue.cancels(list(self._active)):
                     await self.stop(run_id, "cancelled")
-            except MotetError as error:
-                logger.warning("cannot look for runs to stop: %s", error.message)
+            except Exception as error:  # noqa: BLE001  # the worker's edge
+                _tell("look for runs to stop", error)
 
     async def _heartbeat_loop(self) -> None:
         while True:
@@ -139,10 +139,18 @@ class Worker:
                 if not before:
                     continue
                 pulses = {pulse.run_id: pulse.fence for pulse in await self._queue.heartbeat(self.worker_id)}
-            except MotetError as error:
-                logger.warning("cannot renew leases: %s", error.message)
+            except Exception as error:  # noqa: BLE001  # the worker's edge
+                _tell("renew leases", error)
                 continue
             for run_id, active in before.items():
                 ended = self._active.get(run_id) is not active
                 if not ended and pulses.get(run_id) != active.claim.fence:
                     active.task.cancel()  # without a reason: another worker owns the run
+
+
+def _tell(what: str, error: Exception) -> None:
+    """Log what a loop could not do this time; it tries again."""
+    if isinstance(error, MotetError):
+        logger.warning("cannot %s: %s", what, error.message)
+    else:
+        logger.error("cannot %s", what, exc_info=error)

@@ -49,8 +49,8 @@ def create(connection: Connection) -> None:
     """Create every index that is not there yet."""
     for index in INDEXES:
         table = _table(index)
-        statements = _POSTGRES_TABLE if _is_postgres(connection) else _SQLITE_TABLE
-        for statement in statements:
+        postgres = (_POSTGRES_TABLE, _POSTGRES_TERMS, _POSTGRES_SCOPE)
+        for statement in postgres if _is_postgres(connection) else (_SQLITE_TABLE,):
             connection.execute(sa.text(statement.format(table=table)))
 
 
@@ -121,7 +121,7 @@ def search(
             return []
         found = connection.execute(
             sa.text(_POSTGRES_SEARCH.format(table=_table(index))),
-            {"terms": " ".join(wanted), "scopes": list(scopes), "limit": limit},
+            {"terms": " ".join(wanted), "scopes": list(scopes), "limit": limit, "candidates": CANDIDATES},
         )
     else:
         match = fts_query(query, limit=MAX_TERMS)
@@ -150,10 +150,10 @@ def _scope_token(scope: str) -> str:
     return "s" + hashlib.sha256(scope.encode()).hexdigest()[:24]
 
 
-_SQLITE_TABLE = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS {table} "
-    "USING fts5(scope, terms, tokenize = 'porter unicode61 remove_diacritics 2')",
-)
+_SQLITE_TABLE = """
+CREATE VIRTUAL TABLE IF NOT EXISTS {table}
+USING fts5(scope, terms, tokenize = 'porter unicode61 remove_diacritics 2')
+"""
 
 # The weight 0 keeps the scope's column out of the score.
 _SQLITE_SEARCH = """
@@ -161,16 +161,15 @@ SELECT rowid, -bm25({table}, 0.0, 1.0) AS score FROM {table}
 WHERE {table} MATCH :match ORDER BY score DESC, rowid LIMIT :limit
 """
 
-_POSTGRES_TABLE = (
-    "CREATE TABLE IF NOT EXISTS {table} "
-    "(key BIGINT PRIMARY KEY, scope TEXT NOT NULL, length INTEGER NOT NULL, terms TSVECTOR NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS ix_{table}_terms ON {table} USING GIN (terms)",
-    "CREATE INDEX IF NOT EXISTS ix_{table}_scope ON {table} (scope)",
-)
+_POSTGRES_TABLE = """
+CREATE TABLE IF NOT EXISTS {table}
+(key BIGINT PRIMARY KEY, scope TEXT NOT NULL, length INTEGER NOT NULL, terms TSVECTOR NOT NULL)
+"""
+_POSTGRES_TERMS = "CREATE INDEX IF NOT EXISTS ix_{table}_terms ON {table} USING GIN (terms)"
+_POSTGRES_SCOPE = "CREATE INDEX IF NOT EXISTS ix_{table}_scope ON {table} (scope)"
 
 # BM25 with k1 = 1.2 and b = 0.75, the values that FTS5 has, and the idf that is never negative.
-_POSTGRES_SEARCH = (
-    """
+_POSTGRES_SEARCH = """
 WITH wanted AS (
   SELECT lexeme FROM unnest(to_tsvector('english', :terms))
 ), asked AS (
@@ -187,9 +186,7 @@ WITH wanted AS (
 ), candidates AS (
   SELECT d.key, d.length, d.terms FROM {table} AS d CROSS JOIN asked
   WHERE d.scope = ANY(:scopes) AND d.terms @@ asked.query
-  ORDER BY ts_rank(d.terms, asked.query) DESC, d.key LIMIT """
-    + f"{CANDIDATES}"
-    + """
+  ORDER BY ts_rank(d.terms, asked.query) DESC, d.key LIMIT :candidates
 )
 SELECT c.key, sum(
   weights.idf * cardinality(t.positions) * 2.2
@@ -199,4 +196,3 @@ FROM candidates AS c CROSS JOIN corpus CROSS JOIN LATERAL unnest(c.terms) AS t (
 JOIN weights ON weights.lexeme = t.lexeme
 GROUP BY c.key ORDER BY score DESC, c.key LIMIT :limit
 """
-)

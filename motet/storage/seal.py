@@ -7,18 +7,19 @@ the tag is HMAC-SHA256 over the header, the tenant, the table, the row's id and 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motet.errors import SettingInvalid, StateCorrupt, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from motet.settings import StorageSettings
 
@@ -51,18 +52,13 @@ class Seal:
         self._newest = keys[-1]
         self._header = _VERSION + _key_id(self._newest)
 
-    def seal(self, data: bytes, place: bytes) -> bytes:
-        """Return the data with its seal in front; `place` comes from `place()`."""
-        return self._header + _tag(self._newest, self._header, place, data) + data
+    def seal(self, data: bytes, tenant_id: str, table: str, *row: str | int | bytes) -> bytes:
+        """Return the data with its seal in front, good for this row of this tenant's table only."""
+        where = _place(tenant_id, table, row)
+        return self._header + _tag(self._newest, self._header, where, data) + data
 
-    def unseal(self, blob: bytes, place: bytes, *, table: str, row: str) -> bytes:
-        """Return the data of a blob after its seal was found good.
-
-        Args:
-            blob: What `seal` returned.
-            place: The same place that it was sealed for.
-            table: For the message, when the seal is broken.
-            row: For the message.
+    def unseal(self, blob: bytes, tenant_id: str, table: str, *row: str | int | bytes) -> bytes:
+        """Return the data of a blob after its seal was found good for this row.
 
         Raises:
             StateCorrupt: The blob was changed, moved, forged, or sealed with a key that is not known here.
@@ -71,24 +67,27 @@ class Seal:
         candidates = self._keys.get(header[1:], ()) if header[:1] == _VERSION else ()
         data = bytes(blob[OVERHEAD_BYTES:])
         tag = bytes(blob[_HEADER_BYTES:OVERHEAD_BYTES])
+        where = _place(tenant_id, table, row)
         for key in candidates:
-            if hmac.compare_digest(tag, _tag(key, header, place, data)):
+            if hmac.compare_digest(tag, _tag(key, header, where, data)):
                 return data
+        shown = "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in row)
         reason = "its seal is broken" if candidates else "it was sealed with an unknown key, or not at all"
         raise StateCorrupt(
-            f"A stored value in table {table}, row {row}, is not loaded: {reason}. Restore it from a backup, or "
+            f"A stored value in table {table}, row {shown}, is not loaded: {reason}. Restore it from a backup, or "
             "give back the key file it was written with.",
             table=table,
-            row=row,
+            row=shown,
         )
 
 
-def place(tenant_id: str, table: str, *row: str | int | bytes) -> bytes:
+def _place(tenant_id: str, table: str, row: tuple[str | int | bytes, ...]) -> bytes:
     """Return the bytes that stand for a row: no two rows of any tenant's tables have the same."""
     parts = [tenant_id.encode(), table.encode()]
-    for part in row:
-        parts.append(part if isinstance(part, bytes) else str(part).encode())
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    parts.extend(
+        part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass") for part in row
+    )
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def load_seal(settings: StorageSettings) -> Seal:
@@ -153,10 +152,8 @@ def _make_key_file(path: Path) -> None:
             file.write(secrets.token_hex(32) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):  # another process was faster; its key is the one
             os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was faster; its key is the one
     finally:
         draft.unlink()
 

@@ -177,6 +177,7 @@ checkpoint_scopes = Table(
     Column("thread_id", Text, nullable=False),
     Column("checkpoint_ns", Text, nullable=False),
     Column("last_seq", Integer, nullable=False),  # number of the newest checkpoint; never given twice
+    Column("last_log", Integer, nullable=False),  # number of the newest log of list items; never given twice
     UniqueConstraint("tenant_id", "thread_id", "checkpoint_ns"),
     sqlite_autoincrement=True,  # a deleted thread's key is never given to another: caches go by it
 )
@@ -247,8 +248,9 @@ checkpoint_writes = Table(
     Column("scope_key", _BigKey, primary_key=True, autoincrement=False),
     Column("checkpoint_id", LargeBinary, primary_key=True),
     Column("task_id", LargeBinary, primary_key=True),
-    Column("value", LargeBinary, nullable=False),  # authenticated
+    Column("value", LargeBinary, nullable=False),  # authenticated; a big one is the digest of a channel_values row
     ForeignKeyConstraint(["scope_key"], ["checkpoint_scopes.scope_key"], ondelete="CASCADE"),
+    sqlite_with_rowid=False,
 )
 """All writes of one task that finished before its superstep did."""
 

@@ -110,17 +110,14 @@ def _open_by_kernel(root_fd: int, path: str) -> int | None:
 
 
 def _open_by_walking(root_fd: int, names: list[str]) -> int:
-    """Open folder by folder, none of them a link, none of them on another file system."""
-    device = os.fstat(root_fd).st_dev
+    """Open folder by folder, none of them a link, and arrive on the same file system."""
     with contextlib.ExitStack() as opened:
         folder = root_fd
         for name in names[:-1]:
             folder = os.open(name, _flags() | os.O_DIRECTORY, dir_fd=folder)
             opened.callback(os.close, folder)
-            if os.fstat(folder).st_dev != device:
-                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         descriptor = os.open(names[-1], _flags(), dir_fd=folder)
-        if os.fstat(descriptor).st_dev != device:
+        if os.fstat(descriptor).st_dev != os.fstat(root_fd).st_dev:
             os.close(descriptor)
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         return descriptor

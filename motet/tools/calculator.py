@@ -79,7 +79,7 @@ def calculate(expression: str) -> str:
             source, numbers = _python(tokens)
             value = _Evaluator(numbers).visit(ast.parse(source, mode="eval").body)
             if not isinstance(value, Decimal):
-                raise InvalidInput("the result is a list, not a number")  # noqa: TRY301  # named below
+                raise InvalidInput("the result is a list, not a number")  # named below
             return _show(value, exact=not context.flags[decimal.Inexact])
     except decimal.DivisionByZero:
         reason = "division by zero"

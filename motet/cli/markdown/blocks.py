@@ -47,11 +47,11 @@ class BlockSplitter:
         return finished
 
     def flush(self) -> list[str]:
-        """End the text: return what is left as a block, or nothing."""
-        rest = self.tail
-        self._partial, self._fence = "", ""
-        self._finish()
-        return [rest] if rest else []
+        """End the text: return the blocks that are left, if any."""
+        line, self._partial = self._partial, ""
+        finished = self._take(line) if line else []
+        self._fence = ""
+        return finished + self._finish()
 
     def window(self, lines: int = TAIL_LINES) -> str:
         """Return the tail as it can be shown: a long one is cut at the top, a cut fence is opened again."""

@@ -14,7 +14,10 @@ from rich.cells import cell_len, chop_cells
 if TYPE_CHECKING:
     from rich.text import Text
 
-_CJK = "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+_CJK = (
+    "\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # punctuation, kana, ideographs
+    "\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"  # hangul, compatibility, full width, rare
+)
 _OPENING = "（《「『【〈〔［｛“‘"
 _CLOSING = "，。、；：？！）》」』】〉〕］｝”’…—～·%％"
 _PIECE = re.compile(

@@ -15,7 +15,7 @@ from motet.cli.markdown.paint import Block
 from motet.cli.render import wording
 from motet.cli.render.notes import Hanging
 from motet.cli.render.outcome import Outcome
-from motet.events import MessageCompleted, MessageDelta, RunStarted
+from motet.events import TERMINAL, MessageCompleted, MessageDelta, RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +68,8 @@ class RawAnswer:
                 self._write(text)
             case MessageCompleted(role="assistant") as message:
                 self._complete(message)
+            case event if event.type in TERMINAL:
+                self._break_off()
             case _:
                 pass
 
@@ -80,14 +82,21 @@ class RawAnswer:
             self._break_off()
         rest = message.text[len(self._written) :].rstrip()
         below = "".join(f"{line}\n" for line in wording.citations(message.citations))
-        if self._written or rest:
-            self._write(rest + "\n" + (f"\n{below}" if below else ""))
+        if rest:
+            self._write(rest)
+        self._end_line()
+        if below:
+            self._stream.write(f"\n{below}")
+            self._stream.flush()
         self._message_id, self._written = "", ""
 
     def _break_off(self) -> None:
-        if self._written:
-            self._write("\n" if not self._written.endswith("\n") else "")
+        self._end_line()
         self._message_id, self._written = "", ""
+
+    def _end_line(self) -> None:
+        if self._written and not self._written.endswith("\n"):
+            self._write("\n")
 
     def _write(self, text: str) -> None:
         self._written += text
@@ -121,6 +130,8 @@ class ScreenAnswer:
                 self._screen.live("answer", self._tail)
             case MessageCompleted(role="assistant") as message:
                 self._complete(message)
+            case event if event.type in TERMINAL:
+                self.keep_partial()
             case _:
                 pass
 

@@ -64,7 +64,7 @@ class Narrator:
         self.plan = []
         self.calls.clear()
 
-    def _tell(self, event: Event, at: float) -> list[Line]:  # noqa: PLR0911  # one line per kind of event
+    def _tell(self, event: Event, at: float) -> list[Line]:  # noqa: C901, PLR0912  # a branch per event
         match event:
             case events.RunStarted(attempt=attempt):
                 return self._start(attempt)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Group
-from rich.segment import Segment, Segments
+from rich.console import COLOR_SYSTEMS, Group
 
 from motet.cli.markdown.paint import to_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from rich.color import ColorSystem
     from rich.console import Console, RenderableType
+    from rich.segment import Segment
 
     Painter = Callable[[], RenderableType | None]
     """Says what a slot of the live part looks like now; None for nothing."""
@@ -73,14 +74,16 @@ class Live:
             self._painters[slot] = paint
 
     def lines(self, console: Console, width: int, rows: int) -> list[list[Segment]]:
-        """Return at most `rows` lines: the lowest of each slot, in the slots' order, a blank line after the answer."""
+        """Return at most `rows` lines, the lowest of each slot in the slots' order, blank lines around the answer."""
         painted = {slot: self._paint(slot, console, width) for slot in SLOTS if slot in self._painters}
-        below = painted.get("doing", []) + painted.get("hint", [])
-        below = below[-max(rows - 2, 1) :]
+        below = (painted.get("doing", []) + painted.get("hint", []))[-max(rows - 2, 1) :]
         answer = painted.get("answer", [])
-        room = rows - len(below) - (1 if below else 0)
-        answer = answer[-room:] if room > 0 else []
-        return [*answer, *([[]] if answer and below else []), *below]
+        if not answer:
+            return below
+        blank: list[Segment] = []
+        spaced = [blank, *answer, *([blank] if below else [])]
+        room = rows - len(below)
+        return [*(spaced[-room:] if room > 0 else []), *below]
 
     def _paint(self, slot: str, console: Console, width: int) -> list[list[Segment]]:
         renderable = self._painters[slot]()
@@ -89,10 +92,14 @@ class Live:
 
 def to_ansi(console: Console, lines: Iterable[Sequence[Segment]]) -> str:
     """Return lines as text with the console's escape codes, each line ended; no codes where it has no colours."""
-    ended = (segment for line in lines for segment in (*line, Segment.line()))
-    with console.capture() as capture:
-        console.print(Segments(ended), end="", crop=False)
-    return capture.get()
+    colors = COLOR_SYSTEMS.get(console.color_system or "")
+    return "".join("".join(_to_ansi(segment, colors) for segment in line) + "\n" for line in lines)
+
+
+def _to_ansi(segment: Segment, colors: ColorSystem | None) -> str:
+    if segment.style is None or colors is None:
+        return segment.text
+    return segment.style.render(segment.text, color_system=colors)
 
 
 def render(console: Console, renderables: Sequence[RenderableType], width: int) -> str:

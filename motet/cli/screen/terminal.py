@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from motet.cli.screen.base import Painter
 
-CLEAR_BELOW = "\x1b[J"
+WIPE_ROW = "\x1b[2K"
 ECHO_CELLS = 2
 """Room at a line's end for the `^C` that a terminal shows."""
 
@@ -98,8 +98,9 @@ class Tail:
             return ""
         width = max(self._console.width, 1)
         rows = sum(max(1, -(-cells // width)) for cells in self._widths)
-        up = f"\x1b[{rows - 1}A" if rows > 1 else ""
-        return f"\r{up}{CLEAR_BELOW}"
+        start = f"\r\x1b[{rows - 1}A" if rows > 1 else "\r"
+        # Row by row: some terminals keep what "wipe all below" wipes, when the cursor is in the top left corner.
+        return start + "\n".join([WIPE_ROW] * rows) + start
 
     def _remember(self, text: str, lines: Sequence[Sequence[Segment]]) -> None:
         self._painted = text

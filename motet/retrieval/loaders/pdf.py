@@ -77,6 +77,7 @@ def _load(document: pdfium.PdfDocument, path: Path) -> LoadedDocument:
         raise unreadable(
             path, f"{count:,} pages are too many", f"Split it into parts of {MAX_PAGES:,} pages at most."
         )
+    title = " ".join(clean(document.get_metadata_value("Title")).split())
     bookmarks = _bookmarks(document)
     deadline = time.monotonic() + MAX_SECONDS
     sections: list[Section] = []
@@ -90,7 +91,7 @@ def _load(document: pdfium.PdfDocument, path: Path) -> LoadedDocument:
         text = _page_text(document, number)
         here = [mark for mark in bookmarks if mark.page == number]
         for begin, end, above in _cut(text, here, heading):
-            if text[begin:end].strip():
+            if text[begin:end].strip() not in {"", title, above}:  # words that stand alone answer nothing
                 sections.append(Section(text[begin:end], start + begin, above, number + 1))
             heading = above
         parts.append(text)
@@ -98,7 +99,6 @@ def _load(document: pdfium.PdfDocument, path: Path) -> LoadedDocument:
     whole = "".join(parts)
     if not whole.strip():
         raise unreadable(path, "no page holds text (are they scanned pictures?)", "Run it through OCR first.")
-    title = " ".join(clean(document.get_metadata_value("Title")).split())
     return LoadedDocument(whole, title, sections)
 
 

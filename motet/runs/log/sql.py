@@ -19,6 +19,7 @@ from motet.events import (
     RunCompleted,
     RunFailed,
     RunInterrupted,
+    encode,
 )
 from motet.memory import transcript
 from motet.storage.clock import db_now
@@ -49,8 +50,9 @@ class SqlLog:
         if not events:
             return []
         # Encoded here, not on the writer's thread: the write lock is held for the inserts alone.
-        encoded = [EVENT.dump_json(event).decode() for event in events]
-        recorded = await self._database.write(lambda c: _append(c, claim, events, encoded))
+        pairs = [encode(event) for event in events]
+        kept, encoded = [event for event, _ in pairs], [text for _, text in pairs]
+        recorded = await self._database.write(lambda c: _append(c, claim, kept, encoded))
         for reader in self._readers.get(claim.job.run_id, ()):
             reader.set()
         return recorded

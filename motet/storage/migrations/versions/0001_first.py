@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("thread_id", sa.Text(), nullable=False),
         sa.Column("checkpoint_ns", sa.Text(), nullable=False),
         sa.Column("last_seq", sa.Integer(), nullable=False),
+        sa.Column("last_log", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("scope_key", name=op.f("pk_checkpoint_scopes")),
         sa.UniqueConstraint(
             "tenant_id",
@@ -141,6 +142,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("scope_key", "checkpoint_id", "task_id", name=op.f("pk_checkpoint_writes")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "checkpoints",

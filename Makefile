@@ -1,0 +1,94 @@
+# One command per wish. `make` alone lists them.
+
+# The Python that makes .venv: the first of these that is 3.11 or newer, or the one you name (make PYTHON=…).
+# (The eval keeps what was found, so that it is looked for once, and only by a command that needs it.)
+PYTHON ?= $(eval PYTHON := $(shell for python in python3.11 python3.12 python3.13 python3 python; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$python; break; fi; done))$(PYTHON)
+
+# What `make demo` asks; put another question with make demo Q="…".
+Q ?= How many voices do the motets in these documents have on average, and what do the documents say about the oldest one?
+
+BIN := .venv/bin
+STARTED := $(shell date +%s)
+
+# The question goes to the recipe as it was typed: through the environment, past make's and the shell's quoting.
+export MOTET_DEMO_QUESTION := $(value Q)
+unexport Q
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help python setup demo test check fix wheel lock clean weights install-run pytest
+.PHONY: lint format types imports sizes docs
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+demo: install-run weights ## Take in the example documents and ask one question: make demo Q="…"
+	@asked=$$(date +%s); \
+	export MOTET_HOME="$(CURDIR)/.demo"; \
+	$(BIN)/motet kb add examples/documents </dev/null && \
+	printf '\n%s\n\n' "$$MOTET_DEMO_QUESTION" && \
+	$(BIN)/motet ask -- "$$MOTET_DEMO_QUESTION" </dev/null; \
+	status=$$?; now=$$(date +%s); \
+	echo; echo "Took $$((now - $(STARTED))) s, $$((now - asked)) s of it for the documents and the answer."; \
+	exit $$status
+
+test: setup weights check pytest wheel ## Install what the tests need, then check, test and build
+
+setup: python ## Install everything for development into .venv
+	@$(PYTHON) scripts/install.py dev
+
+install-run: python
+	@$(PYTHON) scripts/install.py run
+
+python:
+	@{ test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; } >/dev/null 2>&1 || { \
+	echo "Motet needs Python 3.11 or newer$(if $(PYTHON), and '$(PYTHON)' is not). Name one: make PYTHON=/path/to/python"; \
+	exit 1; }
+
+weights: # fetches the embedded model's weights; what is there is not fetched again
+	@$(BIN)/motet models pull
+
+check: lint format types imports sizes docs ## Lint, formatting, types, import directions, sizes, docs (-k: all of them)
+
+lint:
+	$(BIN)/ruff check .
+
+format:
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/basedpyright
+
+imports:
+	$(BIN)/lint-imports --no-cache --no-logo
+
+sizes:
+	$(BIN)/python -m scripts.sizes
+
+docs:
+	$(BIN)/python -m scripts.write_docs --check
+
+pytest:
+	$(BIN)/python -m pytest </dev/null
+
+fix: ## Mend what tools can mend: lint, formatting, generated docs; let recorded sizes fall
+	-$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m scripts.write_docs
+	$(BIN)/python -m scripts.sizes --tighten
+
+wheel: ## Build the wheel into dist/ and try it in an empty folder
+	$(BIN)/python -m scripts.check_wheel
+
+lock: ## Write requirements/*.txt anew from pyproject.toml (make lock UPGRADE=1 for newer versions)
+	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV_COMPILE) --group build -o requirements/run.txt
+	$(UV_COMPILE) --group dev -c requirements/run.txt -o requirements/dev.txt
+
+UV_COMPILE = $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--no-emit-index-url --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove .venv, the demo's data and everything that was built
+	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

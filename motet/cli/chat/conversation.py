@@ -1,0 +1,142 @@
+"""A conversation: one thread, one run at a time, and what may be done to it.
+
+What does not live here: keys, screens and lines (`interactive`, `lines`), and slash commands (`commands`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from motet.cli.render.outcome import Outcome
+from motet.errors import Conflict, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from motet.app import App
+    from motet.cli.render.base import Renderer
+    from motet.runs.request import MessageRecord, ThreadRecord
+
+
+class Conversation:
+    """Sends messages to one thread of an app, and shows their runs. `thread_id` None begins with the first one."""
+
+    def __init__(self, app: App, *, thread_id: str | None, graph: str | None, model: str | None) -> None:
+        self.app = app
+        self.thread_id = thread_id
+        self.graph = graph
+        self.model = model
+        self._run_id: str | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is being followed that was not asked to stop."""
+        return self._run_id is not None
+
+    def warm_up(self) -> None:
+        """Begin to load what runs need, in the background; a second call does nothing."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self.app.start_worker())
+
+    async def say(self, text: str, renderers: Sequence[Renderer]) -> Outcome:
+        """Send a message and show its run to the end.
+
+        Raises:
+            MotetError: The run was not accepted.
+        """
+        from motet.runs.request import RunOptions, RunRequest
+
+        await self._warm()
+        accepted = await self.app.submit(
+            RunRequest(
+                graph=self.graph,
+                thread_id=self.thread_id,
+                input={"messages": [{"role": "user", "content": text}]},
+                options=RunOptions(model=self.model),
+            )
+        )
+        self.thread_id = accepted.thread_id
+        return await self._follow(accepted.run_id, renderers)
+
+    async def unfinished(self) -> list[str]:
+        """Return the runs that a crash left on this thread, oldest first; this process goes on with them."""
+        if self.thread_id is None:
+            return []
+        await self._warm()
+        return await self.app.resume_thread(self.thread_id)
+
+    async def finish(self, run_id: str, renderers: Sequence[Renderer]) -> Outcome:
+        """Show a run that was left unfinished to its end."""
+        return await self._follow(run_id, renderers)
+
+    async def stop(self) -> None:
+        """Stop the run that is active. Its end still comes through the log; nothing happens when there is none."""
+        run_id, self._run_id = self._run_id, None
+        if run_id is not None:
+            await self.app.cancel(run_id, reason="stopped by the user")
+
+    async def messages(self, limit: int) -> list[MessageRecord]:
+        """Return the newest messages, oldest first."""
+        return await self.app.records.messages(self.thread_id, limit=limit) if self.thread_id else []
+
+    async def record(self) -> ThreadRecord | None:
+        """Return the thread as it is on disk; None before the first message."""
+        return await self.app.records.thread(self.thread_id) if self.thread_id else None
+
+    def begin_anew(self) -> None:
+        """Leave this thread; the next message begins another.
+
+        Raises:
+            Conflict: A run is active.
+        """
+        self._check_idle()
+        self.thread_id = None
+
+    async def resume(self, name: str) -> ThreadRecord:
+        """Go on with another thread, by its id, its beginning or its title.
+
+        Raises:
+            Conflict: A run is active.
+            NotFound: There is no such thread.
+        """
+        self._check_idle()
+        found = await self.app.records.thread(name)
+        self.thread_id = found.thread_id
+        return found
+
+    async def rename(self, title: str) -> None:
+        """Give the thread another title.
+
+        Raises:
+            InvalidInput: There is no title, or nothing to give it to.
+        """
+        if self.thread_id is None:
+            raise InvalidInput("There is nothing to rename yet: say something first.")
+        if not title.strip():
+            raise InvalidInput("Write the title after the command: /rename TITLE.")
+        await self.app.records.rename_thread(self.thread_id, title)
+
+    async def _warm(self) -> None:
+        self.warm_up()
+        if self._starting is not None:
+            await asyncio.shield(self._starting)
+
+    async def _follow(self, run_id: str, renderers: Sequence[Renderer]) -> Outcome:
+        self._run_id = run_id
+        outcome = Outcome()
+        try:
+            async for recorded in self.app.follow(run_id):
+                outcome.add(recorded)
+                for renderer in renderers:
+                    renderer.show(recorded)
+        finally:
+            self._run_id = None
+            for renderer in renderers:
+                renderer.close()
+        return outcome
+
+    def _check_idle(self) -> None:
+        if self._run_id is not None:
+            raise Conflict("A run is active: stop it first (Ctrl-C), or wait for its end.")

@@ -1,0 +1,201 @@
+"""Chat at a terminal: a prompt that stays, and above it the conversation in the terminal's own scrollback.
+
+What does not live here: what is said about a run (`motet.cli.render`), and the prompt's keys (`prompt`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from motet.cli import exit_codes
+from motet.cli.chat.commands import SHOWN_AFTER_RESUME, Commands
+from motet.cli.chat.prompt import Prompt
+from motet.cli.chat.transcript import question, transcript
+from motet.cli.render import wording
+from motet.cli.render.answers import ScreenAnswer
+from motet.cli.render.notes import ScreenNotes
+from motet.cli.screen.prompt import PromptScreen
+from motet.cli.view import repainting
+from motet.errors import MotetError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
+
+    from prompt_toolkit.formatted_text import ANSI
+    from rich.console import Console, RenderableType
+
+    from motet.cli.chat.conversation import Conversation
+    from motet.cli.render.base import Renderer
+    from motet.cli.render.outcome import Outcome
+
+ARMED_S = 2.0
+"""How long the first Ctrl-C at an empty prompt counts."""
+
+
+class InteractiveChat:
+    """One conversation after another at one terminal, until somebody leaves."""
+
+    def __init__(
+        self, begin: Callable[[], Awaitable[Conversation]], console: Console, *, greeting: str, home: Path
+    ) -> None:
+        self._begin = begin
+        self._greeting = greeting
+        self._prompt = Prompt(
+            home / "history",
+            above=self._above,
+            submit=self._submit,
+            interrupt=self._interrupt,
+            colors=console.color_system is not None,
+        )
+        self._screen = PromptScreen(console, self._prompt.redraw)
+        self._conversation: Conversation | None = None
+        self._begun = asyncio.Event()
+        self._said: asyncio.Queue[str] = asyncio.Queue()
+        self._queued: list[str] = []
+        self._armed_at = float("-inf")
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> int:
+        """Talk until somebody leaves; return the exit status.
+
+        The prompt comes first: the conversation is opened while the person types.
+
+        Raises:
+            MotetError: The conversation could not be opened.
+        """
+        self._screen.note(Text(self._greeting, style="dim"))
+        await self._screen.drain()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._prompt.leave, exit_codes.TERMINATED)
+        work = loop.create_task(self._work())
+        work.add_done_callback(self._ended)
+        try:
+            return await self._prompt.run()
+        finally:
+            loop.remove_signal_handler(signal.SIGTERM)
+            if self._conversation is not None:
+                await self._conversation.stop()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await self._screen.drain()
+
+    def _above(self) -> ANSI:
+        return self._screen.above_prompt()
+
+    def _submit(self, text: str) -> None:
+        """Take what the person sent: a command at once, a message when the ones before it are answered."""
+        if text.startswith("/"):
+            self._start(self._command(text))
+            return
+        self._queued.append(text)
+        self._said.put_nowait(text)
+        self._show_queue()
+
+    def _interrupt(self, draft: str) -> str:
+        """Answer Ctrl-C; return the draft that stays."""
+        loop = asyncio.get_running_loop()
+        if draft:
+            return ""
+        if self._conversation is not None and self._conversation.busy:
+            self._start(self._conversation.stop())
+            return self._take_back()
+        if loop.time() - self._armed_at < ARMED_S:
+            self._prompt.leave(exit_codes.INTERRUPTED)
+            return ""
+        self._armed_at = loop.time()
+        self._hint("Ctrl-C again to leave")
+        loop.call_later(ARMED_S, self._show_queue)
+        return ""
+
+    def _take_back(self) -> str:
+        """Return the messages that wait, as a draft again, and forget them."""
+        while not self._said.empty():
+            self._said.get_nowait()
+        waiting, self._queued = self._queued, []
+        self._show_queue()
+        return "\n".join(waiting)
+
+    async def _work(self) -> None:
+        """Open the conversation, finish what was left of it, then answer one message after the other."""
+        await self._prompt.shown.wait()
+        conversation = await self._begin()
+        self._conversation = conversation
+        self._commands = Commands(conversation, self._screen.note)
+        self._begun.set()
+        conversation.warm_up()
+        await self._show_past(conversation)
+        await self._finish_earlier(conversation)
+        while True:
+            text = await self._said.get()
+            self._queued.remove(text)
+            self._show_queue()
+            self._screen.answer(question(text))
+            try:
+                async with repainting(self._screen.refresh):
+                    self._end(await conversation.say(text, self._renderers()))
+            except MotetError as error:
+                self._fail(error)
+
+    async def _show_past(self, conversation: Conversation) -> None:
+        thread = await conversation.record()
+        if thread is not None:
+            self._screen.note(Text(f"Going on with “{thread.title}”.", style="bold"))
+            self._screen.note(*transcript(await conversation.messages(SHOWN_AFTER_RESUME)))
+
+    async def _finish_earlier(self, conversation: Conversation) -> None:
+        try:
+            for run_id in await conversation.unfinished():
+                self._screen.note(
+                    Text("A run of this conversation broke off. It is finished first:", style="yellow")
+                )
+                async with repainting(self._screen.refresh):
+                    self._end(await conversation.finish(run_id, self._renderers()))
+        except MotetError as error:
+            self._fail(error)
+
+    async def _command(self, line: str) -> None:
+        await self._begun.wait()
+        try:
+            if await self._commands.run(line):
+                self._prompt.leave(exit_codes.OK)
+        except MotetError as error:
+            self._fail(error)
+
+    def _end(self, outcome: Outcome) -> None:
+        if outcome.status == "error":
+            self._fail(MotetError.from_dict(outcome.error or {}))
+        elif outcome.status == "cancelled":
+            self._screen.note(Text("stopped", style="yellow"))
+        elif outcome.status == "interrupted":
+            self._screen.note(Text("the run waits for an answer", style="yellow"))
+
+    def _fail(self, error: MotetError) -> None:
+        self._screen.note(Text(error.message, style="red"))
+
+    def _renderers(self) -> list[Renderer]:
+        return [ScreenAnswer(self._screen), ScreenNotes(self._screen)]
+
+    def _show_queue(self) -> None:
+        self._hint(f"{wording.count(len(self._queued), 'message')} waiting" if self._queued else "")
+
+    def _hint(self, text: str) -> None:
+        hint: RenderableType = Text(text, style="dim")
+        self._screen.live("hint", (lambda: hint) if text else None)
+        self._screen.refresh()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """End the chat with what a task failed with: going on without it would be a lie."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._prompt.fail(error)

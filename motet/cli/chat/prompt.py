@@ -1,0 +1,123 @@
+"""The prompt: what is typed, its keys, its history.
+
+What does not live here: what happens to what is sent (`interactive`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.formatted_text import merge_formatted_text
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.output.color_depth import ColorDepth
+
+from motet.cli.chat.transcript import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
+    from prompt_toolkit.key_binding import KeyPressEvent
+
+
+class Prompt:
+    """A prompt that stays at the bottom until `leave`.
+
+    `above` paints the lines over it, `submit` is given what is sent, `interrupt` is given the draft at Ctrl-C and
+    returns the draft that stays.
+    """
+
+    def __init__(
+        self,
+        history: Path,
+        *,
+        above: Callable[[], ANSI],
+        submit: Callable[[str], None],
+        interrupt: Callable[[str], str],
+        colors: bool = True,
+    ) -> None:
+        self._above = above
+        self._submit = submit
+        self._interrupt = interrupt
+        self.shown = asyncio.Event()
+        """Set when the prompt is on the screen for the first time."""
+        self._session: PromptSession[int] = PromptSession(
+            self._message,
+            multiline=True,
+            prompt_continuation="  ",
+            key_bindings=self._keys(),
+            history=_history(history),
+            erase_when_done=True,
+            reserve_space_for_menu=0,
+            color_depth=None if colors else ColorDepth.DEPTH_1_BIT,
+        )
+
+    async def run(self) -> int:
+        """Show the prompt until somebody leaves; return the exit status that they left with."""
+        self._session.app.after_render += lambda _: self.shown.set()
+        return await self._session.prompt_async()
+
+    def redraw(self) -> None:
+        """Paint the prompt and what is over it again."""
+        self._session.app.invalidate()
+
+    def leave(self, status: int) -> None:
+        """End `run`. A second call does nothing."""
+        app = self._session.app
+        if app.is_running and not app.is_done:
+            app.exit(result=status)
+
+    def fail(self, error: BaseException) -> None:
+        """End `run` by raising an error."""
+        app = self._session.app
+        if app.is_running and not app.is_done:
+            app.exit(exception=error)
+
+    def _message(self) -> AnyFormattedText:
+        return merge_formatted_text([self._above(), MARK])
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+        keys.add("enter")(self._enter)
+        keys.add("escape", "enter")(_new_line)
+        keys.add("c-c")(self._ctrl_c)
+        keys.add("<sigint>")(self._ctrl_c)
+        keys.add("c-d")(self._ctrl_d)
+        return keys
+
+    def _enter(self, event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        text = buffer.text.strip()
+        if text:
+            buffer.reset(append_to_history=True)
+            self._submit(text)
+
+    def _ctrl_c(self, event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        kept = self._interrupt(buffer.text)
+        buffer.reset()
+        buffer.insert_text(kept)
+
+    def _ctrl_d(self, event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.delete()
+        else:
+            self.leave(0)
+
+
+def _new_line(event: KeyPressEvent) -> None:
+    event.current_buffer.insert_text("\n")
+
+
+def _history(path: Path) -> History:
+    """Return a history in a file that only its owner reads; one in memory where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))

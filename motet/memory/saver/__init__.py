@@ -1,0 +1,1 @@
+"""Inside the checkpoint saver: how checkpoints become rows, and rows checkpoints."""

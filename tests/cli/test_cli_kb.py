@@ -1,0 +1,79 @@
+"""`motet kb`: documents in, found, listed, out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from motet.cli.entry import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def docs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("MOTET_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MOTET_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("MOTET_MODEL_EMBED", "none")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "battery.md").write_text("# 电池手册\n\n## 容量\n\n每块电池的容量是 12 千瓦时。\n", "utf-8")
+    (folder / "prices.md").write_text("# Prices\n\nOne battery costs 4,200 euro.\n", "utf-8")
+    return folder
+
+
+def test_a_broken_file_is_one_line_and_the_others_are_taken_in(
+    docs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (docs / "broken.pdf").write_text("no pdf", "utf-8")
+    assert run(["kb", "add", str(docs)]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert lines[0] == f"added      {docs}/battery.md (1 passage)"
+    assert lines[1].startswith(f"failed     {docs}/broken.pdf: ")
+    assert lines[2] == f"added      {docs}/prices.md (1 passage)"
+    assert shown.err.splitlines()[-1] == "2 added, 1 failed; 2 passages in collection 'default'."
+    assert run(["kb", "add", str(docs)]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"unchanged  {docs}/battery.md"
+
+
+def test_nothing_taken_in_is_status_1(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (docs / "broken.pdf").write_text("no pdf", "utf-8")
+    assert run(["kb", "add", str(docs / "broken.pdf"), str(docs / "missing.md")]) == 1
+    assert all(line.startswith("failed") for line in capsys.readouterr().out.splitlines())
+
+
+def test_search_list_stats_and_rm(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["kb", "add", str(docs)])
+    capsys.readouterr()
+
+    assert run(["kb", "search", "电池容量"]) == 0
+    first, text = capsys.readouterr().out.splitlines()[:2]
+    assert first.startswith(f"电池手册 › 容量 — {docs}/battery.md (")
+    assert text == "  每块电池的容量是 12 千瓦时。"
+
+    assert run(["kb", "search", "what", "does", "a", "battery", "cost", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["source"] == f"{docs}/prices.md"
+
+    assert run(["kb", "list", "--json"]) == 0
+    assert [d["title"] for d in json.loads(capsys.readouterr().out)] == ["电池手册", "Prices"]
+
+    assert run(["kb", "stats"]) == 0
+    assert capsys.readouterr().out.startswith("default\t2\t2\t")
+
+    assert run(["kb", "rm", "docs/prices.md"]) == 0
+    assert capsys.readouterr().err == "1 document taken out of 'default'.\n"
+    assert run(["kb", "list"]) == 0
+    assert "Prices" not in capsys.readouterr().out
+
+
+def test_a_search_where_nothing_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kb", "search", "anything"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "Nothing found in collection 'default'.\n"

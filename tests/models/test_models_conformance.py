@@ -1,0 +1,300 @@
+"""What every model must do, whatever is behind it: in process, over a real socket, and the embedded one.
+
+A new provider gets one line in `VOICES`. The scripted voices answer by a small function, so that the same questions
+can be put to a real model.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.tools import tool
+from pydantic import BaseModel
+
+from motet.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable
+from motet.models.base import ConnectedModel, ModelSpec, Provider
+from motet.models.roles import Models
+from motet.models.scripted import Call, Reply, ToolCall, scripted
+from motet.models.scripted_server import ScriptedServer, Support
+from motet.models.structured import ask_json
+from motet.settings import Settings
+
+
+@tool
+def calculator(expression: str) -> str:
+    """Work out an arithmetic expression, e.g. 12*(3+4)."""
+    return expression
+
+
+@tool
+def now(timezone: str = "UTC") -> str:
+    """Current date and time."""
+    return timezone
+
+
+TOOLS = [calculator, now]
+
+
+class Person(BaseModel):
+    name: str
+    age: int
+
+
+def answer(call: Call) -> Any:
+    """Answer the questions of this file as a good model would."""
+    result = call.tool_result
+    last = result.text if result else call.messages[-1].text
+    shown = re.search(r"(?:Result of \w+: )(.*)", last)
+    if result or shown:
+        return f"The result is {shown.group(1) if shown else last}."
+    if "as JSON" in call.user_text:
+        return Person(name="Maria", age=34)
+    if "count" in call.user_text:
+        return Reply(text=" ".join(str(n) for n in range(1, 200)), piece_delay_s=0.01)
+    offered = call.tools or call.schema or "Tools:" in call.system_text
+    if offered and re.search(r"\d", call.user_text):
+        return ToolCall("calculator", {"expression": "23*19"})
+    if forced := _forced(call):
+        return ToolCall(forced, {} if forced == "now" else {"expression": "1"})
+    return "ahoy" if "ahoy" in call.system_text else "Hello there, how can I help?"
+
+
+def _forced(call: Call) -> str:
+    """Return the tool that must be called, from `tool_choice`, or from the schema or prompt that leave nothing else."""
+    choice = call.tool_choice
+    if isinstance(choice, dict):
+        return str(choice["function"]["name"])
+    if choice in ("any", "required"):
+        return call.tool_names[0]
+    if choice in call.tool_names:
+        return str(choice)
+    branches = call.schema.get("anyOf") or [call.schema]
+    names = [str(branch.get("properties", {}).get("tool", {}).get("const", "")) for branch in branches]
+    if "You use a tool" in call.system_text:
+        names = re.findall(r"^- (\w+)\(", call.system_text, re.MULTILINE)
+    return "" if "none" in names else names[0]
+
+
+@asynccontextmanager
+async def in_process(settings: Settings) -> AsyncGenerator[ConnectedModel]:
+    yield scripted(answer)
+
+
+def over_the_wire(
+    tools: Support = "yes", json_schema: Support = "yes"
+) -> Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]:
+    @asynccontextmanager
+    async def connect(settings: Settings) -> AsyncGenerator[ConnectedModel]:
+        async with ScriptedServer(answer, tools=tools, json_schema=json_schema) as server:
+            models = Models(settings)
+            try:
+                yield await models.chat("fast", f"test:scripted@{server.base_url}")
+            finally:
+                await models.aclose()
+
+    return connect
+
+
+VOICES: dict[str, Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]] = {
+    "in process": in_process,
+    "wire, native tools": over_the_wire(),
+    "wire, tools by schema": over_the_wire(tools="refused"),
+    "wire, tools by prompt": over_the_wire(tools="ignored", json_schema="ignored"),
+}
+"""Each voice that needs nothing but itself; `embedded` is the process that the tests share."""
+
+
+@pytest.fixture(params=[*VOICES, pytest.param("embedded", marks=pytest.mark.embedded)])
+def voice(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def model(
+    voice: str, settings: Settings, request: pytest.FixtureRequest
+) -> AsyncIterator[ConnectedModel]:
+    if voice == "embedded":
+        provider: Provider = request.getfixturevalue("embedded_provider")
+        yield await provider.connect(ModelSpec("embedded"))
+        return
+    async with VOICES[voice](settings) as connected:
+        yield connected
+
+
+async def streamed(runnable: Any, prompt: Any) -> tuple[AIMessageChunk, list[str]]:
+    total: AIMessageChunk | None = None
+    texts: list[str] = []
+    async for chunk in runnable.astream(prompt):
+        total = chunk if total is None else total + chunk
+        if chunk.text:
+            texts.append(chunk.text)
+    assert total is not None
+    return total, texts
+
+
+def checked_usage(message: AIMessage) -> None:
+    usage = message.usage_metadata
+    assert usage is not None
+    assert usage["input_tokens"] > 0
+    assert usage["output_tokens"] > 0
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+
+
+async def test_plain_answer(model: ConnectedModel) -> None:
+    reply = await model.chat.ainvoke("Hello!")
+    assert isinstance(reply, AIMessage)
+    assert reply.text.strip()
+    assert reply.tool_calls == []
+    assert reply.response_metadata["finish_reason"] == "stop"
+    checked_usage(reply)
+
+
+async def test_streamed_answer(model: ConnectedModel) -> None:
+    total, texts = await streamed(model.chat, "Hello!")
+    assert len(texts) > 1
+    assert "".join(texts) == total.text
+    assert total.response_metadata["finish_reason"] == "stop"
+    checked_usage(total)
+
+
+async def test_system_message(model: ConnectedModel) -> None:
+    prompt = [
+        SystemMessage("Whatever the user says, reply with the single word ahoy."),
+        HumanMessage("Hello!"),
+    ]
+    assert "ahoy" in (await model.chat.ainvoke(prompt)).text.lower()
+
+
+async def test_tool_call_when_it_is_needed(model: ConnectedModel) -> None:
+    reply = await model.chat.bind_tools(TOOLS).ainvoke("What is 23*19?")
+    (call,) = reply.tool_calls
+    assert call["name"] == "calculator"
+    assert re.sub(r"\s", "", call["args"]["expression"]) == "23*19"
+    assert call["id"]
+    assert reply.response_metadata["finish_reason"] == "tool_calls"
+    checked_usage(reply)
+
+
+async def test_no_tool_call_when_none_is_needed(model: ConnectedModel) -> None:
+    reply = await model.chat.bind_tools(TOOLS).ainvoke("Hello!")
+    assert reply.tool_calls == []
+    assert reply.text.strip()
+    assert "{" not in reply.text
+
+
+async def test_tool_call_required(model: ConnectedModel) -> None:
+    reply = await model.chat.bind_tools(TOOLS, tool_choice="any").ainvoke("Hello!")
+    assert [call["name"] in ("calculator", "now") for call in reply.tool_calls] == [True]
+
+
+async def test_tool_call_named(model: ConnectedModel) -> None:
+    reply = await model.chat.bind_tools(TOOLS, tool_choice="now").ainvoke("Hello!")
+    assert [call["name"] for call in reply.tool_calls] == ["now"]
+
+
+async def test_streamed_tool_call(model: ConnectedModel) -> None:
+    total, texts = await streamed(model.chat.bind_tools(TOOLS), "What is 23*19?")
+    assert texts == []
+    (call,) = total.tool_calls
+    assert call["name"] == "calculator"
+    assert isinstance(call["args"], dict)
+    checked_usage(total)
+
+
+async def test_call_result_answer(model: ConnectedModel) -> None:
+    call = {"name": "calculator", "args": {"expression": "23*19"}, "id": "call_1"}
+    history: list[BaseMessage] = [
+        HumanMessage("What is 23*19?"),
+        AIMessage("", tool_calls=[call]),
+        ToolMessage("437", tool_call_id="call_1", name="calculator"),
+    ]
+    total, texts = await streamed(model.chat.bind_tools(TOOLS), history)
+    assert total.tool_calls == []
+    assert "437" in "".join(texts)
+
+
+async def test_json_by_schema(model: ConnectedModel) -> None:
+    prompt = [HumanMessage("Give name and age as JSON: 'Maria is 34 years old.'")]
+    assert await ask_json(model, prompt, Person) == Person(name="Maria", age=34)
+
+
+async def test_json_by_response_format(model: ConnectedModel) -> None:
+    if not model.capabilities.json_schema:
+        pytest.skip("this server enforces no schema")
+    wanted = {"type": "json_schema", "json_schema": {"name": "Person", "schema": Person.model_json_schema()}}
+    total, texts = await streamed(
+        model.chat.bind(response_format=wanted), "Give name and age as JSON: 'Maria is 34 years old.'"
+    )
+    assert json.loads("".join(texts)) == {"name": "Maria", "age": 34}
+    checked_usage(total)
+
+
+async def test_cancelling_mid_stream_leaves_a_working_model(model: ConnectedModel) -> None:
+    begun = asyncio.Event()
+
+    async def listen() -> None:
+        async for chunk in model.chat.astream("Please count from 1 to 200 in digits."):
+            if chunk.text:
+                begun.set()
+
+    task = asyncio.create_task(listen())
+    async with asyncio.timeout(60):
+        await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(60):
+        assert (await model.chat.ainvoke("Hello!")).text.strip()
+
+
+async def test_a_prompt_that_is_too_long_is_a_context_overflow(model: ConnectedModel, voice: str) -> None:
+    if voice != "embedded":
+        pytest.skip("a script has no window")
+    with pytest.raises(ContextOverflow, match="embedded:"):
+        await model.chat.ainvoke("word " * 12_000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("auth", ModelRefused),
+        ("unknown_model", ModelRefused),
+        ("quota", ModelRefused),
+        ("refused", ModelRefused),
+        ("rate_limit", ModelUnavailable),
+        ("server", ModelUnavailable),
+        ("context", ContextOverflow),
+        ("break", ModelError),
+    ],
+)
+@pytest.mark.parametrize("wire", [False, True])
+async def test_faults_are_the_same_errors_in_process_and_over_the_wire(
+    settings: Settings, fault: Any, kind: type[ModelError], wire: bool
+) -> None:
+    def failing(call: Call) -> Reply:
+        return Reply(text="half of it, and no more than that", fault=fault)
+
+    settings = settings.replace(models__max_retries=0)
+    async with ScriptedServer(failing) as server:
+        models = Models(settings)
+        connected = (
+            await models.chat("fast", f"test:scripted@{server.base_url}") if wire else scripted(failing)
+        )
+        for bound in (connected.chat, connected.chat.bind_tools(TOOLS)):
+            with pytest.raises(kind):
+                await bound.ainvoke("hi")
+            with pytest.raises(kind):
+                await streamed(bound, "hi")
+        await models.aclose()
