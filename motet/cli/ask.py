@@ -181,6 +181,7 @@ async def _finish_earlier(app: App, thread_id: str, starting: Awaitable[None], *
 
     It comes before the question is submitted, so that the conversation stays in order.
     """
+    from motet.cli.entry import say
     from motet.cli.render.answers import WholeAnswer
     from motet.cli.render.notes import PlainNotes
     from motet.cli.view import View
@@ -190,9 +191,11 @@ async def _finish_earlier(app: App, thread_id: str, starting: Awaitable[None], *
         await starting
         view = View([] if quiet else [WholeAnswer(sys.stderr.write), PlainNotes(sys.stderr)])
         try:
-            await view.follow(app, run_id)
+            outcome = await view.follow(app, run_id)
         finally:
             view.close()
+        if outcome.error is not None:
+            say(str(outcome.error.get("message", "")))
 
 
 def end(outcome: Outcome, stops: Stops) -> None:

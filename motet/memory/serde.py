@@ -52,6 +52,8 @@ class StrictSerializer(SerializerProtocol):
     passages, and registered classes. An exception is kept as its `repr`; a mapping's own class is not kept.
     """
 
+    _spells_out = False
+    """Whether every value is looked at in Python first, which takes long and misses nothing."""
     _caught: list[Exception] | None = None
     """What the hook raised, where that is asked for."""
 
@@ -79,18 +81,25 @@ class StrictSerializer(SerializerProtocol):
             InvalidInput: It holds a value of an unknown class, or is nested more than about 1,000 levels deep.
         """
         try:
-            return ormsgpack.packb(value, default=self.encode, option=_PACK)
+            return self.pack(value)
         except TypeError:
             pass  # an odd value somewhere, or one to refuse: the slow way finds out which
+        slowly = copy.copy(self)
+        slowly._spells_out = True  # noqa: SLF001  # its own kind
         try:
-            spelled = plain.spell_out(value, self.encode, self.dumps)
-            return ormsgpack.packb(spelled, default=self.encode, option=_PACK)
+            return slowly.pack(value)
         except RecursionError:
             raise InvalidInput(
                 "A value cannot be stored: it is nested too deeply, or holds itself."
             ) from None
         except TypeError as error:
             raise InvalidInput(f"A value cannot be stored: {error}.") from None
+
+    def pack(self, value: Any) -> bytes:
+        """Do `dumps` for the content of a code: what is odd is dealt with by the outermost call."""
+        if self._spells_out:
+            value = plain.spell_out(value, self.encode, self.pack)
+        return ormsgpack.packb(value, default=self.encode, option=_PACK)
 
     def loads(self, data: bytes) -> Any:
         """Return the value that `dumps` was given.
@@ -174,13 +183,13 @@ class StrictSerializer(SerializerProtocol):
         """Return what stands for a value that msgpack has no word for."""
         known = self.known_class(value)
         if known is not None:
-            return ormsgpack.Ext(OBJECT, self.dumps([known.tag, known.state(value)]))
+            return ormsgpack.Ext(OBJECT, self.pack([known.tag, known.state(value)]))
         if type(value) is _DeltaSnapshot:
-            return ormsgpack.Ext(SNAPSHOT, self.dumps(value.value))
+            return ormsgpack.Ext(SNAPSHOT, self.pack(value.value))
         encoded = plain.encode(value)
         if encoded is not None:
             code, content = encoded
-            return ormsgpack.Ext(code, self.dumps(content))
+            return ormsgpack.Ext(code, self.pack(content))
         if isinstance(value, BaseException):
             return repr(value)
         cls = type(value)

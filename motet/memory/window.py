@@ -40,15 +40,37 @@ def _cut(messages: Sequence[BaseMessage], least: int) -> int:
     """Return where to cut: the first user's message from `least` on, or the newest turn's beginning."""
     turns = [i for i, message in enumerate(messages) if isinstance(message, HumanMessage)]
     later = [i for i in turns if i >= least]
-    return later[0] if later else (turns[-1] if turns else least)
+    return later[0] if later else (turns[-1] if turns else _call_of(messages, least))
+
+
+def _call_of(messages: Sequence[BaseMessage], at: int) -> int:
+    """Return where the call stands whose results include position `at`; `at` itself where there is no result."""
+    while at > 0 and isinstance(messages[at], ToolMessage):
+        at -= 1
+    return at
 
 
 def visible(messages: Sequence[BaseMessage], *, max_width: int) -> list[BaseMessage]:
     """Return the newest messages whose text fits into `max_width` columns (a CJK character takes two).
 
-    The last message is always there, and a tool's result never without its call. Width stands for tokens: a token is
-    about four columns of English and two of Chinese.
+    The last message is always there, and a tool's result never without its call. While a turn is under way (the
+    last message is a tool's result), so is the user's message that began it, whatever was left out between.
+    Width stands for tokens: a token is about four columns of English and two of Chinese.
     """
+    start = _first_that_fits(messages, max_width)
+    if start < len(messages) and isinstance(messages[start], ToolMessage):
+        later = (i for i in range(start, len(messages)) if not isinstance(messages[i], ToolMessage))
+        start = next(later, _call_of(messages, start))
+    kept = list(messages[start:])
+    if kept and isinstance(kept[-1], ToolMessage):
+        asked = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
+        if asked is not None and not any(m is asked for m in kept):
+            kept.insert(0, asked)
+    return kept
+
+
+def _first_that_fits(messages: Sequence[BaseMessage], max_width: int) -> int:
+    """Return the position from which on all messages fit; the last one always does."""
     total = 0
     start = len(messages)
     for i in range(len(messages) - 1, -1, -1):
@@ -56,9 +78,7 @@ def visible(messages: Sequence[BaseMessage], *, max_width: int) -> list[BaseMess
         if total > max_width and i < len(messages) - 1:
             break
         start = i
-    while start < len(messages) - 1 and isinstance(messages[start], ToolMessage):
-        start += 1
-    return list(messages[start:])
+    return start
 
 
 def last_user_text(messages: Sequence[BaseMessage]) -> str:

@@ -72,7 +72,7 @@ class OpenAICompatibleProvider:
         return NO_KEY
 
     async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
-        return await probe(chat, listed, native_if_unclear=True)
+        return await probe(chat, listed)
 
     def _chat(self, spec: ModelSpec) -> OpenAIChat:
         base_url = self._base_url(spec)

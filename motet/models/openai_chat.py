@@ -246,7 +246,7 @@ def _check_count(calls: int, spec: ModelSpec) -> None:
 
 
 def _check_reason(reason: str, spec: ModelSpec, *, calls: bool) -> None:
-    if reason == "length" and calls:
+    if reason in ("length", "incomplete") and calls:
         raise ModelOutputInvalid(
             f"{spec.name} was cut off in the middle of a tool call, which is not carried out. "
             f"Allow longer answers with MOTET_MAX_TOKENS.",

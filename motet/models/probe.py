@@ -5,7 +5,6 @@ What does not live here: the chat model itself (`openai_chat`).
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
@@ -89,20 +88,18 @@ async def find_model(chat: OpenAIChat) -> dict[str, Any]:
     return found
 
 
-async def probe(chat: OpenAIChat, listed: dict[str, Any], *, native_if_unclear: bool) -> Capabilities:
+async def probe(chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
     """Return what the server can do, found with one small request for each question.
 
     Args:
         chat: The model; asked directly.
         listed: Its entry in the server's model list.
-        native_if_unclear: What to take when the answer to the tool question was cut off.
 
     Raises:
         ModelError: The server fails altogether, or refuses the key or the model.
     """
-    calls, enforced = await asyncio.gather(
-        _calls_tools(chat, unclear=native_if_unclear), _enforces_schema(chat)
-    )
+    calls = await _calls_tools(chat)
+    enforced = await _enforces_schema(chat)
     method: ToolMethod = "native" if calls else "schema" if enforced else "prompt"
     _log.info(
         "%s: tools by %s, JSON schema %s", chat.spec.name, method, "enforced" if enforced else "not enforced"
@@ -132,16 +129,17 @@ def is_small(name: str) -> bool:
     return bool(_MILLIONS.search(name.replace("-", " ").replace("_", " ")))
 
 
-async def _calls_tools(chat: OpenAIChat, *, unclear: bool) -> bool:
+async def _calls_tools(chat: OpenAIChat) -> bool:
+    """Say whether the server returns a parsed call; a model that thought until it was cut gets the benefit."""
     question = [HumanMessage("How many pieces of article 'lamp' are in the warehouse?")]
     try:
         reply = await _ask(chat, question, tools=[_TOOL])
     except ModelOutputInvalid:
-        return unclear
+        return False
     if reply is None:
         return False
-    if not reply.tool_calls and reply.response_metadata.get("finish_reason") == "length":
-        return unclear
+    if not reply.tool_calls:
+        return reply.response_metadata.get("finish_reason") == "length"
     return any(call["name"] == PROBE_NAME for call in reply.tool_calls)
 
 

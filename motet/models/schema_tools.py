@@ -23,7 +23,7 @@ from pydantic import ConfigDict
 from typing_extensions import override
 
 from motet.errors import InvalidInput, ModelOutputInvalid, did_you_mean
-from motet.models.answer_stream import AnswerOutcome, CallOutcome, ReplyReader, UnfitOutcome
+from motet.models.answer_stream import NO_TOOL, AnswerOutcome, CallOutcome, ReplyReader, UnfitOutcome
 from motet.models.structured import response_format
 from motet.models.tool_prompt import (
     TEXTS,
@@ -83,12 +83,16 @@ class SchemaToolChatModel(BaseChatModel):
             **kwargs: Passed on to the wrapped model.
 
         Raises:
-            InvalidInput: A tool is a server's own, or `tool_choice` names no tool.
+            InvalidInput: A tool is a server's own or has a name that is taken, or `tool_choice` names no tool.
         """
         formatted = [convert_to_openai_tool(tool) for tool in tools]
         for tool in formatted:
             if "function" not in tool:
                 raise InvalidInput(f"Tool {tool} is a server's own; this model's server has none such.")
+            if tool["function"]["name"] == NO_TOOL:
+                raise InvalidInput(
+                    f"A tool cannot be called '{NO_TOOL}': that is how the model says that it needs none."
+                )
         _chosen(formatted, tool_choice)
         return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
 
@@ -176,6 +180,7 @@ class _Talk:
         self._finish_reason = ""
         self.options = {key: value for key, value in kwargs.items() if key not in _OURS}
         self.prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))
+        self._schemas = {t["function"]["name"]: argument_schema(t["function"]) for t in self._tools}
         if self._tools:
             self._ask_for_union()
         self._metadata: dict[str, Any] = {}
@@ -217,9 +222,8 @@ class _Talk:
     def _ask_for_union(self) -> None:
         answer_format = self.options.pop("response_format", None)
         functions = [tool["function"] for tool in self._tools]
-        schemas = {function["name"]: argument_schema(function) for function in functions}
         answer = (_format_schema(answer_format) or _TEXT_ANSWER) if self._may_answer else None
-        union = union_schema(schemas, answer)
+        union = union_schema(self._schemas, answer)
         if self._enforced:
             self.options["response_format"] = response_format("reply", union)
         text = system_text(functions, language=self._language, may_answer=self._may_answer)
@@ -228,8 +232,7 @@ class _Talk:
     def _new_reader(self) -> ReplyReader | None:
         if not self._tools:
             return None
-        schemas = {tool["function"]["name"]: argument_schema(tool["function"]) for tool in self._tools}
-        return ReplyReader(schemas, may_answer=self._may_answer, enforced=self._enforced)
+        return ReplyReader(self._schemas, may_answer=self._may_answer, enforced=self._enforced)
 
     def _repair(self, problem: str) -> None:
         assert self._reader is not None

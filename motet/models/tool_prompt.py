@@ -28,9 +28,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "head": (
             "You can use tools. Reply with one JSON object and nothing else: "
             '{"tool": NAME, "arguments": {...}} to use a tool, or {"tool": "none", "answer": "..."} to answer.\n'
-            "Whatever a tool can look up or work out, use it and never guess. For greetings, small talk, "
-            "translation and writing use none. Put names, paths and words into the arguments as the user wrote "
-            "them. When the result of a tool answers the request, answer with it."
+            "First decide whether a tool is needed. Needed: what only a tool can know or do, such as the user's own "
+            "files and data, the present time, current facts, arithmetic, actions. Not needed (none): greetings, "
+            "language, translation, writing, common knowledge. Put names, paths and words into the arguments as the "
+            "user wrote them. When the result of a tool answers the request, answer with it."
         ),
         "must": 'You use a tool. Reply with one JSON object and nothing else: {"tool": NAME, "arguments": {...}}.',
         "tools": "Tools:",
@@ -40,6 +41,8 @@ TEXTS: dict[str, dict[str, str]] = {
             'Result of play_music: playing -> {"tool": "none", "answer": "Jazz is playing now."}\n'
             "Book a table for four at Casa Verde -> "
             '{"tool": "book_table", "arguments": {"place": "Casa Verde", "people": 4}}\n'
+            'Is a whale a fish? -> {"tool": "none", "answer": "No, it is a mammal."}\n'
+            'Give me a rhyme for "cat". -> {"tool": "none", "answer": "Hat."}\n'
             'Thanks, good night! -> {"tool": "none", "answer": "Good night!"}'
         ),
         "result": "Result of {name}: {text}",
@@ -50,8 +53,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "head": (
             "你可以使用工具。只回复一个 JSON 对象，不要写别的："
             '用工具时写 {"tool": 工具名, "arguments": {...}}，直接回答时写 {"tool": "none", "answer": "..."}。\n'
-            "凡是工具能查到或算出的，都要用工具，不要猜。问候、闲聊、翻译和写作用 none。"
-            "参数里的名称、路径和词语照用户的原文写，不要翻译。工具的结果已经能回答请求时，就根据结果回答。"
+            "先判断要不要用工具。要用：只有工具才能知道或做到的事，比如用户自己的文件和数据、现在的时间、最新消息、"
+            "算术、操作。不用（none）：问候、语言、翻译、写作、常识。参数里的名称、路径和词语照用户的原文写，不要翻译。"
+            "工具的结果已经能回答请求时，就根据结果回答。"
         ),
         "must": '你要使用工具。只回复一个 JSON 对象，不要写别的：{"tool": 工具名, "arguments": {...}}。',
         "tools": "工具：",
@@ -60,6 +64,8 @@ TEXTS: dict[str, dict[str, str]] = {
             '放点爵士乐 -> {"tool": "play_music", "arguments": {"genre": "爵士乐"}}\n'
             'play_music 的结果：正在播放 -> {"tool": "none", "answer": "正在播放爵士乐。"}\n'
             '在绿园餐厅订四个人的位子 -> {"tool": "book_table", "arguments": {"place": "绿园餐厅", "people": 4}}\n'
+            '鲸鱼是鱼吗？ -> {"tool": "none", "answer": "不是，鲸鱼是哺乳动物。"}\n'
+            '给“春风”对一个词 -> {"tool": "none", "answer": "秋雨"}\n'
             '谢谢，晚安！ -> {"tool": "none", "answer": "晚安！"}'
         ),
         "result": "{name} 的结果：{text}",

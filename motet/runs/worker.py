@@ -88,8 +88,10 @@ class Worker:
                     pass
             except Exception as error:  # noqa: BLE001  # the worker's edge: a locked database must not end it
                 _tell("claim runs", error)
+            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), WATCH_S)
+                async with asyncio.timeout(WATCH_S):
+                    await self._wake.wait()
 
     async def _claim_one(self) -> bool:
         claim = await self._queue.claim(self.worker_id, thread_ids=self._threads)

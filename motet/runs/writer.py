@@ -7,6 +7,7 @@ Pieces of one message that wait together become one piece.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from motet.events import Event, MessageDelta
@@ -69,10 +70,9 @@ class EventWriter:
             self._hurry.clear()
             await self._log.append(self._claim, batch)
             if all(isinstance(event, MessageDelta) for event in batch):
-                try:
-                    await asyncio.wait_for(self._hurry.wait(), DELTA_PAUSE_S)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(DELTA_PAUSE_S):
+                        await self._hurry.wait()
 
 
 def _merged(waiting: list[Event], event: Event) -> bool:

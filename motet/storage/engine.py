@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import re
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,15 +19,29 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+)
 
-from motet.errors import DatabaseForeign, DatabaseFull, DatabaseUnavailable, MotetError, StorageError
+from motet.errors import (
+    DatabaseForeign,
+    DatabaseFull,
+    DatabaseUnavailable,
+    ExtraMissing,
+    MotetError,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection, Engine, NestedTransaction
 
     from motet.settings import StorageSettings
 
@@ -66,10 +81,17 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection and return what it returns."""
-        return await asyncio.get_running_loop().run_in_executor(self._reads, self.read_sync, work)
+        with self._lock:
+            self._refuse_when_closed()
+            found = asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
+        return await found
 
     def read_sync(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection, on the calling thread."""
+        self._refuse_when_closed()
+        return self._read(work)
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
         try:
             with self.engine.connect() as connection:
                 return work(connection)
@@ -100,13 +122,16 @@ class Database:
     def _submit(self, work: Callable[[Connection], T]) -> Future[T]:
         write = _Write(work, Future())
         with self._lock:
-            if self._closed:
-                raise StorageError("The database is closed.")
+            self._refuse_when_closed()
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write_loop, name="motet-writer", daemon=True)
                 self._writer.start()
             self._queue.put(write)
         return write.done
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise StorageError("The database is closed.")
 
     def _write_loop(self) -> None:
         running = True
@@ -151,29 +176,36 @@ class Database:
 
 def _run(connection: Connection, write: _Write, *, alone: bool) -> tuple[Any, BaseException | None]:
     """Run one write of a batch, undoing it alone when it raises."""
+    savepoint = None if alone else connection.begin_nested()
     try:
-        if alone:
-            return write.work(connection), None
-        with connection.begin_nested():
-            return write.work(connection), None
-    except OperationalError:
-        raise  # the whole transaction is in doubt: locked, full, connection lost
+        value = write.work(connection)
+        if savepoint is not None:
+            savepoint.commit()
     except Exception as error:  # noqa: BLE001  # the caller gets it
+        if savepoint is not None:
+            _undo(savepoint, error)
         return None, error
+    return value, None
+
+
+def _undo(savepoint: NestedTransaction, error: Exception) -> None:
+    """Roll back to a savepoint; raise `error` where the whole transaction is gone: disk full, connection lost."""
+    try:
+        savepoint.rollback()
+    except DBAPIError:
+        raise error from None
 
 
 def _create_engine(settings: StorageSettings) -> Engine:
-    try:
-        url = sa.make_url(settings.database_url)
-    except ArgumentError:
-        raise DatabaseForeign(
-            f"MOTET_DATABASE_URL '{settings.database_url}' is not a database URL, like sqlite:////path/motet.db "
-            "or postgresql+psycopg://user@host/name."
-        ) from None
+    url = _read_url(settings.database_url)
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=8)
-    if url.database and url.database != ":memory:":
-        _make_folder(url.database)
+        try:
+            return sa.create_engine(url, pool_pre_ping=True, pool_size=8)
+        except ImportError:
+            raise ExtraMissing(
+                "The driver for PostgreSQL is not installed: pip install 'motet[postgres]'."
+            ) from None
+    _make_folder(str(url.database))
     engine = sa.create_engine(
         url,
         pool_size=6,
@@ -202,6 +234,27 @@ def _create_engine(settings: StorageSettings) -> Engine:
     return engine
 
 
+def _read_url(text: str) -> sa.URL:
+    """Read a URL of SQLite in a file or PostgreSQL, each with the driver that Motet works with."""
+    drivers = {"sqlite": "pysqlite", "postgresql": "psycopg"}
+    try:
+        url = sa.make_url(text)
+        known = url.get_driver_name() == drivers.get(url.get_backend_name())
+    except (ArgumentError, ValueError, ImportError):
+        known, url = False, None
+    # A database in memory belongs to one connection, and the engine has several.
+    if url is None or not known or (url.drivername.startswith("sqlite") and url.database in _IN_MEMORY):
+        raise DatabaseForeign(
+            f"MOTET_DATABASE_URL '{_PASSWORD.sub(':***@', text)}' is not a URL of a database that Motet can "
+            "use, like sqlite:////path/motet.db or postgresql+psycopg://user@host/name."
+        ) from None
+    return url
+
+
+_IN_MEMORY = (None, "", ":memory:")
+_PASSWORD = re.compile(r":[^:@/]*@")
+
+
 def _make_folder(database: str) -> None:
     from pathlib import Path  # noqa: PLC0415
 
@@ -216,20 +269,21 @@ def _make_folder(database: str) -> None:
 
 def translate(error: DBAPIError, url: str) -> MotetError:
     """Map a driver's error to Motet's tree, naming the database."""
-    text = str(error.orig).lower()
+    said = " ".join(str(error.orig).split())
+    text = said.lower()
     where = sa.make_url(url).render_as_string(hide_password=True)
-    if "full" in text or "no space" in text:
+    if isinstance(error, IntegrityError | DataError | ProgrammingError):
+        return StorageError(f"The database {where} refused a statement: {said}")
+    if "is full" in text or "no space" in text:
         return DatabaseFull(f"No space is left for the database {where}: free some, then try again.")
     if "not a database" in text or "malformed" in text or "corrupt" in text:
         return DatabaseForeign(
-            f"{where} is not a Motet database, or it is damaged: {error.orig}. It was left as it is."
+            f"{where} is not a Motet database, or it is damaged: {said}. It was left as it is."
         )
     if "readonly" in text or "read-only" in text:
         return DatabaseUnavailable(f"The database {where} is read-only. Make it writable, or set MOTET_HOME.")
-    if "locked" in text or "busy" in text:
+    if "is locked" in text or "busy" in text:
         return DatabaseUnavailable(f"The database {where} is locked by another program. Try again.")
     if isinstance(error, OperationalError):
-        return DatabaseUnavailable(f"The database {where} cannot be used: {error.orig}")
-    if isinstance(error, DatabaseError):
-        return StorageError(f"The database {where} refused a statement: {error.orig}")
-    return StorageError(f"The database {where} failed: {error.orig}")
+        return DatabaseUnavailable(f"The database {where} cannot be used: {said}")
+    return StorageError(f"The database {where} failed: {said}")

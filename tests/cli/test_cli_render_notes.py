@@ -6,7 +6,7 @@ import io
 from typing import get_args
 
 import pytest
-from cli_story import PASSAGE, FakeScreen, broken_off, cancelled, record, whole, work
+from cli_story import PASSAGE, PLAN, FakeScreen, asked, broken_off, cancelled, record, whole, work
 
 from motet import events
 from motet.cli.render.narrator import Narrator
@@ -130,3 +130,24 @@ def test_every_event_can_be_told_alone(event: events.Event, whole_plan: bool) ->
     for line in Narrator(whole_plan=whole_plan).tell(record([event])[0]):
         assert line.text.strip()
         assert "\n" not in line.text
+
+
+def test_a_plan_is_told_again_only_when_it_changed() -> None:
+    steps = [step.model_copy(update={"status": "done"}) for step in PLAN]
+    again = events.PlanUpdated(steps=[*steps[:1], PLAN[1]])
+    changed = events.PlanUpdated(
+        steps=[*steps[:1], PLAN[1].model_copy(update={"task": "Add it"})], reason="too large"
+    )
+    assert plain([events.PlanUpdated(steps=PLAN), again, again]).count("plan:") == 1
+    told = plain([events.PlanUpdated(steps=PLAN), again, changed])
+    assert told.splitlines()[3:] == [
+        "plan changed: too large",
+        "✓ 1 retriever: Find the capacity",
+        "○ 2 worker: Add it (after 1)",
+    ]
+    screen = FakeScreen()
+    notes = ScreenNotes(screen)
+    for recorded in record([*asked(), events.PlanUpdated(steps=PLAN), again]):
+        notes.show(recorded)
+    assert "1 retriever" not in screen.painted()
+    assert "○ 2 worker" in screen.painted()

@@ -245,6 +245,8 @@ def test_the_reason_is_found_at_any_depth_and_at_once(serde: StrictSerializer) -
     assert serde.loads(data) == value
     with pytest.raises(StateCorrupt, match=r"Note.*not known here"):
         StrictSerializer().loads(data)
+    with pytest.raises(InvalidInput, match=r"Note cannot be stored"):
+        StrictSerializer().dumps(value)
 
 
 @given(st.binary(max_size=60))

@@ -369,7 +369,12 @@ async def test_retries_are_the_clients_and_respect_what_the_server_says() -> Non
 
 def responses_stream(status: str = "completed") -> bytes:
     """Return a short stream of OpenAI's other interface, which some of its models need."""
-    usage = {"input_tokens": 2, "output_tokens": 1, "total_tokens": 3, "input_tokens_details": {"cached_tokens": 0}}
+    usage = {
+        "input_tokens": 2,
+        "output_tokens": 1,
+        "total_tokens": 3,
+        "input_tokens_details": {"cached_tokens": 0},
+    }
     usage |= {"output_tokens_details": {"reasoning_tokens": 0}}
     base = {"id": "r", "object": "response", "created_at": 1, "model": "m", "output": [], "tools": []}
     base |= {"parallel_tool_calls": True, "tool_choice": "auto"}
@@ -378,7 +383,13 @@ def responses_stream(status: str = "completed") -> bytes:
     events = [
         {"type": "response.created", "sequence_number": 0, "response": {**base, "status": "in_progress"}},
         {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": item},
-        {"type": "response.output_text.delta", "sequence_number": 2, **place, "delta": "Hello", "logprobs": []},
+        {
+            "type": "response.output_text.delta",
+            "sequence_number": 2,
+            **place,
+            "delta": "Hello",
+            "logprobs": [],
+        },
     ]
     if status:
         ended = {**base, "status": status, "usage": usage}

@@ -20,6 +20,8 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from motet.errors import InvalidInput, ModelOutputInvalid
+from motet.models.base import ConnectedModel, ModelSpec
+from motet.models.embedded import EmbeddedProvider
 from motet.models.schema_tools import SchemaToolChatModel
 from motet.models.scripted import Call, Reply, ScriptedChatModel
 
@@ -139,6 +141,11 @@ async def test_tool_choice_none_is_a_plain_call() -> None:
 def test_a_tool_choice_that_names_no_tool_is_refused_at_once() -> None:
     with pytest.raises(InvalidInput, match="Did you mean 'calculator'"):
         model().bind_tools(TOOLS, tool_choice="calculater")
+
+
+def test_a_tool_cannot_be_called_none() -> None:
+    with pytest.raises(InvalidInput, match="cannot be called 'none'"):
+        model().bind_tools([{"name": "none", "description": "Nothing.", "parameters": {}}])
 
 
 def test_a_servers_own_tool_is_refused() -> None:
@@ -326,3 +333,71 @@ async def test_cancelling_mid_stream_ends_the_inner_stream() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@tool
+def search_documents(query: str) -> str:
+    """Search the user's own documents for passages."""
+    return query
+
+
+@tool
+def now(timezone: str = "UTC") -> str:
+    """Current date and time."""
+    return timezone
+
+
+REAL_TOOLS = [calculator, search_documents, now]
+
+
+@pytest.fixture
+async def embedded_model(embedded_provider: EmbeddedProvider) -> ConnectedModel:
+    return await embedded_provider.connect(ModelSpec("embedded"))
+
+
+@pytest.mark.embedded
+class TestWithTheEmbeddedModel:
+    """A real model of 1.5 billion parameters chooses, abstains and answers from results, in both languages."""
+
+    @pytest.mark.parametrize(
+        ("prompt", "name", "argument"),
+        [
+            ("What is 17% of 2,340?", "calculator", "17"),
+            ("Look in my notes: when does the lease end?", "search_documents", "lease"),
+            ("帮我算一下 128 乘以 46 再减去 300", "calculator", "46"),
+            ("根据我上传的合同，付款期限是多少天？", "search_documents", "付款"),
+        ],
+    )
+    async def test_it_chooses(
+        self, embedded_model: ConnectedModel, prompt: str, name: str, argument: str
+    ) -> None:
+        reply = await embedded_model.chat.bind_tools(REAL_TOOLS).ainvoke(prompt)
+        assert [call["name"] for call in reply.tool_calls] == [name]
+        assert argument in str(reply.tool_calls[0]["args"])
+
+    @pytest.mark.parametrize("prompt", ["Hi there!", "你好，你是谁？"])
+    async def test_it_abstains(self, embedded_model: ConnectedModel, prompt: str) -> None:
+        total, texts = await gather(embedded_model.chat.bind_tools(REAL_TOOLS).astream(prompt))
+        assert total.tool_calls == []
+        assert len(texts) > 1
+        assert "{" not in total.text
+
+    @pytest.mark.parametrize(
+        ("prompt", "result", "expected"),
+        [
+            (
+                "When does the lease end, by my documents?",
+                "[1] The lease of the office ends on 31 March 2027.",
+                "2027",
+            ),
+            ("我的文档里说保修期多长？", "[1] 本产品保修期为三年，自购买之日起计算。", "三年"),
+        ],
+    )
+    async def test_it_answers_from_a_result(
+        self, embedded_model: ConnectedModel, prompt: str, result: str, expected: str
+    ) -> None:
+        call = AIMessage("", tool_calls=[{"name": "search_documents", "args": {"query": prompt}, "id": "1"}])
+        history: list[BaseMessage] = [HumanMessage(prompt), call, ToolMessage(result, tool_call_id="1")]
+        reply = await embedded_model.chat.bind_tools(REAL_TOOLS).ainvoke(history)
+        assert reply.tool_calls == []
+        assert expected in reply.text

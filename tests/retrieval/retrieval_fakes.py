@@ -36,7 +36,7 @@ class WordEmbedder:
             for term in terms(text):
                 rows[row, zlib.crc32(self.synonyms.get(term, term).encode()) % self.dimension] += 1
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(norms, norms, 1)
+        return np.asarray(rows / np.where(norms, norms, 1), np.float32)
 
 
 def write(folder: Path, **texts: str) -> list[Path]:

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from retrieval_fakes import Knowledge, WordEmbedder, write
 
 from motet.errors import Conflict, DocumentUnreadable, InvalidInput, NotFound
-from motet.retrieval.collection import AddProgress
+from motet.retrieval.collection import AddProgress, AddReport, KnowledgeBase
 from motet.retrieval.search import HybridRetriever
 from motet.settings import Settings
 from motet.storage import fulltext
@@ -19,8 +20,12 @@ from motet.storage.tables import documents, passages
 FARES = "# Fares\n\nAn adult pays 64 crowns.\n\n# Dogs\n\nA dog pays 12 crowns.\n"
 
 
-def statuses(report: object) -> list[tuple[str, str]]:
-    return [(file.path.name, file.status) for file in report.files]  # type: ignore[attr-defined]
+def statuses(report: AddReport) -> list[tuple[str, str]]:
+    return [(file.path.name, file.status) for file in report.files]
+
+
+def size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.md"))
 
 
 async def test_a_folder_is_taken_in_and_listed(knowledge: Knowledge, folder: Path) -> None:
@@ -41,7 +46,7 @@ async def test_a_folder_is_taken_in_and_listed(knowledge: Knowledge, folder: Pat
         "words@1",
         64,
     )
-    assert stats.size_bytes == sum(path.stat().st_size for path in folder.glob("*.md"))
+    assert stats.size_bytes == size_bytes(folder)
 
 
 async def test_a_broken_file_is_reported_and_the_others_are_taken_in(
@@ -265,17 +270,22 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_a_kill_in_the_middle_leaves_whole_documents_only(tmp_path: Path, folder: Path) -> None:
-    for number in range(200):
-        write(folder, **{f"f{number:03}": "\n\n".join(f"# Part {n}\n\nSardines {n}." for n in range(30))})
-    home = tmp_path / "home"
+def kill_at_file(number: int, home: Path, folder: Path) -> None:
+    """Take the folder in, in a process of its own, and kill that when it comes to a file."""
     command = [sys.executable, "-c", KILLED, str(home), str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            if int(line) == 20:
+            if int(line) == number:
                 child.kill()
                 break
+
+
+async def test_a_kill_in_the_middle_leaves_whole_documents_only(tmp_path: Path, folder: Path) -> None:
+    for number in range(200):
+        write(folder, **{f"f{number:03}": "\n\n".join(f"# Part {n}\n\nSardines {n}." for n in range(30))})
+    home = tmp_path / "home"
+    kill_at_file(20, home, folder)
     settings = Settings.load({"storage.home": home}, cwd=tmp_path)
     database = Database(settings.storage)
     try:
@@ -297,3 +307,22 @@ async def test_a_kill_in_the_middle_leaves_whole_documents_only(tmp_path: Path, 
     assert sizes == {30}
     assert 19 <= stored < 200
     assert indexed == stored * 30
+
+
+async def test_the_library_works_on_postgresql(settings: Settings, postgres_url: str, folder: Path) -> None:
+    storage = dataclasses.replace(settings.storage, database_url=postgres_url)
+    database = Database(storage)
+    try:
+        prepare(database, storage)
+        base = KnowledgeBase(database, settings.retrieval, WordEmbedder(), tenant_id="local")
+        (path,) = write(folder, fares=FARES)
+        assert statuses(await base.add([path])) == [("fares.md", "added")]
+        path.write_text(FARES.replace("64", "70"))
+        assert statuses(await base.add([path])) == [("fares.md", "replaced")]
+        assert [p.text for p in await HybridRetriever(base).search("adult", limit=1)] == [
+            "An adult pays 70 crowns."
+        ]
+        assert await base.remove([path]) == 1
+        assert await HybridRetriever(base).search("adult") == []
+    finally:
+        database.close()

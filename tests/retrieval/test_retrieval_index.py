@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 from retrieval_fakes import Knowledge, WordEmbedder, write
+from sqlalchemy import event
 
 from motet.retrieval import documents, index
 from motet.retrieval.collection import KnowledgeBase
@@ -45,7 +46,7 @@ async def test_only_new_vectors_are_read_after_a_change(knowledge: Knowledge, fo
     await base.add(write(folder, **{f"f{n}": f"Paper number {n} of many." for n in range(9)}))
     await nearest(base, "paper")
     read: list[str] = []
-    sa.event.listen(base.database.engine, "before_cursor_execute", lambda *args: read.append(str(args[2:4])))
+    event.listen(base.database.engine, "before_cursor_execute", lambda *args: read.append(str(args[2:4])))
     await base.add(write(folder, new="Sardines."))
     read.clear()
     assert (await nearest(base, "sardines"))[0] == "Sardines."

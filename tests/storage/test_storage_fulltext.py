@@ -1,9 +1,14 @@
+import dataclasses
+from collections.abc import Iterator
+
 import pytest
 import sqlalchemy as sa
 
 from motet.errors import MotetBug
+from motet.settings import Settings
 from motet.storage import fulltext
 from motet.storage.engine import Database
+from motet.storage.schema import prepare
 from motet.storage.search import fts_document
 
 TEXTS = [
@@ -18,6 +23,19 @@ def keys(database: Database, query: str, scopes: tuple[str, ...] = ("a",), limit
     found = database.read_sync(lambda c: fulltext.search(c, "passages", query, scopes=scopes, limit=limit))
     assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
     return [hit.key for hit in found]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
+    storage = settings.storage
+    if request.param == "postgresql":
+        storage = dataclasses.replace(storage, database_url=request.getfixturevalue("postgres_url"))
+    database = Database(storage)
+    try:
+        prepare(database, storage)
+        yield database
+    finally:
+        database.close()
 
 
 @pytest.fixture

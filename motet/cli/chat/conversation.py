@@ -6,13 +6,14 @@ What does not live here: keys, screens and lines (`interactive`, `lines`), and s
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from motet.cli.render.outcome import Outcome
 from motet.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from motet.app import App
     from motet.cli.render.base import Renderer
@@ -27,13 +28,15 @@ class Conversation:
         self.thread_id = thread_id
         self.graph = graph
         self.model = model
+        self._active = False
+        self._stop_asked = False
         self._run_id: str | None = None
         self._starting: asyncio.Task[None] | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a run is being followed that was not asked to stop."""
-        return self._run_id is not None
+        """Whether something is being answered that was not asked to stop."""
+        return self._active and not self._stop_asked
 
     def warm_up(self) -> None:
         """Begin to load what runs need, in the background; a second call does nothing."""
@@ -48,17 +51,20 @@ class Conversation:
         """
         from motet.runs.request import RunOptions, RunRequest
 
-        await self._warm()
-        accepted = await self.app.submit(
-            RunRequest(
-                graph=self.graph,
-                thread_id=self.thread_id,
-                input={"messages": [{"role": "user", "content": text}]},
-                options=RunOptions(model=self.model),
+        with self._answering(renderers):
+            await self._warm()
+            if self._stop_asked:  # before there was a run
+                return Outcome(status="cancelled")
+            accepted = await self.app.submit(
+                RunRequest(
+                    graph=self.graph,
+                    thread_id=self.thread_id,
+                    input={"messages": [{"role": "user", "content": text}]},
+                    options=RunOptions(model=self.model),
+                )
             )
-        )
-        self.thread_id = accepted.thread_id
-        return await self._follow(accepted.run_id, renderers)
+            self.thread_id = accepted.thread_id
+            return await self._follow(accepted.run_id, renderers)
 
     async def unfinished(self) -> list[str]:
         """Return the runs that a crash left on this thread, oldest first; this process goes on with them."""
@@ -69,13 +75,14 @@ class Conversation:
 
     async def finish(self, run_id: str, renderers: Sequence[Renderer]) -> Outcome:
         """Show a run that was left unfinished to its end."""
-        return await self._follow(run_id, renderers)
+        with self._answering(renderers):
+            return await self._follow(run_id, renderers)
 
     async def stop(self) -> None:
-        """Stop the run that is active. Its end still comes through the log; nothing happens when there is none."""
-        run_id, self._run_id = self._run_id, None
-        if run_id is not None:
-            await self.app.cancel(run_id, reason="stopped by the user")
+        """Stop what is being answered. Its end still comes through the log; nothing happens when there is none."""
+        if self.busy:
+            self._stop_asked = True
+            await self._cancel()
 
     async def messages(self, limit: int) -> list[MessageRecord]:
         """Return the newest messages, oldest first."""
@@ -125,18 +132,29 @@ class Conversation:
 
     async def _follow(self, run_id: str, renderers: Sequence[Renderer]) -> Outcome:
         self._run_id = run_id
+        if self._stop_asked:  # while it was being accepted
+            await self._cancel()
         outcome = Outcome()
-        try:
-            async for recorded in self.app.follow(run_id):
-                outcome.add(recorded)
-                for renderer in renderers:
-                    renderer.show(recorded)
-        finally:
-            self._run_id = None
+        async for recorded in self.app.follow(run_id):
+            outcome.add(recorded)
             for renderer in renderers:
-                renderer.close()
+                renderer.show(recorded)
         return outcome
 
-    def _check_idle(self) -> None:
+    @contextmanager
+    def _answering(self, renderers: Sequence[Renderer]) -> Generator[None]:
+        self._active, self._stop_asked = True, False
+        try:
+            yield
+        finally:
+            self._active, self._run_id = False, None
+            for renderer in renderers:
+                renderer.close()
+
+    async def _cancel(self) -> None:
         if self._run_id is not None:
+            await self.app.cancel(self._run_id, reason="stopped by the user")
+
+    def _check_idle(self) -> None:
+        if self._active:
             raise Conflict("A run is active: stop it first (Ctrl-C), or wait for its end.")

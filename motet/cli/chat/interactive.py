@@ -178,7 +178,9 @@ class InteractiveChat:
         self._screen.note(Text(error.message, style="red"))
 
     def _renderers(self) -> list[Renderer]:
-        return [ScreenAnswer(self._screen), ScreenNotes(self._screen)]
+        notes = ScreenNotes(self._screen)
+        notes.begin()
+        return [ScreenAnswer(self._screen), notes]
 
     def _show_queue(self) -> None:
         self._hint(f"{wording.count(len(self._queued), 'message')} waiting" if self._queued else "")

@@ -42,6 +42,7 @@ class Narrator:
         self._whole_plan = whole_plan
         self._outcome = Outcome()
         self._begun: dict[int, float] = {}
+        self._told: list[PlanStep] = []
         self.plan: list[PlanStep] = []
         """The steps that have not ended, as they stand now."""
         self.calls: dict[str, tuple[events.ToolStarted, float]] = {}
@@ -61,6 +62,7 @@ class Narrator:
     def _forget(self) -> None:
         self._outcome = Outcome()
         self._begun.clear()
+        self._told = []
         self.plan = []
         self.calls.clear()
 
@@ -115,10 +117,15 @@ class Narrator:
         ]
 
     def _take_plan(self, event: events.PlanUpdated) -> list[Line]:
+        """Tell a plan that is new or was changed; the same one again only says how far its steps are."""
+        left = [step for step in event.steps if step.status in ("pending", "running")]
+        self.plan = [_as(step, "running") if step.step_id in self._begun else step for step in left]
+        told, self._told = self._told, [_as(step, "pending") for step in event.steps]
+        if told == self._told:
+            return []
         changed = (
             f" changed: {event.reason}" if event.reason else f": {wording.count(len(event.steps), 'step')}"
         )
-        self.plan = [step for step in event.steps if step.status in ("pending", "running")]
         steps = [Line("step", describe(step)) for step in event.steps] if self._whole_plan else []
         return [Line("plan", f"plan{changed}"), *steps]
 

@@ -68,12 +68,16 @@ class ScreenNotes:
         self._busy_since = 0.0
         self._writing = False
 
+    def begin(self) -> None:
+        """Show that something is about to begin."""
+        self._busy_since = time.time()
+        self._screen.live("doing", self._doing)
+
     def show(self, recorded: Recorded) -> None:
         """Take a run's next event."""
         kind = recorded.event.type
         if kind == "run.accepted":
-            self._busy_since = time.time()
-            self._screen.live("doing", self._doing)
+            self.begin()
         self._writing = kind == "message.delta"
         lines = self._narrator.tell(recorded)
         if kind.startswith("run.") and kind not in ("run.accepted", "run.started"):

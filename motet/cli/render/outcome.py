@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Outcome:
     """Folds a run's events. `status` is None until the event that ends the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: RunStatus | None = None) -> None:
         self.run_id = ""
         self.thread_id = ""
-        self.status: RunStatus | None = None
+        self.status = status
         self.answer = ""
         self.citations: list[Passage] = []
         self.error: dict[str, Any] | None = None

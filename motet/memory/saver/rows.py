@@ -149,10 +149,12 @@ class Statements:
         self.put_dictionary = insert(t.checkpoint_dictionaries).on_conflict_do_nothing()
         self.put_value = insert(t.channel_values).on_conflict_do_nothing()
         self.put_run = insert(t.checkpoint_runs).on_conflict_do_nothing()
-        self.put_item = insert(t.list_items).on_conflict_do_nothing()
+        self.put_item = insert(t.list_items).on_conflict_do_nothing().returning(t.list_items.c.seq)
+        """Insert an item; gives no row when its place is taken."""
         self.put_items = sa.insert(t.list_items)
-        self.put_writes = insert(t.checkpoint_writes).on_conflict_do_nothing()
         writes = t.checkpoint_writes
+        self.put_writes = insert(writes).on_conflict_do_nothing().returning(writes.c.scope_key)
+        """Insert a task's writes; gives no row when there are some."""
         self.replace_writes = (
             sa.update(writes)
             .where(

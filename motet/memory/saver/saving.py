@@ -224,7 +224,7 @@ class Writer:
         self._insert_values(connection, scope_key, sealed.values)
         key, task = pack_id(writes.checkpoint_id), pack_id(writes.task_id)
         row = {"scope_key": scope_key, "checkpoint_id": key, "task_id": task, "value": sealed.blob}
-        if connection.execute(self._do.put_writes, row).rowcount:
+        if connection.execute(self._do.put_writes, row).first() is not None:
             return
         table = t.checkpoint_writes
         blob = connection.execute(
@@ -349,7 +349,7 @@ class Writer:
                 {"scope_key": scope_key, "log_no": draft_list.log_no, "seq": seq, "value": value}
                 for seq, value in draft_list.rows
             ]
-            if rows and not connection.execute(self._do.put_item, rows[0]).rowcount:
+            if rows and connection.execute(self._do.put_item, rows[0]).first() is None:
                 raise _Conflict
             if len(rows) > 1:
                 connection.execute(self._do.put_items, rows[1:])

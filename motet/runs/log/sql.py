@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,9 @@ class SqlLog:
                     yield recorded
                     if recorded.event.type in TERMINAL:
                         return
-                try:
-                    await asyncio.wait_for(woken.wait(), self._settings.poll_s)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.poll_s):
+                        await woken.wait()
         finally:
             readers = self._readers[run_id]
             readers.discard(woken)
