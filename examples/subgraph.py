@@ -28,7 +28,9 @@ def sign(state: MessagesState) -> dict[str, Any]:
 
 def build() -> Any:
     """Put the chat agent and the signature into one graph."""
-    model = ScriptedChatModel(script=[ToolCall("calculator", {"expression": "12 * 4"}), "Twelve quartets have 48 voices."])
+    model = ScriptedChatModel(
+        script=[ToolCall("calculator", {"expression": "12 * 4"}), "Twelve quartets have 48 voices."]
+    )
     tools = build_tools(ToolContext(ToolSettings()), ["calculator"])
     chat = build_chat(simple_parts(model, tools=tools))
     builder = StateGraph(MessagesState)

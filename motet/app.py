@@ -44,10 +44,10 @@ HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "mo
 """Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
 
 CHECKS = (
-    "motet.storage.schema:check",
-    "motet.models.embedded:check_embedded",
-    "motet.models.openai:check_servers",
-    "motet.retrieval.embed:check",
+    "motet.storage.check:check_storage",
+    "motet.models.embedded_check:check_embedded",
+    "motet.models.server_check:check_servers",
+    "motet.retrieval.check:check_embedder",
 )
 """What `doctor` asks: functions from settings to a list of findings."""
 
@@ -194,7 +194,7 @@ class App:
         await self.records.delete_thread(thread.thread_id)
 
     async def doctor(self) -> list[Finding]:
-        """Look at everything that a run needs, and say what is missing and how to get it."""
+        """Look at everything that a run needs, and say what is missing and how to get it; no need to enter the app."""
         found = [await asyncio.to_thread(_load(check), self.settings) for check in CHECKS]
         return [finding for findings in found for finding in findings]
 

@@ -84,7 +84,8 @@ def _plan_shape(agents: tuple[str, ...], most: int) -> type[BaseModel]:
         task=(str, Field(min_length=3, max_length=300)),
         depends_on=(list[int], Field(max_length=most)),
     )
-    return create_model("Plan", __config__=config, steps=(list[step], Field(min_length=1, max_length=most)))
+    steps: Any = list[step]
+    return create_model("Plan", __config__=config, steps=(steps, Field(min_length=1, max_length=most)))
 
 
 def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:

@@ -105,7 +105,6 @@ class RetrieverAgent:
             return []  # the task's own words still search
         return [query for query in (queries.en.strip(), queries.zh.strip()) if query]
 
-
     async def _extract(self, assignment: Assignment, passages: Sequence[Passage]) -> list[Fact]:
         """Note what the passages say; [] when nothing, or when the model cannot be understood."""
         task = {"en": "Task", "zh": "任务"}[assignment.language]
@@ -115,7 +114,9 @@ class RetrieverAgent:
             found = await ask_json(self._parts.fast, [SystemMessage(prompt), HumanMessage(text)], Facts)
         except ModelOutputInvalid:
             return []
-        kept = [f for f in found.facts if f.passage <= len(passages) and grounded(f.fact, passages[f.passage - 1])]
+        kept = [
+            f for f in found.facts if f.passage <= len(passages) and grounded(f.fact, passages[f.passage - 1])
+        ]
         return list({fact.fact: fact for fact in kept}.values())
 
 

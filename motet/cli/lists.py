@@ -36,29 +36,22 @@ def dump(records: Sequence[BaseModel]) -> list[dict[str, Any]]:
     return [record.model_dump(mode="json") for record in records]
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, wide: int = -1) -> None:
-    """Print rows on stdout.
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, wide: int) -> None:
+    """Print rows on stdout; the column `wide` gives way where there is no room.
 
-    A terminal gets a table in which the column `wide` gives way where there is no room; a pipe gets the values alone,
-    separated by tabs, a row a line, nothing cut off.
+    A pipe gets the values alone, separated by tabs, a row a line, nothing broken or cut off.
     """
+    flat = [[" ".join(value.split()) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in flat:
+            print("\t".join(row))
+        return
     from motet.cli.session import console
+    from motet.cli.tables import lay_out
 
     target = console(sys.stdout)
-    if not sys.stdout.isatty():
-        for row in rows:
-            print("\t".join(" ".join(value.split()) for value in row))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for number, header in enumerate(headers):
-        gives_way = number == wide % len(headers)
-        table.add_column(header, no_wrap=not gives_way, overflow="fold" if gives_way else "ellipsis")
-    for row in rows:
-        table.add_row(*(Text(" ".join(value.split())) for value in row))
-    target.print(table)
+    for line in lay_out(headers, flat, wide=wide, width=target.width):
+        target.print(line, soft_wrap=True)
 
 
 def note(message: str) -> None:

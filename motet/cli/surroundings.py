@@ -59,8 +59,8 @@ def show_config(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    shown = [[row["setting"], str(row["value"]), row["origin"], row["env"]] for row in rows]
-    print_table(["setting", "value", "from", "variable"], shown, wide=1)
+    shown = [[row["setting"], str(row["value"]), row["origin"]] for row in rows]
+    print_table(["setting", "value", "from"], shown, wide=1)
 
 
 def setting_rows() -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
     from sqlalchemy.engine import Connection
 
-    from motet.memory.saver.loading import Loaded
+    from motet.memory.saver.loading import Head, Loaded
 
 PAGE_ROWS = 64
 """Checkpoints that `list` looks at in one read."""
@@ -328,10 +328,9 @@ class MotetSaver(BaseCheckpointSaver[int]):
     def _page_reader(
         self, query: Query, cursor: tuple[int, int] | None, left: int | None
     ) -> Callable[[Connection], Any]:
-        limit = PAGE_ROWS if left is None else left
-        size = PAGE_ROWS if query.metadata else min(PAGE_ROWS, limit)
+        size = PAGE_ROWS if query.metadata or left is None else min(PAGE_ROWS, left)
         return lambda connection: read_page(
-            connection, self._loader, query, cursor=cursor, size=size, limit=limit
+            connection, self._loader, query, cursor=cursor, size=size, limit=left
         )
 
     def _named(self, config: RunnableConfig) -> tuple[ScopeName, str | None]:
@@ -359,10 +358,13 @@ class MotetSaver(BaseCheckpointSaver[int]):
         Raises:
             NeedsConnection: Something must be read, and there is no connection.
         """
-        head = self._memory.heads.get((put.scope, put.parent_id)) if put.parent_id else None
-        if head is None and put.parent_id is not None:
-            if connection is None:
+        head: Head | None = None
+        if put.parent_id is not None and connection is None:
+            head = self._memory.heads.get((put.scope, put.parent_id))
+            if head is None:
                 raise NeedsConnection
+        elif put.parent_id is not None and connection is not None:
+            # Not from memory: what is there may have been pruned by another process.
             head = self._loader.find_head(connection, put.scope, put.parent_id)
         return self._writer.prepare(connection, put, head, last_log=head.last_log if head else 0)
 

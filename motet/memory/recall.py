@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
-    from langgraph.store.base import BaseStore
+    from langgraph.store.base import BaseStore, Item
 
 NAMESPACE = ("memories",)
+
+PAGE_ITEMS = 500
+"""Facts that are asked of the store at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class Memories:
             return None
         memory_id = uuid.uuid4().hex
         await self._store.aput(NAMESPACE, memory_id, {"text": text, "thread_id": thread_id}, index=False)
-        return next((m for m in await self.all() if m.memory_id == memory_id), None)
+        item = await self._store.aget(NAMESPACE, memory_id)
+        return _memory(item) if item is not None else None
 
     async def forget(self, memory_id: str) -> bool:
         """Forget a fact; False when there is none with this id."""
@@ -60,16 +64,16 @@ class Memories:
         await self._store.adelete(NAMESPACE, memory_id)
         return True
 
-    async def all(self, *, limit: int = 500) -> list[Memory]:
+    async def all(self) -> list[Memory]:
         """Return every fact, the newest first."""
-        items = await self._store.asearch(NAMESPACE, limit=limit)
-        found = [
-            Memory(
-                item.key,
-                str(item.value["text"]),
-                str(item.value.get("thread_id", "")),
-                item.created_at.timestamp(),
-            )
-            for item in items
-        ]
+        found: list[Memory] = []
+        while page := await self._store.asearch(NAMESPACE, limit=PAGE_ITEMS, offset=len(found)):
+            found.extend(_memory(item) for item in page)
+            if len(page) < PAGE_ITEMS:
+                break
         return sorted(found, key=lambda memory: memory.created_at, reverse=True)
+
+
+def _memory(item: Item) -> Memory:
+    value = item.value
+    return Memory(item.key, str(value["text"]), str(value.get("thread_id", "")), item.created_at.timestamp())

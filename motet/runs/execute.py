@@ -15,7 +15,6 @@ from langgraph.types import Command
 
 from motet.errors import BudgetExceeded, LeaseLost, MotetBug, MotetError, RunError
 from motet.events import (
-    MessageCompleted,
     RunCancelledEvent,
     RunCompleted,
     RunFailed,
@@ -30,7 +29,9 @@ from motet.runs.writer import EventWriter
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.events import Event
@@ -94,8 +95,10 @@ class Engine:
         config = self._config(job, writer)
         translator = Translator()
         if claim.fence > 1:
-            translator.skip(await self._told(job))
-        given = await _input(graph, job, config)
+            translator.know_events(await self._told(job))
+        newest = await _saver(graph, job).aget_tuple(config)
+        translator.know(_earlier_messages(newest, job))
+        given = _input(newest, job)
         values: Any = None
         stream: Any = graph.astream(
             given, config, stream_mode=STREAM_MODES, subgraphs=True, durability="async"
@@ -124,29 +127,45 @@ class Engine:
             "callbacks": [UsageCounter(writer.put)],
         }
 
-    async def _told(self, job: RunJob) -> set[str]:
-        """Return the ids of the messages that an earlier attempt put into the log whole."""
-        told: set[str] = set()
+    async def _told(self, job: RunJob) -> list[Event]:
+        """Return what the log has of this run."""
+        told: list[Event] = []
         after = 0
         while found := await self.log.read(job.tenant_id, job.run_id, after=after):
-            told |= {r.event.message_id for r in found if isinstance(r.event, MessageCompleted)}
+            told += [recorded.event for recorded in found]
             after = found[-1].seq
         return told
 
 
-async def _input(graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob, config: RunnableConfig) -> Any:
-    """Return what to start the graph with; None goes on from the checkpoint that this run left behind.
-
-    Whether a run began is read off the newest checkpoint's run id. `state.next` would not tell: after a crash it
-    can be empty though the run is half done.
-    """
+def _saver(graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob) -> BaseCheckpointSaver[Any]:
     saver = graph.checkpointer
     if saver is None or isinstance(saver, bool):
         raise MotetBug(f"Graph '{job.graph}' was built without a checkpointer.")
-    newest = await saver.aget_tuple(config)
-    if newest is not None and newest.metadata.get("run_id") == job.run_id:
+    return saver
+
+
+def _begun(newest: CheckpointTuple | None, job: RunJob) -> bool:
+    """Say whether an earlier attempt of this run left a checkpoint behind.
+
+    This is read off the newest checkpoint's run id. `state.next` would not tell: after a crash it can be empty
+    though the run is half done.
+    """
+    return newest is not None and newest.metadata.get("run_id") == job.run_id
+
+
+def _input(newest: CheckpointTuple | None, job: RunJob) -> Any:
+    """Return what to start the graph with; None goes on from the checkpoint that this run left behind."""
+    if _begun(newest, job):
         return None
     return job.input if job.input is not None else Command(resume=job.resume)
+
+
+def _earlier_messages(newest: CheckpointTuple | None, job: RunJob) -> list[BaseMessage]:
+    """Return the messages that were in the thread's state before this run."""
+    state = newest.checkpoint["channel_values"] if newest is not None else {}
+    messages = new_messages(state, ())
+    mine = new_messages(state, _given_ids(job)) if _begun(newest, job) else []
+    return messages[: len(messages) - len(mine)]
 
 
 def _given_ids(job: RunJob) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+from pydantic import BaseModel
 
 from motet.events import (
     CITATIONS_KEY,
@@ -68,14 +69,25 @@ class Translator:
         for message in messages:
             yield from self._message(message, root=True)
 
-    def skip(self, message_ids: Iterable[str]) -> None:
-        """Take messages as told: the log has them from an earlier attempt."""
-        self._seen.update(message_ids)
+    def know(self, messages: Iterable[BaseMessage]) -> None:
+        """Take messages as told: they were there before this run. A sub-graph repeats its whole state."""
+        for _ in self.answers(messages):
+            pass
+
+    def know_events(self, events: Iterable[Event]) -> None:
+        """Take events as told: the log has them from an earlier attempt."""
+        for event in events:
+            if isinstance(event, MessageCompleted):
+                self._seen.add(event.message_id)
+            elif isinstance(event, ToolStarted):
+                self._seen.add(f"call:{event.tool_call_id}")
+            elif isinstance(event, ToolCompleted):
+                self._seen.add(f"result:{event.tool_call_id}")
 
     def _delta(self, data: tuple[BaseMessage, dict[str, Any]]) -> Iterator[Event]:
         chunk, _metadata = data
         if isinstance(chunk, AIMessageChunk) and chunk.text and chunk.id:
-            yield MessageDelta(message_id=chunk.id, text=chunk.text)
+            yield MessageDelta(message_id=chunk.id, text=_text(chunk))
 
     def _message(self, message: BaseMessage, *, root: bool) -> Iterator[Event]:
         if isinstance(message, AIMessage):
@@ -88,13 +100,13 @@ class Translator:
                 raw = message.additional_kwargs.get(CITATIONS_KEY, [])
                 citations = [Passage.model_validate(passage) for passage in raw]
                 yield MessageCompleted(
-                    message_id=message.id, role="assistant", text=message.text, citations=citations
+                    message_id=message.id, role="assistant", text=_text(message), citations=citations
                 )
         elif isinstance(message, ToolMessage) and self._first(f"result:{message.tool_call_id}"):
             yield ToolCompleted(
                 tool_call_id=message.tool_call_id,
                 name=message.name or "",
-                content=message.text,
+                content=_text(message),
                 status="error" if message.status == "error" else "success",
             )
 
@@ -115,10 +127,8 @@ def plain(value: Any) -> Any:
     """Return a graph's value as plain JSON: messages and models as dicts, what is unknown as its text."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, BaseMessage):
-        return value.model_dump(mode="json")
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", fallback=str)
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -134,9 +144,17 @@ def new_messages(values: Any, known_ids: Iterable[str]) -> list[BaseMessage]:
     return messages[last + 1 :]
 
 
+def _text(message: BaseMessage) -> str:
+    """Return a message's text as a plain string: pydantic refuses half a character in a string of another class."""
+    return str(message.text)
+
+
 def _messages(update: Any) -> Iterator[BaseMessage]:
-    if isinstance(update, dict):
-        found: Any = update.get("messages", ())
+    """Yield the messages of a node's update, or of a state; a state that is a list has them without a name."""
+    if isinstance(update, BaseMessage):
+        yield update
+    elif isinstance(update, dict):
+        found: Any = update.get("messages", update.get("__root__", ()))
         for message in found if isinstance(found, list) else [found]:
             if isinstance(message, BaseMessage):
                 yield message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 class UsageCounter(AsyncCallbackHandler):
     """A LangChain callback that reports a `usage` event when a model call ends.
 
-    A chat model that wraps another reports once: a call inside another model call is left to the outer one.
+    A chat model that wraps another reports once: a call whose parent is a model call is left to that one.
+    Make it on the event loop that `report` belongs to. Plain functions call their models on other threads; what
+    those took is reported on that loop too, a moment later.
     """
 
     def __init__(self, report: Callable[[Event], Awaitable[None]]) -> None:
         self._report = report
+        self._loop = asyncio.get_running_loop()
         self._began: dict[UUID, float] = {}
+        self._inner: set[UUID] = set()
+        self._reporting: set[asyncio.Future[None]] = set()
 
     async def on_chat_model_start(
         self,
@@ -39,28 +45,44 @@ class UsageCounter(AsyncCallbackHandler):
     ) -> None:
         """Note when a call began."""
         del serialized, messages, kwargs
-        if parent_run_id not in self._began:
+        if parent_run_id in self._began or parent_run_id in self._inner:
+            self._inner.add(run_id)
+        else:
             self._began[run_id] = time.monotonic()
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Report a call that ended."""
         del kwargs
+        self._inner.discard(run_id)
         began = self._began.pop(run_id, None)
         if began is None:
             return
         message = getattr(response.generations[0][0], "message", None) if response.generations else None
         used = message.usage_metadata if isinstance(message, AIMessage) else None
         name = message.response_metadata.get("model_name", "") if isinstance(message, AIMessage) else ""
-        await self._report(
-            Usage(
-                model=str(name),
-                input_tokens=used["input_tokens"] if used else 0,
-                output_tokens=used["output_tokens"] if used else 0,
-                duration_s=round(time.monotonic() - began, 3),
-            )
+        usage = Usage(
+            model=str(name),
+            input_tokens=used["input_tokens"] if used else 0,
+            output_tokens=used["output_tokens"] if used else 0,
+            duration_s=round(time.monotonic() - began, 3),
         )
+        if asyncio.get_running_loop() is self._loop:
+            await self._report(usage)
+        else:  # not waited for: the loop may be the one that waits for this call
+            self._loop.call_soon_threadsafe(self._report_later, usage)
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """Forget a call that failed."""
         del error, kwargs
+        self._inner.discard(run_id)
         self._began.pop(run_id, None)
+
+    def _report_later(self, usage: Usage) -> None:
+        task = asyncio.ensure_future(self._report(usage))
+        self._reporting.add(task)
+        task.add_done_callback(self._reported)
+
+    def _reported(self, task: asyncio.Future[None]) -> None:
+        self._reporting.discard(task)
+        if not task.cancelled():
+            task.exception()  # a lost lease: whoever writes next meets it again

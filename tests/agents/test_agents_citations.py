@@ -1,7 +1,6 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-import pytest
 
 from motet.agents.citations import CitationFilter, cited, figures, keep_valid, supporting
 from motet.events import Passage
@@ -34,7 +33,13 @@ def test_numbers_are_told_in_order_each_once() -> None:
     assert cited("x [2] y [1] z [2] [8]", 2) == [2, 1]
 
 
-@given(st.lists(st.sampled_from(["a ", "[1]", "[2", "]", " [9]", "[1, 2]", "(", "。", " ", "[x]", "【2】"]), max_size=12), st.data())
+@given(
+    st.lists(
+        st.sampled_from(["a ", "[1]", "[2", "]", " [9]", "[1, 2]", "(", "。", " ", "[x]", "【2】"]),
+        max_size=12,
+    ),
+    st.data(),
+)
 def test_a_text_in_pieces_is_filtered_like_the_whole(parts: list[str], data: st.DataObject) -> None:
     text = "".join(parts)
     filter_ = CitationFilter(TWO)

@@ -1,14 +1,13 @@
 from typing import Any
 
 import pytest
-
 from langchain_core.messages import HumanMessage
+from stage import stage
 
 from motet.agents.base import Finding, build_agents
 from motet.agents.planner import make_plan, mend_plan
 from motet.errors import ModelOutputInvalid
 from motet.settings import AgentSettings
-from stage import stage
 
 
 async def plan_of(steps: list[dict[str, Any]], **more: Any) -> list[tuple[int, str, list[int]]]:

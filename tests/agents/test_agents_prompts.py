@@ -14,7 +14,8 @@ def test_both_languages_have_the_same_prompts_with_the_same_placeholders() -> No
 
     def shape(language: str) -> dict[str, set[str]]:
         return {
-            path.name: set(Template(path.read_text("utf-8")).get_identifiers()) for path in (FOLDER / language).iterdir()
+            path.name: set(Template(path.read_text("utf-8")).get_identifiers())
+            for path in (FOLDER / language).iterdir()
         }
 
     assert shape("en") == shape("zh")
@@ -22,7 +23,13 @@ def test_both_languages_have_the_same_prompts_with_the_same_placeholders() -> No
 
 @pytest.mark.parametrize(
     ("text", "language"),
-    [("What is it?", "en"), ("这是什么？", "zh"), ("GPT-4 的价格是多少", "zh"), ("", "en"), ("What does 茶 mean in English?", "en")],
+    [
+        ("What is it?", "en"),
+        ("这是什么？", "zh"),
+        ("GPT-4 的价格是多少", "zh"),
+        ("", "en"),
+        ("What does 茶 mean in English?", "en"),
+    ],
 )
 def test_the_language_follows_the_text(text: str, language: str) -> None:
     assert Prompts().language_of(text) == language
@@ -30,7 +37,9 @@ def test_the_language_follows_the_text(text: str, language: str) -> None:
 
 
 def test_what_is_put_in_is_never_read_as_a_template() -> None:
-    text = Prompts().text("assignment", "en", known="$question {0.__class__} {{7*7}} {% x %}", question="q", task="t")
+    text = Prompts().text(
+        "assignment", "en", known="$question {0.__class__} {{7*7}} {% x %}", question="q", task="t"
+    )
     assert "$question {0.__class__} {{7*7}} {% x %}" in text
 
 

@@ -1,7 +1,8 @@
+from stage import Library, stage
+
 from motet.agents.base import Assignment, build_agents
 from motet.agents.retriever import fuse, grounded
 from motet.events import Passage
-from stage import Library, stage
 
 
 def passage(name: str, text: str = "x") -> Passage:

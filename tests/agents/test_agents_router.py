@@ -1,10 +1,10 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from stage import stage
 
 from motet.agents.rememberer import find_facts, speaks_of_self
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
-from stage import stage
 
 
 async def test_the_router_sees_the_message_and_what_was_said_before() -> None:
@@ -29,7 +29,13 @@ async def test_facts_are_told_once_and_none_when_there_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("said", "expected"),
-    [("I like tea.", True), ("我喜欢茶。", True), ("What do I owe?", False), ("Tea is nice.", False), ("", False)],
+    [
+        ("I like tea.", True),
+        ("我喜欢茶。", True),
+        ("What do I owe?", False),
+        ("Tea is nice.", False),
+        ("", False),
+    ],
 )
 def test_only_statements_in_the_first_person_speak_of_the_user(said: str, expected: bool) -> None:
     assert speaks_of_self(said) is expected

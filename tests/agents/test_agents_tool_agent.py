@@ -1,8 +1,8 @@
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from stage import stage
 
 from motet.agents.tool_agent import build_tool_agent, must_answer, results_of_turn
 from motet.models.scripted import ToolCall, scripted
-from stage import stage
 
 
 def call(**args: str) -> AIMessage:

@@ -1,6 +1,7 @@
+from stage import stage
+
 from motet.agents.base import Assignment, Finding, build_agents
 from motet.models.scripted import ToolCall
-from stage import stage
 
 GIVEN = Assignment(
     step_id=2, task="Add.", question="q", language="en", findings=[Finding(1, "Find a.", "a is 1")]

@@ -1,10 +1,10 @@
 from langchain_core.messages import AIMessage, HumanMessage
+from stage import stage
 
 from motet.agents.base import Finding
 from motet.agents.writer import material, memory_lines, with_citations, write_answer, write_direct
 from motet.events import CITATIONS_KEY, Passage
 from motet.memory.recall import Memory
-from stage import stage
 
 PASSAGES = [Passage(passage_id="p", text="A lamp\n costs 12.", source="a.md", title="Shop", heading="Hire")]
 
@@ -12,7 +12,11 @@ PASSAGES = [Passage(passage_id="p", text="A lamp\n costs 12.", source="a.md", ti
 async def test_an_answer_is_written_from_numbered_passages_and_results() -> None:
     parts, calls = stage({"answer": "12 euros [1]."})
     reply = await write_answer(
-        parts.agents, question="Price?", passages=PASSAGES, findings=[Finding(1, "Find.", "12")], language="en"
+        parts.agents,
+        question="Price?",
+        passages=PASSAGES,
+        findings=[Finding(1, "Find.", "12")],
+        language="en",
     )
     assert reply.text == "12 euros [1]."
     assert reply.additional_kwargs[CITATIONS_KEY][0]["number"] == 1

@@ -145,3 +145,14 @@ def test_what_was_written_stands_above_how_the_run_ended() -> None:
         notes.show(recorded)
     assert screen.kept[0] == "\nHalf an ans\n"
     assert screen.kept[1].endswith(" s\n")
+
+
+def test_spaces_around_a_text_are_no_correction() -> None:
+    for streamed, final in (
+        ("\n\nA text.\n\n- one\n", "A text.\n\n- one"),
+        ("A text.\n\n", "A text.\n\nMore."),
+    ):
+        story = [*asked(), *deltas(streamed), *answered(final)]
+        assert raw_text(story).strip() == f"{final}\n\n{LIST}".strip()
+        assert "corrected" not in screen_text(story)
+        assert screen_text(story).count("A text.") == 1

@@ -2,13 +2,13 @@ from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
+from stage import Call, ToolCall, stage
 
 from motet.events import Event, MessageCompleted, MessageDelta, RetrievalCompleted, ToolCompleted, ToolStarted
 from motet.graphs.base import GraphParts, with_checkpointer
 from motet.graphs.chat import build_chat
 from motet.memory.recall import Memories
 from motet.runs.translate import STREAM_MODES, Translator
-from stage import Call, ToolCall, stage
 
 
 async def play_through(parts: GraphParts, *questions: str) -> list[Event]:

@@ -43,6 +43,10 @@ class ColdSaver(MotetSaver):
         self._forget()
         return super()._load(config, connection)
 
+    def _page_reader(self, query: Any, cursor: Any, left: int | None) -> Any:
+        self._forget()
+        return super()._page_reader(query, cursor, left)
+
     def _forget(self) -> None:
         self._memory = Memory(max_items=0)
         self._wire()

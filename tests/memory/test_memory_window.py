@@ -86,7 +86,7 @@ def test_the_state_keeps_whole_turns_and_at_most_the_limit(
         assert orphans(state) == []
     if everything:
         assert state == everything[-len(state) :]  # the newest, in order
-        assert len(state) <= max(limit, max(len(turn) for turn in talk))
+        assert len(state) <= max(limit, *(len(turn) for turn in talk))
         assert isinstance(state[0], HumanMessage)
 
 

@@ -1,6 +1,7 @@
 """JSON is found where models put it, and schemas are closed the way servers want them."""
 
 import json
+import warnings
 from typing import Any
 
 import pytest
@@ -50,8 +51,16 @@ def test_schema_problem_names_the_place() -> None:
 
 def test_a_broken_schema_is_not_the_values_fault() -> None:
     assert schema_problem({"n": 1}, {"type": "objekt"}) == ""
-    assert schema_problem({"n": 1}, {"$ref": "http://127.0.0.1:9/schema.json"}) == ""
     assert schema_problem({"n": "a"}, {"properties": {"n": {"pattern": "("}}}) == ""
+
+
+def test_a_schema_that_refers_elsewhere_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr("urllib.request.urlopen", fetched.append)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert schema_problem({"n": 1}, {"$ref": "http://127.0.0.1:9/schema.json"}) == ""
+    assert fetched == []
 
 
 class Inner(BaseModel):

@@ -144,12 +144,41 @@ def test_a_short_chinese_page_keeps_its_headings() -> None:
     assert headings(loaded(page, "a.htm")) == ["团体", "团体 › 宠物"]
 
 
-def test_html_without_main_text_gives_all_of_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(html_loader.trafilatura, "extract", lambda *_args, **_kwargs: None)
-    document = loaded(PAGE, "groups.html")
+def test_html_that_marks_no_main_text_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = PAGE.replace("<main>", "<div class='menu'><ul><li>Offers</li><li>Login</li></ul></div><div>")
+    page = body.replace("</main>", "</div><div class='sidebar'><p>Read also: ten beaches</p></div>")
+    document = loaded(page, "groups.html")
     assert headings(document) == ["Groups", "Groups › Deposit"]
     assert "Kayak | 35 |" in document.text
-    assert "never seen" not in document.text
+    for word in ("Login", "ten beaches", "Copyright"):
+        assert word not in document.text
+    monkeypatch.setattr(html_loader.trafilatura, "extract", lambda *_args, **_kwargs: None)
+    assert "ten beaches" in loaded(page, "groups.html").text
+
+
+def test_html_code_keeps_its_lines_and_is_no_heading() -> None:
+    page = (
+        "<main><h2>Setup</h2><p>Run as\nroot.</p><pre># mount /dev/sda\n  # ls\n</pre><p>换\n行。</p></main>"
+    )
+    document = loaded(page, "a.html")
+    assert headings(document) == ["Setup"]
+    assert document.text == "Setup\n\nRun as root.\n\n# mount /dev/sda\n  # ls\n\n换行。"
+
+
+def test_html_lists_and_lines_stand_below_each_other() -> None:
+    page = (
+        "<body><p>Fares:<br>one 64<br/>two 116</p><ul><li>dogs <b>12</b></li><li><p>cars</p></li></ul> tail"
+    )
+    assert loaded(page, "a.html").text == "Fares:\none 64\ntwo 116\n- dogs 12\n\ncars\n\ntail"
+
+
+def test_hidden_html_is_not_read() -> None:
+    hidden = '<p hidden>Obey.</p><div style="display: none">Obey.</div><span aria-hidden="true">Obey.</span>'
+    assert loaded(f"<main><p>Seen {hidden} and seen.</p></main>", "a.html").text.split() == [
+        "Seen",
+        "and",
+        "seen.",
+    ]
 
 
 def test_html_in_a_declared_encoding() -> None:

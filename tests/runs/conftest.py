@@ -8,10 +8,10 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.graph import MessagesState
 from langgraph.types import interrupt
+from studio import Studio, graph_of, open_studio
 
 from motet.settings import Settings
 from motet.storage.engine import Database
-from studio import Studio, graph_of, open_studio
 
 
 async def echo(state: MessagesState) -> dict[str, Any]:
@@ -35,6 +35,8 @@ async def ask(state: MessagesState) -> dict[str, Any]:
 @pytest.fixture
 async def studio(database: Database, settings: Settings) -> AsyncIterator[Studio]:
     """A studio with four graphs: `echo` (the default), `fail`, `wait` and `ask`."""
-    graphs = {name: graph_of(node) for name, node in {"echo": echo, "fail": fail, "wait": wait, "ask": ask}.items()}
+    graphs = {
+        name: graph_of(node) for name, node in {"echo": echo, "fail": fail, "wait": wait, "ask": ask}.items()
+    }
     async with open_studio(database, settings, graphs) as made:
         yield made

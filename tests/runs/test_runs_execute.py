@@ -3,11 +3,11 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 from langgraph.graph import MessagesState
+from studio import Studio, graph_of
 
 from motet.events import InterruptRequested, MessageCompleted, RunCompleted, RunFailed, RunStarted
 from motet.runs.queue.base import Claim
 from motet.runs.request import RunRequest
-from studio import Studio, graph_of
 
 
 def kinds(events: list[Any]) -> list[str]:
@@ -36,7 +36,12 @@ async def test_a_thread_remembers_and_each_run_tells_only_what_is_new(studio: St
     assert [m["content"] for m in last.output["messages"]] == ["echo two"]
     state = await (await studio.graph("echo")).aget_state({"configurable": {"thread_id": first.thread_id}})
     assert [m.text for m in state.values["messages"]] == ["one", "echo one", "two", "echo two"]
-    assert [m.text for m in await studio.records.messages(first.thread_id)] == ["one", "echo one", "two", "echo two"]
+    assert [m.text for m in await studio.records.messages(first.thread_id)] == [
+        "one",
+        "echo one",
+        "two",
+        "echo two",
+    ]
 
 
 async def test_whatever_a_graph_raises_ends_its_run_typed_and_the_worker_goes_on(studio: Studio) -> None:
@@ -74,11 +79,13 @@ async def test_a_run_that_never_ends_by_itself_is_stopped_by_its_step_limit(stud
 async def test_a_cancelled_run_says_so_and_the_conversation_goes_on(studio: Studio) -> None:
     worker = await studio.work()
     accepted = await studio.submit("hi", graph="wait")
+    kind = ""
     async for recorded in studio.log.follow("local", accepted.run_id):
-        if recorded.event.type == "run.started":
+        kind = recorded.event.type
+        if kind == "run.started":
             await studio.queue.request_cancel("local", accepted.run_id)
             await worker.stop(accepted.run_id, "Ctrl-C")
-    assert recorded.event.type == "run.cancelled"
+    assert kind == "run.cancelled"
     assert (await studio.records.run(accepted.run_id)).status == "cancelled"
     again = await studio.submit("and now", thread_id=accepted.thread_id)
     assert kinds(await studio.events(again.run_id))[-1] == "run.completed"
@@ -87,10 +94,12 @@ async def test_a_cancelled_run_says_so_and_the_conversation_goes_on(studio: Stud
 async def test_a_run_can_be_cancelled_from_another_process(studio: Studio) -> None:
     await studio.work()
     accepted = await studio.submit("hi", graph="wait")
+    kind = ""
     async for recorded in studio.log.follow("local", accepted.run_id):
-        if recorded.event.type == "run.started":  # no word to the worker: it finds the row
+        kind = recorded.event.type
+        if kind == "run.started":  # no word to the worker: it finds the row
             assert await studio.queue.request_cancel("local", accepted.run_id)
-    assert recorded.event.type == "run.cancelled"
+    assert kind == "run.cancelled"
     assert not await studio.queue.request_cancel("local", accepted.run_id)
 
 
@@ -132,12 +141,16 @@ async def test_an_abandoned_run_goes_on_where_it_stopped_and_repeats_no_finished
     await asyncio.sleep(0.1)  # the first step's checkpoint is written in the background
     task.cancel()  # as a kill would: nothing is written any more, the lease just ends
     await asyncio.gather(task, return_exceptions=True)
-    await _end_lease(studio)
+    await end_lease(studio)
     await studio.work()
     events = await studio.events(accepted.run_id)
     assert done == ["first", "second", "second"]
     assert [e.attempt for e in events if isinstance(e, RunStarted)] == [1, 2]
-    assert [e.text for e in events if isinstance(e, MessageCompleted)] == ["hi", "first is done", "second is done"]
+    assert [e.text for e in events if isinstance(e, MessageCompleted)] == [
+        "hi",
+        "first is done",
+        "second is done",
+    ]
     assert events[-1].type == "run.completed"
 
 
@@ -155,7 +168,7 @@ async def test_a_run_whose_end_alone_is_missing_is_completed_without_running_aga
     graph = await studio.graph("echo")
     config = {"configurable": {"thread_id": accepted.thread_id}, "metadata": {"run_id": accepted.run_id}}
     await graph.ainvoke(claim.job.input, config)
-    await _end_lease(studio)
+    await end_lease(studio)
     await studio.work()
     events = await studio.events(accepted.run_id)
     assert ran == [1]
@@ -167,14 +180,14 @@ async def test_a_run_that_kills_every_worker_is_given_up(studio: Studio) -> None
     accepted = await studio.submit("hi")
     for _ in range(3):
         assert isinstance(await studio.queue.claim("gone"), Claim)
-        await _end_lease(studio)
+        await end_lease(studio)
     await studio.work()
     last = (await studio.events(accepted.run_id))[-1]
     assert isinstance(last, RunFailed)
     assert "3 workers" in last.error["message"]
 
 
-async def _end_lease(studio: Studio) -> None:
+async def end_lease(studio: Studio) -> None:
     import sqlalchemy as sa
 
     from motet.storage.tables import runs

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from studio import Studio
 
 from motet.errors import LeaseLost, NotFound
 from motet.events import MessageCompleted, Notice, RunCompleted
@@ -11,7 +12,6 @@ from motet.runs.log.sql import SqlLog
 from motet.runs.queue.base import Claim
 from motet.settings import Settings
 from motet.storage.engine import Database
-from studio import Studio
 
 
 @pytest.fixture(params=["sql"])
@@ -46,7 +46,9 @@ async def test_appends_at_once_share_no_number(log: EventLog, claimed: Claim) ->
     assert [r.seq for r in read] == list(range(1, 53))
 
 
-async def test_a_terminal_event_ends_the_run_and_nothing_follows_it(studio: Studio, log: EventLog, claimed: Claim) -> None:
+async def test_a_terminal_event_ends_the_run_and_nothing_follows_it(
+    studio: Studio, log: EventLog, claimed: Claim
+) -> None:
     await log.append(claimed, [RunCompleted(output={})])
     assert (await studio.records.run(claimed.job.run_id)).status == "success"
     with pytest.raises(LeaseLost):
@@ -63,7 +65,9 @@ async def test_a_message_enters_the_transcript_once(studio: Studio, log: EventLo
     assert (thread.thread_id, message.text) == (claimed.job.thread_id, "海上灯塔")
 
 
-async def test_a_reader_gets_every_event_as_it_comes_and_stops_at_the_end(log: EventLog, claimed: Claim) -> None:
+async def test_a_reader_gets_every_event_as_it_comes_and_stops_at_the_end(
+    log: EventLog, claimed: Claim
+) -> None:
     async def read() -> list[int]:
         return [r.seq async for r in log.follow("local", claimed.job.run_id)]
 

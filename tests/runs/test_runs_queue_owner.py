@@ -11,7 +11,9 @@ def test_this_process_is_not_gone_and_every_id_is_new() -> None:
 
 def test_an_ended_process_is_gone() -> None:
     code = "from motet.runs.queue.owner import worker_id; print(worker_id())"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
     assert is_gone(ended)
 
 

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 import sqlalchemy as sa
+from studio import Studio
 
 from motet.errors import LeaseLost
 from motet.events import Notice, RunCompleted
 from motet.runs.queue.base import Claim, RunQueue
 from motet.runs.queue.owner import worker_id
 from motet.storage.tables import runs
-from studio import Studio
 
 
 @pytest.fixture(params=["sql"])
@@ -66,7 +66,9 @@ async def test_many_claimants_at_once_get_every_run_exactly_once(studio: Studio,
     assert sorted(c.job.run_id for c in found if c) == sorted(ids)
 
 
-async def test_an_expired_lease_is_taken_over_and_the_zombies_writes_are_refused(studio: Studio, queue: RunQueue) -> None:
+async def test_an_expired_lease_is_taken_over_and_the_zombies_writes_are_refused(
+    studio: Studio, queue: RunQueue
+) -> None:
     accepted = await studio.submit("hi")
     zombie = await claim(queue, "w1")
     await expire(studio)
@@ -91,7 +93,9 @@ async def test_a_heartbeat_keeps_a_lease_and_tells_what_is_lost(studio: Studio, 
     assert await queue.heartbeat("w1") == []
 
 
-async def test_a_cancel_reaches_pending_and_running_runs_and_no_ended_one(studio: Studio, queue: RunQueue) -> None:
+async def test_a_cancel_reaches_pending_and_running_runs_and_no_ended_one(
+    studio: Studio, queue: RunQueue
+) -> None:
     accepted = await studio.submit("hi")
     assert await queue.request_cancel("local", accepted.run_id)
     assert await queue.cancels([accepted.run_id, "unknown"]) == {accepted.run_id}
@@ -102,7 +106,9 @@ async def test_a_cancel_reaches_pending_and_running_runs_and_no_ended_one(studio
     assert not await queue.request_cancel("other", accepted.run_id)
 
 
-async def test_a_released_run_is_free_at_once_and_its_attempt_does_not_count(studio: Studio, queue: RunQueue) -> None:
+async def test_a_released_run_is_free_at_once_and_its_attempt_does_not_count(
+    studio: Studio, queue: RunQueue
+) -> None:
     await studio.submit("hi")
     first = await claim(queue, "w1")
     await queue.release(first)

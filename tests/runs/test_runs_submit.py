@@ -2,16 +2,18 @@ import asyncio
 
 import pytest
 import sqlalchemy as sa
+from studio import Studio, asks
 
 from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused
 from motet.events import MessageCompleted, RunAccepted
 from motet.runs.request import Caller, RunOptions, RunRequest
 from motet.runs.submit import MAX_INPUT_BYTES
 from motet.storage.tables import runs
-from studio import Studio, asks
 
 
-async def test_an_accepted_run_is_on_disk_with_its_whole_input_before_anyone_works_on_it(studio: Studio) -> None:
+async def test_an_accepted_run_is_on_disk_with_its_whole_input_before_anyone_works_on_it(
+    studio: Studio,
+) -> None:
     accepted = await studio.submit("你好 world")
     row = studio.database.read_sync(lambda c: c.execute(sa.select(runs.c.status, runs.c.job)).one())
     assert row.status == "pending"
@@ -31,9 +33,16 @@ async def test_the_first_message_names_the_thread_and_enters_the_transcript(stud
 
 @pytest.mark.parametrize(
     "messages",
-    ["just text", [("user", "tuple")], [{"type": "human", "content": "typed"}], [{"role": "user", "content": "dict"}]],
+    [
+        "just text",
+        [("user", "tuple")],
+        [{"type": "human", "content": "typed"}],
+        [{"role": "user", "content": "dict"}],
+    ],
 )
-async def test_messages_are_taken_in_every_form_that_langchain_knows(studio: Studio, messages: object) -> None:
+async def test_messages_are_taken_in_every_form_that_langchain_knows(
+    studio: Studio, messages: object
+) -> None:
     accepted = await studio.gate.submit(RunRequest(input={"messages": messages}))
     assert len(await studio.records.messages(accepted.thread_id)) == 1
 

@@ -1,16 +1,18 @@
 """The rules that every table keeps, read off the tables themselves."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
-from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from motet.storage.tables import metadata
 
 TABLES = sorted(metadata.tables.values(), key=lambda table: table.name)
 
 
-def names(columns: object) -> set[str]:
-    assert hasattr(columns, "__iter__")
-    return {column.name for column in columns}  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportGeneralTypeIssues, reportAttributeAccessIssue]
+def names(columns: Iterable[Column[Any]]) -> set[str]:
+    return {column.name for column in columns}
 
 
 def unique_keys(table: Table) -> list[set[str]]:

@@ -33,6 +33,9 @@ COMMANDS = {
 }
 """Every command and what it does."""
 
+LEAVING = frozenset({"/new", "/resume"})
+"""Commands that go to another conversation: they wait for the answers that are on their way."""
+
 KEYS = {
     "Enter": "send",
     "Esc Enter, Alt-Enter": "new line",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from motet.cli import exit_codes
-from motet.cli.chat.commands import SHOWN_AFTER_RESUME, Commands
+from motet.cli.chat.commands import LEAVING, SHOWN_AFTER_RESUME, Commands
 from motet.cli.chat.prompt import Prompt
 from motet.cli.chat.transcript import question, transcript
 from motet.cli.render import wording
@@ -88,8 +88,8 @@ class InteractiveChat:
         return self._screen.above_prompt()
 
     def _submit(self, text: str) -> None:
-        """Take what the person sent: a command at once, a message when the ones before it are answered."""
-        if text.startswith("/"):
+        """Take what the person sent: messages in order, commands at once unless they leave the conversation."""
+        if text.startswith("/") and text.split(maxsplit=1)[0] not in LEAVING:
             self._start(self._command(text))
             return
         self._queued.append(text)
@@ -134,12 +134,18 @@ class InteractiveChat:
             text = await self._said.get()
             self._queued.remove(text)
             self._show_queue()
-            self._screen.answer(question(text))
-            try:
-                async with repainting(self._screen.refresh):
-                    self._end(await conversation.say(text, self._renderers()))
-            except MotetError as error:
-                self._fail(error)
+            if text.startswith("/"):
+                await self._command(text)
+            else:
+                await self._say(conversation, text)
+
+    async def _say(self, conversation: Conversation, text: str) -> None:
+        self._screen.answer(question(text))
+        try:
+            async with repainting(self._screen.refresh):
+                self._end(await conversation.say(text, self._renderers()))
+        except MotetError as error:
+            self._fail(error)
 
     async def _show_past(self, conversation: Conversation) -> None:
         thread = await conversation.record()

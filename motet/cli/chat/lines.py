@@ -89,6 +89,7 @@ class LineChat:
             self._stopping = asyncio.get_running_loop().create_task(self._conversation.stop())
         else:
             self._status = exit_codes.INTERRUPTED
+            sys.stderr.write("\n")
             self._lines.put_nowait(None)
             self._asked_to_leave.set()
 

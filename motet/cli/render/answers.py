@@ -78,9 +78,10 @@ class RawAnswer:
         self._break_off()
 
     def _complete(self, message: MessageCompleted) -> None:
-        if message.message_id != self._message_id or not message.text.startswith(self._written):
+        rest = _rest(message.text, self._written)
+        if message.message_id != self._message_id or rest is None:
             self._break_off()
-        rest = message.text[len(self._written) :].rstrip()
+            rest = message.text.strip()
         below = "".join(f"{line}\n" for line in wording.citations(message.citations))
         if rest:
             self._write(rest)
@@ -164,14 +165,22 @@ class ScreenAnswer:
         if message.message_id != self._message_id:
             self.keep_partial()
             self._begin(message.message_id)
-        if not message.text.startswith(self._printed):
-            self._printed = ""
+        rest = _rest(message.text, self._printed)
+        if rest is None:
+            rest = message.text
             self._screen.answer(Text("The answer was corrected after it was written:", style="yellow"))
         splitter = BlockSplitter()
-        rest = message.text[len(self._printed) :]
         self._screen.live("answer", None)
         self._print(splitter.feed(rest) + splitter.flush())
         below = [Hanging(line, "dim") for line in wording.citations(message.citations)]
         if below:
             self._screen.answer(Group(*below))
         self._begin("")
+
+
+def _rest(text: str, shown: str) -> str | None:
+    """Return what is left to show of a finished text; None when something else was shown. Spaces around do not count."""
+    text, begun = text.strip(), shown.lstrip()
+    if text.startswith(begun):
+        return text[len(begun) :]
+    return text[len(begun.rstrip()) :].lstrip() if text.startswith(begun.rstrip()) else None

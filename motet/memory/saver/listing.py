@@ -49,7 +49,7 @@ def read_page(
     size: int,
     limit: int,
 ) -> Page:
-    """Look at up to `size` rows after the cursor and return those that match, at most `limit`."""
+    """Look at up to `size` rows after the cursor and return those that match, at most `limit` if that is given."""
     own = t.checkpoints
     statement = _statement(query).order_by(own.c.scope_key.desc(), own.c.seq.desc()).limit(size)
     if cursor is not None:

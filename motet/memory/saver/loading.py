@@ -169,9 +169,6 @@ class Loader:
 
     def find_head(self, connection: Connection, scope: ScopeName, checkpoint_id: str) -> Head | None:
         """Return what a put needs to know of a checkpoint, None when there is no such."""
-        known = self._memory.heads.get((scope, checkpoint_id))
-        if known is not None:
-            return known
         row = self.find_row(connection, scope, checkpoint_id)
         return None if row is None else self.read_head(connection, scope, row)
 

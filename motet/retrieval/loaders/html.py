@@ -1,6 +1,7 @@
-"""HTML: the main text as markdown, headings and tables kept, menus and footers left out.
+"""HTML: the main text with its headings, lists and tables; menus, footers and what is hidden are left out.
 
-trafilatura finds the main text. Where it finds none, as on a page that is one table, all text is taken.
+The structure is read from the page itself, since extractors lose headings and code. Which blocks are main text
+is said by the page (`<main>`), or else by trafilatura; where it finds nothing, all of the text is taken.
 """
 
 from __future__ import annotations
@@ -12,61 +13,29 @@ import lxml.etree
 import lxml.html
 import trafilatura
 
-from motet.retrieval.base import LoadedDocument
-from motet.retrieval.decode import clean, decode
-from motet.retrieval.loaders import markdown
+from motet.retrieval.decode import decode
+from motet.retrieval.loaders.html_blocks import MAX_HEADING_CHARS, Block, read_blocks, to_document
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_HTML_BYTES = 5_000_000
-"""A page of many small elements takes about 4 s for each megabyte."""
+    from motet.retrieval.base import LoadedDocument
+
+MAX_HTML_BYTES = 20_000_000
+
+MAX_JUDGED_CHARS = 500_000
+"""Longer pages are taken whole: trafilatura takes seconds for each megabyte, and they are no news articles."""
 
 MAX_ATTRIBUTES = 1_000
 """Of one element; the parser's time grows with the square of their number."""
 
+MAIN_SHARE = 0.3
+"""What is marked or judged as main text counts when it is at least this part of all text."""
+
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{2,40})""", re.IGNORECASE)
 _DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
 _CODE = re.compile(r"<(script|style)\b", re.IGNORECASE)
-_SILENT = frozenset({"script", "style", "noscript", "template", "head", "nav", "svg", "iframe"})
-_BLOCKS = frozenset(
-    {
-        *(
-            "address",
-            "article",
-            "aside",
-            "blockquote",
-            "br",
-            "dd",
-            "div",
-            "dl",
-            "dt",
-            "footer",
-            "form",
-            "header",
-        ),
-        *(
-            "h1",
-            "h2",
-            "h3",
-            "h4",
-            "h5",
-            "h6",
-            "hr",
-            "li",
-            "main",
-            "ol",
-            "p",
-            "pre",
-            "section",
-            "table",
-            "tr",
-            "ul",
-        ),
-    }
-)
-_LEVELS = {f"h{level}": level for level in range(1, 7)}
 
 # What browsers take a declared encoding for.
 _TAKEN_FOR = {
@@ -76,6 +45,8 @@ _TAKEN_FOR = {
     "ascii": "cp1252",
     "us-ascii": "cp1252",
 }
+
+_SAVE_TEXT = "Save the page's text instead."
 
 
 def load(data: bytes, path: Path) -> LoadedDocument:
@@ -89,12 +60,11 @@ def load(data: bytes, path: Path) -> LoadedDocument:
             path, f"{len(data):,} bytes are too many for HTML", f"{MAX_HTML_BYTES:,} are read at most."
         )
     declared = _CHARSET.search(data[:4096])
-    tree = _parse(
-        _without_code(decode(data, path, declared=_encoding(declared[1]) if declared else None)), path
-    )
-    title = " ".join(str(tree.findtext(".//title") or "").split())[: markdown.MAX_HEADING_CHARS]
-    loaded = markdown.from_text(clean(_text(tree)))
-    return LoadedDocument(loaded.text, title or loaded.title, loaded.sections)
+    source = _without_code(decode(data, path, declared=_encoding(declared[1]) if declared else None))
+    tree = _parse(source, path)
+    title = " ".join(str(tree.findtext(".//title") or "").split())[:MAX_HEADING_CHARS]
+    blocks = read_blocks(tree)
+    return to_document(_marked_main(tree, blocks) or _judged_main(source, blocks) or blocks, title)
 
 
 def _encoding(name: bytes) -> str:
@@ -129,46 +99,31 @@ def _parse(source: str, path: Path) -> Any:
     return tree
 
 
-_SAVE_TEXT = "Save the page's text instead."
+def _size(blocks: list[Block]) -> int:
+    return sum(len(block.text) for block in blocks)
 
 
-def _text(tree: Any) -> str:
-    """Return the main text; all text where there is no main one, or where its headings came out as paragraphs."""
-    everything = _all_text(tree)
-    headings = {" ".join(element.text_content().split()) for element in tree.iter(*_LEVELS)}
-    main = _main_text(tree)
-    return everything if headings.intersection(main.splitlines()) else main or everything
+def _marked_main(tree: Any, everything: list[Block]) -> list[Block]:
+    """Return what the page itself marks as its main text; [] where it marks nothing, or hardly any text."""
+    marked = tree.xpath("//main | //*[@role='main']") or tree.xpath("//article")
+    if len(marked) != 1:
+        return []
+    blocks = read_blocks(marked[0])
+    return blocks if _size(blocks) >= MAIN_SHARE * _size(everything) else []
 
 
-def _main_text(tree: Any) -> str:
-    """Return the main text as markdown; "" when there is none."""
-    found = trafilatura.extract(
-        tree,
-        output_format="markdown",
-        include_comments=False,
-        include_formatting=True,  # without it headings are plain lines
-        include_tables=True,
-        favor_recall=True,
-        with_metadata=False,
-    )
-    return found or ""
-
-
-def _all_text(tree: Any) -> str:
-    """Return every visible text, a line for each block, headings marked as in markdown."""
-    pieces: list[str] = []
-    silent = 0
-    for event, element in lxml.etree.iterwalk(tree, events=("start", "end")):
-        tag = element.tag if isinstance(element.tag, str) else ""
-        if event == "start":
-            silent += tag in _SILENT
-            if not silent:
-                mark = "\n" + "#" * _LEVELS[tag] + " " if tag in _LEVELS else "\n" if tag in _BLOCKS else ""
-                pieces.append(mark + " ".join((element.text or "").split()) + " ")
-        else:
-            silent -= tag in _SILENT
-            if not silent:
-                end = "\n" if tag in _BLOCKS else " | " if tag in {"td", "th"} else ""
-                pieces.append(end + " ".join((element.tail or "").split()) + " ")
-    lines = (" ".join(line.split()) for line in "".join(pieces).splitlines())
-    return "\n".join(line for line in lines if line)
+def _judged_main(source: str, everything: list[Block]) -> list[Block]:
+    """Return the blocks that trafilatura takes for main text, and the headings above them; [] for hardly any."""
+    if len(source) > MAX_JUDGED_CHARS:
+        return []
+    found = trafilatura.extract(source, include_comments=False, include_tables=True, favor_recall=True)
+    main = "".join((found or "").replace("|", "").split())
+    kept: list[Block] = []
+    above: list[Block] = []
+    for block in everything:
+        if block.level:
+            above = [heading for heading in above if heading.level < block.level] + [block]
+        elif block.key.replace("|", "") in main:
+            kept += [*above, block]
+            above = []
+    return kept if _size(kept) >= MAIN_SHARE * _size(everything) else []

@@ -87,7 +87,7 @@ class SqlQueue:
         )
         return await self._database.write(lambda c: c.execute(change).rowcount)
 
-    def _claim(self, connection: Connection, worker_id: str, query: sa.Select[Any]) -> Claim | None:
+    def _claim(self, connection: Connection, worker_id: str, query: sa.Select[Any, Any]) -> Claim | None:
         row = connection.execute(query.with_for_update(skip_locked=True)).first()
         if row is None:
             return None
@@ -107,7 +107,7 @@ class SqlQueue:
         return Claim(RunJob.model_validate_json(row.job), taken.fence, taken.attempt)
 
 
-def _claimable(thread_ids: Collection[str] | None) -> sa.Select[Any]:
+def _claimable(thread_ids: Collection[str] | None) -> sa.Select[Any, Any]:
     """Select the next run: free or abandoned, and the first of its thread that has not ended."""
     free = sa.and_(runs.c.status == "pending", runs.c.not_before <= db_now())
     abandoned = sa.and_(runs.c.status == "running", runs.c.lease_until < db_now())

@@ -39,7 +39,9 @@ class Library:
     async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
         self.queries.append(query)
         words = set(query.lower().replace(".", "").split())
-        ranked = sorted(self._passages, key=lambda p: -len(words & set(p.text.lower().replace(".", "").split())))
+        ranked = sorted(
+            self._passages, key=lambda p: -len(words & set(p.text.lower().replace(".", "").split()))
+        )
         return ranked[:limit]
 
 

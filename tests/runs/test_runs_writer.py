@@ -1,0 +1,188 @@
+"""How a run's events reach the log: in order, in few writes, and with every refusal told."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from motet.errors import LeaseLost, StorageError
+from motet.events import Event, MessageDelta, Notice, Recorded, RunCompleted
+from motet.runs.queue.base import Claim
+from motet.runs.request import RunJob, RunOptions
+from motet.runs.writer import MAX_WAITING, EventWriter
+from studio import Studio
+
+CLAIM = Claim(
+    RunJob(tenant_id="t", owner_id="o", run_id="r", thread_id="t", graph="g", input={}, options=RunOptions()),
+    fence=1,
+    attempt=1,
+)
+
+
+class SlowLog:
+    """Keeps what is written, write by write; `error` is raised instead, once it is set."""
+
+    def __init__(self, delay_s: float = 0.01) -> None:
+        self.delay_s = delay_s
+        self.writes: list[list[Event]] = []
+        self.error: Exception | None = None
+        self.busy = 0
+
+    async def append(self, claim: Claim, events: Sequence[Event]) -> list[Recorded]:
+        assert claim is CLAIM
+        assert self.busy == 0, "two writes of one run at once"
+        self.busy += 1
+        try:
+            await asyncio.sleep(self.delay_s)
+            if self.error is not None:
+                raise self.error
+            self.writes.append(list(events))
+        finally:
+            self.busy -= 1
+        return []
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for write in self.writes for event in write]
+
+
+def writer_on(log: Any) -> EventWriter:
+    return EventWriter(log, CLAIM)
+
+
+def notice(n: int) -> Notice:
+    return Notice(text=str(n))
+
+
+def piece(text: str, message_id: str = "m1") -> MessageDelta:
+    return MessageDelta(message_id=message_id, text=text)
+
+
+async def test_events_keep_their_order_and_share_writes() -> None:
+    log = SlowLog()
+    writer = writer_on(log)
+    for n in range(100):
+        await writer.put(notice(n))
+    await writer.flush()
+    assert log.events == [notice(n) for n in range(100)]
+    assert len(log.writes) <= 3  # the first at once, the rest together
+
+
+async def test_put_does_not_wait_for_the_disk_and_flush_does() -> None:
+    log = SlowLog(delay_s=0.1)
+    writer = writer_on(log)
+    await asyncio.wait_for(writer.put(notice(1)), 0.05)
+    assert log.events == []
+    await writer.flush()
+    assert log.events == [notice(1)]
+
+
+async def test_flush_takes_last_words_and_may_be_repeated() -> None:
+    log = SlowLog()
+    writer = writer_on(log)
+    await writer.flush()
+    await writer.flush(notice(1), notice(2))
+    await writer.flush()
+    await writer.put(notice(3))
+    await writer.flush(RunCompleted(output={}))
+    assert log.events == [notice(1), notice(2), notice(3), RunCompleted(output={})]
+
+
+async def test_pieces_of_one_message_that_wait_together_become_one() -> None:
+    log = SlowLog()
+    writer = writer_on(log)
+    await writer.put(notice(0))
+    await asyncio.sleep(0)  # the first write is under way
+    for event in (piece("A "), piece("mo"), piece("tet"), piece("x", "m2"), piece("!"), notice(1), piece("?")):
+        await writer.put(event)
+    await writer.flush()
+    merged = [piece("A motet"), piece("x", "m2"), piece("!"), notice(1), piece("?")]
+    assert log.events == [notice(0), *merged]
+
+
+async def test_a_stream_of_pieces_is_written_a_few_times_and_whole() -> None:
+    log = SlowLog(delay_s=0.0)
+    writer = writer_on(log)
+    for n in range(60):
+        await writer.put(piece(f"{n} "))
+        await asyncio.sleep(0.002)
+    await writer.flush()
+    text = "".join(event.text for event in log.events if isinstance(event, MessageDelta))
+    assert text == "".join(f"{n} " for n in range(60))
+    assert len(log.writes) < 20
+
+
+async def test_what_matters_does_not_wait_for_the_pause_between_pieces() -> None:
+    log = SlowLog(delay_s=0.0)
+    writer = writer_on(log)
+    await writer.put(piece("a"))
+    await asyncio.sleep(0.005)  # written; the pause begins
+    await writer.put(notice(1))
+    await asyncio.sleep(0.01)
+    assert log.events == [piece("a"), notice(1)]
+    await writer.flush()
+
+
+async def test_a_refused_write_reaches_whoever_speaks_next() -> None:
+    log = SlowLog(delay_s=0.0)
+    log.error = LeaseLost("another worker's")
+    writer = writer_on(log)
+    await writer.put(notice(1))
+    await asyncio.sleep(0.01)
+    for _ in range(2):
+        with pytest.raises(LeaseLost):
+            await writer.put(notice(2))
+    with pytest.raises(LeaseLost):
+        await writer.flush(RunCompleted(output={}))
+    assert log.events == []
+
+
+async def test_flush_tells_that_its_own_write_was_refused() -> None:
+    log = SlowLog()
+    log.error = StorageError("full")
+    with pytest.raises(StorageError):
+        await writer_on(log).flush(notice(1))
+
+
+async def test_a_graph_that_speaks_faster_than_the_disk_waits() -> None:
+    log = SlowLog(delay_s=0.02)
+    writer = writer_on(log)
+    for n in range(2 * MAX_WAITING + 10):
+        await writer.put(notice(n))
+        assert len(writer._waiting) <= MAX_WAITING + 1
+    await writer.flush()
+    assert len(log.events) == 2 * MAX_WAITING + 10
+
+
+async def test_many_speakers_at_once_lose_nothing() -> None:
+    log = SlowLog(delay_s=0.001)
+    writer = writer_on(log)
+
+    async def speak(first: int) -> None:
+        for n in range(first, first + 50):
+            await writer.put(notice(n))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(speak(first) for first in (0, 100, 200)))
+    await writer.flush()
+    told = [int(event.text) for event in log.events if isinstance(event, Notice)]
+    assert sorted(told) == [n for first in (0, 100, 200) for n in range(first, first + 50)]
+    for first in (0, 100, 200):  # each speaker's words in order
+        mine = [n for n in told if first <= n < first + 50]
+        assert mine == sorted(mine)
+
+
+async def test_with_the_real_log_what_was_flushed_can_be_read_elsewhere(studio: Studio) -> None:
+    accepted = await studio.submit("hi")
+    claim = await studio.queue.claim("w1")
+    assert claim is not None
+    writer = EventWriter(studio.log, claim)
+    for n in range(20):
+        await writer.put(notice(n))
+    await writer.flush()
+    read = await studio.log.read("local", accepted.run_id, after=2)
+    assert [recorded.event for recorded in read] == [notice(n) for n in range(20)]
+    await studio.queue.release(claim)
+    with pytest.raises(LeaseLost):
+        await writer.flush(notice(21))

@@ -1,0 +1,326 @@
+"""A database is made, moved forward or refused; what is not Motet's stays as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from motet.errors import DatabaseForeign, DatabaseNewer, DatabaseUnavailable
+from motet.settings import StorageSettings
+from motet.storage import schema
+from motet.storage.engine import Database
+from motet.storage.schema import HEAD, prepare
+from motet.storage.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _settings(url: str | Path) -> StorageSettings:
+    return StorageSettings(
+        database_url=url if isinstance(url, str) else f"sqlite:///{url}", busy_timeout_s=10
+    )
+
+
+def _prepare(url: str | Path) -> None:
+    settings = _settings(url)
+    database = Database(settings)
+    try:
+        prepare(database, settings)
+    finally:
+        database.close()
+
+
+def _fingerprint(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'new' / 'folder' / 'motet.db'}"
+    return request.getfixturevalue("postgres_url")
+
+
+def test_a_new_database_gets_every_table_and_no_other(url: str) -> None:
+    _prepare(url)
+    _prepare(url)
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "compare_server_default": False,
+                "include_name": lambda name, kind, _: not (kind == "table" and str(name).startswith("fts_")),
+            },
+        )
+        assert compare_metadata(context, metadata) == []
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+    engine.dispose()
+
+
+def test_the_tables_are_made_as_they_are_described(tmp_path: Path) -> None:
+    """Word for word: defaults, keys and what only SQLite has (WITHOUT ROWID, AUTOINCREMENT) too."""
+    _prepare(tmp_path / "migrated.db")
+    described = sa.create_engine(f"sqlite:///{tmp_path / 'described.db'}")
+    metadata.create_all(described)
+    described.dispose()
+
+    def statements(name: str) -> dict[str, list[str]]:
+        with closing(sqlite3.connect(tmp_path / name)) as connection:
+            rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        kept = [(key, sql) for key, sql in rows if not key.startswith(("fts_", "alembic_", "sqlite_"))]
+        return {key: sorted(part.strip().rstrip(",") for part in sql.splitlines()) for key, sql in kept}
+
+    assert statements("migrated.db") == statements("described.db")
+
+
+def test_the_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "motet" / "storage" / "migrations"))
+    script = ScriptDirectory.from_config(config)
+    assert script.get_current_head() == HEAD
+    assert len(script.get_bases()) == 1
+
+
+def test_a_ready_database_needs_no_alembic(tmp_path: Path) -> None:
+    _prepare(tmp_path / "motet.db")
+    code = (
+        "import sys\n"
+        "from motet.settings import StorageSettings\n"
+        "from motet.storage.engine import Database\n"
+        "from motet.storage.schema import prepare\n"
+        f"settings = StorageSettings(database_url={f'sqlite:///{tmp_path}/motet.db'!r})\n"
+        "database = Database(settings)\n"
+        "prepare(database, settings)\n"
+        "database.close()\n"
+        "assert 'alembic' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_several_processes_may_start_at_once(url: str) -> None:
+    code = (
+        "import sys\n"
+        "from motet.settings import StorageSettings\n"
+        "from motet.storage.engine import Database\n"
+        "from motet.storage.schema import prepare\n"
+        "settings = StorageSettings(database_url=sys.argv[1])\n"
+        "database = Database(settings)\n"
+        "sys.stdin.readline()\n"
+        "prepare(database, settings)\n"
+        "database.close()\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    _prepare(url)
+
+
+def test_a_failed_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_connection: Any) -> None:
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr("motet.storage.fulltext.create", fail)
+    with pytest.raises(RuntimeError):
+        _prepare(tmp_path / "motet.db")
+    with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+    monkeypatch.undo()
+    _prepare(tmp_path / "motet.db")
+
+
+def test_an_older_database_moves_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _prepare(tmp_path / "motet.db")
+    migrations = tmp_path / "migrations"
+    shutil.copytree(ROOT / "motet" / "storage" / "migrations", migrations)
+    (migrations / "versions" / "0002_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        "def upgrade():\n    op.add_column('threads', sa.Column('colour', sa.Text()))\n"
+    )
+    with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
+        connection.execute("INSERT INTO threads VALUES ('t', 'one', 'me', '', 'chat', '{}', 1, 1, 0)")
+        connection.commit()
+    monkeypatch.setattr(schema, "_MIGRATIONS", migrations)
+    monkeypatch.setattr(schema, "HEAD", "0002")
+    _prepare(tmp_path / "motet.db")
+    _prepare(tmp_path / "motet.db")
+    with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
+        assert connection.execute("SELECT thread_id, colour FROM threads").fetchall() == [("one", None)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+
+
+def test_a_newer_database_is_refused_with_both_versions(url: str) -> None:
+    _prepare(url)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
+    engine.dispose()
+    with pytest.raises(DatabaseNewer, match=f"schema 0999.*knows {HEAD}") as caught:
+        _prepare(url)
+    assert caught.value.fields == {"found": "0999", "known": HEAD}
+
+
+# Not Motet's
+
+
+def _foreign(path: Path, *statements: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path)
+    for statement in ("CREATE TABLE books (title TEXT)", "INSERT INTO books VALUES ('x')", *statements):
+        connection.execute(statement)
+    connection.commit()
+    return connection
+
+
+def _plain(path: Path) -> None:
+    _foreign(path).close()
+
+
+def _in_wal_mode(path: Path) -> None:
+    connection = _foreign(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("INSERT INTO books VALUES ('y')")
+    connection.commit()
+    connection.close()
+
+
+def _with_alembic(path: Path) -> None:
+    _foreign(
+        path, "CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0001')"
+    ).close()
+
+
+def _with_rows_in_its_log(path: Path) -> None:
+    """A database of a program that runs: tables are in the -wal file alone."""
+    source = path.with_name("source.db")
+    connection = sqlite3.connect(source)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE books (title TEXT)")
+    connection.commit()
+    for suffix in ("", "-wal", "-shm"):
+        shutil.copy(f"{source}{suffix}", f"{path}{suffix}")
+    connection.close()
+    source.unlink()
+
+
+def _text(path: Path) -> None:
+    path.write_text("Dear diary,\n" * 50)
+
+
+def _short(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\x00")
+
+
+def _torn(path: Path) -> None:
+    _plain(path)
+    path.write_bytes(path.read_bytes()[:100] + os.urandom(3000))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_plain, _in_wal_mode, _with_alembic, _with_rows_in_its_log, _text, _short, _torn],
+    ids=lambda f: f.__name__,
+)
+def test_what_is_not_motets_stays_byte_for_byte(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "data" / "books.db"
+    path.parent.mkdir()
+    make(path)
+    before = _fingerprint(path.parent)
+    for _ in range(2):
+        with pytest.raises(DatabaseForeign, match="books.db"):
+            _prepare(path)
+        after = _fingerprint(path.parent)
+        before.pop("books.db-shm", None)
+        after.pop("books.db-shm", None)  # the index of the log, which any reader may rebuild
+        assert after == before
+
+
+def test_a_foreign_postgresql_database_is_refused(postgres_url: str) -> None:
+    engine = sa.create_engine(postgres_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE books (title TEXT)"))
+    with pytest.raises(DatabaseForeign, match="tables of another program"):
+        _prepare(postgres_url)
+    assert sa.inspect(engine).get_table_names() == ["books"]
+    engine.dispose()
+
+
+def test_an_empty_file_or_database_is_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    _prepare(tmp_path / "empty.db")
+    with closing(sqlite3.connect(tmp_path / "blank.db")) as connection:
+        connection.execute("VACUUM")
+    _prepare(tmp_path / "blank.db")
+
+
+def test_a_crash_before_the_first_checkpoint_of_the_log_is_no_harm(tmp_path: Path) -> None:
+    """The tables, and the mark that they are Motet's, may be in the -wal file alone."""
+    settings = _settings(tmp_path / "one" / "motet.db")
+    database = Database(settings)
+    prepare(database, settings)
+    copy = tmp_path / "two"
+    shutil.copytree(tmp_path / "one", copy)
+    database.close()
+    _prepare(copy / "motet.db")
+
+
+def test_a_folder_or_an_unreachable_place_says_so(tmp_path: Path) -> None:
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(DatabaseUnavailable, match="cannot be read"):
+        _prepare(tmp_path / "folder.db")
+    with pytest.raises(DatabaseUnavailable, match="cannot be used"):
+        _prepare("postgresql+psycopg://nobody@127.0.0.1:9/none?connect_timeout=2")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to become another user takes root")
+@pytest.mark.parametrize("made_before", [False, True], ids=["new", "ready"])
+def test_a_read_only_place_says_so(made_before: bool) -> None:
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp())  # pytest's own folders are closed to other users
+    folder.chmod(0o755)
+    try:
+        if made_before:
+            _prepare(folder / "motet.db")
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                os.setgid(65534)
+                os.setuid(65534)
+                with pytest.raises(DatabaseUnavailable, match="read-only"):
+                    _prepare(folder / "motet.db")
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        shutil.rmtree(folder)
