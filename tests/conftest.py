@@ -58,4 +58,4 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> str:
     """SQLAlchemy URL of a fresh, empty PostgreSQL database."""
-    return postgres_server.new_database()
+    return postgres_server.empty_database()

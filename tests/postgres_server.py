@@ -15,7 +15,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,18 +66,18 @@ class PostgresServer:
             )
         self._await_ready()
 
-    def new_database(self) -> str:
-        """Create an empty database and return its SQLAlchemy URL."""
+    def empty_database(self) -> str:
+        """Empty the one database that the tests use and return its SQLAlchemy URL."""
         import psycopg
 
-        name = f"test_{uuid4().hex}"
         with psycopg.connect(host=str(self.folder), user="motet", dbname="postgres", autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # pyright: ignore[reportArgumentType, reportCallIssue]
-        return f"postgresql+psycopg://motet@/{name}?host={self.folder}"
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+        return f"postgresql+psycopg://motet@/postgres?host={self.folder}"
 
     def stop(self) -> None:
         """End the server at once."""
-        self._process.send_signal(signal.SIGINT)  # "fast": connections are cut, not waited for
+        self._process.send_signal(signal.SIGQUIT)  # "immediate": nothing of it is wanted any more
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

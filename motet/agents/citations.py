@@ -34,8 +34,9 @@ class CitationFilter:
     and the sources of a text that cited none.
     """
 
-    def __init__(self, passages: Sequence[Passage]) -> None:
+    def __init__(self, passages: Sequence[Passage], noted: str = "") -> None:
         self._passages = passages
+        self._noted = noted
         self._held = ""
         self._said = ""
 
@@ -59,7 +60,7 @@ class CitationFilter:
         rest = self._show(len(self._held))
         if cited(self._said, len(self._passages)):
             return rest
-        found = supporting(self._said, self._passages)
+        found = supporting(self._said, self._passages, self._noted)
         return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
 
     def _show(self, length: int) -> str:
@@ -96,19 +97,23 @@ def figures(text: str) -> set[str]:
     return found
 
 
-def supporting(text: str, passages: Sequence[Passage]) -> list[int]:
+def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[int]:
     """Return the numbers of the passages that a text without citations was plainly taken from.
 
-    One that holds a number of the text, or about half of its words. Used with models too small to cite; [] when
-    nothing supports the text, as when it says that the documents do not have the answer.
+    One that holds about half of its words, or a few of them and a number of it. A text that tells a result of what
+    was noted (`noted` has its figure) rests on the passages that hold the noted figures too. Used with models too
+    small to cite; [] when nothing supports the text, as when it says that the documents do not have the answer.
     """
     words = set(terms(text))
     numbers = {number for number in figures(text) if len(number) > 1}
+    results = {number for number in figures(noted) if len(number) > 1}
+    worked_out = results if numbers & results else set[str]()
     if not words:
         return []
     found: list[int] = []
     for number, passage in enumerate(passages, start=1):
         shared = len(words & set(terms(passage.text))) / len(words)
-        if shared >= SUPPORT or (shared >= SUPPORT / 2 and numbers & figures(passage.text)):
+        held = figures(passage.text)
+        if shared >= SUPPORT or worked_out & held or (shared >= SUPPORT / 2 and numbers & held):
             found.append(number)
     return found[:3]

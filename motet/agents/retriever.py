@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from motet.events import Passage
     from motet.retrieval.base import Retriever
 
-PASSAGES = 4
+PASSAGES = 3
 """Passages that one step brings back."""
 
 UNSURE = 2
@@ -71,7 +71,7 @@ def build(parts: AgentParts) -> Agent | None:
 
 
 class RetrieverAgent:
-    """Searches with the step's own words and with a query in each language, and fuses what it finds."""
+    """Searches with the step's own words; when that says nothing, with a query in each language as well."""
 
     name = "retriever"
     node: Literal["retrieve", "work"] = "retrieve"
@@ -86,15 +86,23 @@ class RetrieverAgent:
 
     async def do(self, assignment: Assignment) -> Outcome:
         """See `Agent.do`. No passage at all is not a failure: it is what the documents say."""
-        queries = list(dict.fromkeys([assignment.task, *await self._rewrite(assignment)]))
-        found = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
-        passages = fuse(found, limit=PASSAGES)
-        facts = await self._extract(assignment, passages) if passages else []
+        passages, facts = await self._look(assignment, [assignment.task])
+        if not facts:
+            # The words or the language of the task may not be the documents': search again in both.
+            rewritten = await self._rewrite(assignment)
+            if rewritten:
+                passages, facts = await self._look(assignment, [assignment.task, *rewritten])
         if not facts:
             nothing = "the passages do not say it" if assignment.language == "en" else "段落里没有说明"
             return Outcome(text=nothing, passages=passages[:UNSURE])
         used = list(dict.fromkeys(fact.passage - 1 for fact in facts))
         return Outcome(text=" ".join(fact.fact for fact in facts), passages=[passages[i] for i in used])
+
+    async def _look(self, assignment: Assignment, queries: Sequence[str]) -> tuple[list[Passage], list[Fact]]:
+        """Search with every query, and note what the fused best passages say."""
+        found = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
+        passages = fuse(found, limit=PASSAGES)
+        return passages, await self._extract(assignment, passages) if passages else []
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
         prompt = self._parts.prompts.text("queries", assignment.language)

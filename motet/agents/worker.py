@@ -79,13 +79,6 @@ def _outcome(messages: Sequence[BaseMessage]) -> Outcome:
     results = [m for m in messages if isinstance(m, ToolMessage)]
     said = messages[-1].text.strip()
     good = [m for m in results if m.status != "error"]
-    calls = {call["id"]: call for m in messages for call in getattr(m, "tool_calls", ())}
-    lines = [_line(calls[m.tool_call_id], m) for m in good if m.tool_call_id in calls]
-    text = "; ".join([*lines, said] if said not in {m.text.strip() for m in good} else lines) or said
-    return Outcome(text=text, ok=bool(said) and (bool(good) or not results))
-
-
-def _line(call: dict[str, object], result: ToolMessage) -> str:
-    arguments = call["args"]
-    shown = ", ".join(str(v) for v in arguments.values()) if isinstance(arguments, dict) else ""
-    return f"{result.name}({shown}) = {' '.join(result.text.split())[:600]}"
+    lines = [f"{m.name}: {' '.join(m.text.split())[:600]}" for m in good]
+    text = "; ".join(lines if said in {m.text.strip() for m in good} else [*lines, said])
+    return Outcome(text=text or said, ok=bool(said) and (bool(good) or not results))

@@ -10,6 +10,7 @@ from motet.agents.citations import CitationFilter, cited
 from motet.events import CITATIONS_KEY
 from motet.memory.window import visible
 from motet.models.filtered import StreamFilterModel
+from motet.retrieval.render import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,28 +26,46 @@ HISTORY_WIDTH = 4000
 """Columns of conversation that a direct answer sees."""
 
 
-async def write_answer(
+def brief(
     parts: AgentParts,
     *,
     question: str,
     passages: Sequence[Passage],
     findings: Sequence[Finding],
     language: Language,
+) -> list[BaseMessage]:
+    """Return the messages that an answer is written from: instructions, an example, the material."""
+    shown = [f"[{n}] {place_of(p)}: {' '.join(p.text.split())}" for n, p in enumerate(passages, start=1)]
+    results = [f"- {finding.task} → {finding.text}" for finding in findings]
+    material = parts.prompts.text(
+        "material",
+        language,
+        passages="\n".join(shown) or "-",
+        results="\n".join(results) or "-",
+        question=question,
+    )
+    return [
+        SystemMessage(parts.prompts.text("answer", language)),
+        HumanMessage(parts.prompts.text("answer_example_material", language)),
+        AIMessage(parts.prompts.text("answer_example", language)),
+        HumanMessage(material),
+    ]
+
+
+async def write_answer(
+    parts: AgentParts,
+    messages: Sequence[BaseMessage],
+    passages: Sequence[Passage],
+    findings: Sequence[Finding],
 ) -> AIMessage:
-    """Answer from passages and findings; the message carries the cited passages.
+    """Answer a brief; the message carries the passages that it cites.
 
     Raises:
         ModelError: The model cannot be reached.
     """
-    prompt = SystemMessage(parts.prompts.text("answer", language))
-    text = material(parts, question=question, passages=passages, findings=findings, language=language)
-    model = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages))
-    shot = [
-        HumanMessage(parts.prompts.text("answer_example_material", language)),
-        AIMessage(parts.prompts.text("answer_example", language)),
-    ]
-    reply = await model.ainvoke([prompt, *shot, HumanMessage(text)])
-    return with_citations(reply, passages)
+    noted = " ".join(finding.text for finding in findings)
+    model = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages, noted))
+    return with_citations(await model.ainvoke(list(messages)), passages)
 
 
 async def write_direct(
@@ -74,26 +93,6 @@ def with_citations(reply: BaseMessage, passages: Sequence[Passage]) -> AIMessage
     return AIMessage(content=reply.text.strip(), id=reply.id, additional_kwargs=extra, usage_metadata=usage)
 
 
-def material(
-    parts: AgentParts,
-    *,
-    question: str,
-    passages: Sequence[Passage],
-    findings: Sequence[Finding],
-    language: Language,
-) -> str:
-    """Return everything an answer may be made from, as text."""
-    shown = [f"[{n}] {_place(p)}: {' '.join(p.text.split())}" for n, p in enumerate(passages, start=1)]
-    results = [f"- {f.task} → {f.text}" for f in findings]
-    return parts.prompts.text(
-        "material",
-        language,
-        passages="\n".join(shown) or "-",
-        results="\n".join(results) or "-",
-        question=question,
-    )
-
-
 def memory_lines(parts: AgentParts, memories: Sequence[Memory], language: Language) -> str:
     """Return what is known about the user as a block of text; "" when nothing is."""
     if not memories:
@@ -101,6 +100,3 @@ def memory_lines(parts: AgentParts, memories: Sequence[Memory], language: Langua
     facts = "\n".join(f"- {memory.text}" for memory in memories)
     return parts.prompts.text("memories", language, facts=facts)
 
-
-def _place(passage: Passage) -> str:
-    return " › ".join(part for part in (passage.title, passage.heading) if part) or passage.source

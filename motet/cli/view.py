@@ -6,7 +6,6 @@ What does not live here: the renderers (`motet.cli.render`), and the run's end (
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -72,8 +71,8 @@ async def repainting(refresh: Callable[[], None] | None) -> AsyncGenerator[None]
         yield
     finally:
         ticker.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticker
+        # Not `await ticker`: what cancels this task at the same moment would be taken for the ticker's own end.
+        await asyncio.gather(ticker, return_exceptions=True)
 
 
 def text_view(terminal: Terminal, write: Callable[[str], object] | None, *, quiet: bool) -> View:

@@ -21,7 +21,7 @@ from motet.agents.prompts import Language  # noqa: TC001  # LangGraph reads the 
 from motet.agents.rememberer import keep_facts
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
-from motet.agents.writer import material, write_answer, write_direct
+from motet.agents.writer import brief, write_answer, write_direct
 from motet.events import (
     Passage,
     PlanStep,
@@ -35,6 +35,7 @@ from motet.memory.recall import Memory
 from motet.memory.window import last_user_text
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.agents.base import Agent
@@ -181,14 +182,7 @@ class _Score:
         """Find out whether something is missing; not asked when nothing could be done about it."""
         if state["replans"] >= self._parts.settings.max_replans:
             return {"missing": ""}
-        text = material(
-            self._parts,
-            question=last_user_text(state["messages"]),
-            passages=_passages(state),
-            findings=_findings(state),
-            language=state["language"],
-        )
-        verdict = await review(self._parts, text, state["language"])
+        verdict = await review(self._parts, self._brief(state), state["language"])
         missing = "" if verdict.enough else verdict.missing.strip()
         return {"missing": missing, "replans": state["replans"] + (1 if missing else 0)}
 
@@ -201,14 +195,17 @@ class _Score:
             memories = [Memory(**memory) for memory in state["memories"]]
             reply = await write_direct(self._parts, state["messages"], memories, state["language"])
         else:
-            reply = await write_answer(
-                self._parts,
-                question=last_user_text(state["messages"]),
-                passages=_passages(state),
-                findings=_findings(state),
-                language=state["language"],
-            )
+            reply = await write_answer(self._parts, self._brief(state), _passages(state), _findings(state))
         return {"messages": [reply]}
+
+    def _brief(self, state: EnsembleState) -> list[BaseMessage]:
+        return brief(
+            self._parts,
+            question=last_user_text(state["messages"]),
+            passages=_passages(state),
+            findings=_findings(state),
+            language=state["language"],
+        )
 
     async def remember(self, state: EnsembleState) -> dict[str, Any]:
         """Keep what the user told about themselves. Nothing that was read in documents comes here."""

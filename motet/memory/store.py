@@ -26,6 +26,7 @@ from langgraph.store.base import (
     TTLConfig,
     get_text_at_path,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from motet.errors import InvalidInput
 from motet.storage.clock import db_now
@@ -201,7 +202,7 @@ class MotetStore(BaseStore):
         default = self.ttl_config.get("refresh_on_read", True) if self.ttl_config else True
         keys: list[tuple[str, str]] = []
         for op, result in zip(ops, results, strict=True):
-            asked = op.refresh_ttl if isinstance(op, GetOp | SearchOp) else False
+            asked: Any = getattr(op, "refresh_ttl", False)  # None in operations that are made by hand
             if not (default if asked is None else asked):
                 continue
             items: list[Any] = result if isinstance(result, list) else [result]
@@ -230,16 +231,16 @@ class MotetStore(BaseStore):
             "ttl_s": ttl_s,
             "expires_at": None if ttl_s is None else db_now() + ttl_s,
         }
-        if connection.execute(sa.update(table).where(one).values(**values)).rowcount == 0:
-            connection.execute(
-                sa.insert(table).values(
-                    tenant_id=self._tenant_id,
-                    namespace=_join(put.op.namespace),
-                    key=put.op.key,
-                    created_at=db_now(),
-                    **values,
-                )
-            )
+        insert = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
+        row = {
+            "tenant_id": self._tenant_id,
+            "namespace": _join(put.op.namespace),
+            "key": put.op.key,
+            **values,
+        }
+        statement = insert(table).values(created_at=db_now(), **row)
+        keys = ["tenant_id", "namespace", "key"]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
 
     def _one(self, namespace: str, key: str) -> sa.ColumnElement[bool]:
         return sa.and_(

@@ -83,11 +83,8 @@ class Records:
         Raises:
             NotFound: None has it, or more than one begins with it.
         """
-        query = (
-            sa.select(runs)
-            .where(runs.c.tenant_id == self._tenant_id, runs.c.run_id.startswith(run_id, autoescape=True))
-            .limit(2)
-        )
+        begins = runs.c.run_id.startswith(run_id, autoescape=True) if run_id else sa.false()
+        query = sa.select(runs).where(runs.c.tenant_id == self._tenant_id, begins).limit(2)
         found = await self._database.read(lambda c: c.execute(query).all())
         return _run(_only(found, f"run '{run_id}'", "motet runs list"))
 
@@ -150,7 +147,7 @@ class Records:
         query = (
             sa.select(threads, active.label("active"), newest.label("newest"))
             .where(threads.c.tenant_id == self._tenant_id)
-            .order_by(threads.c.updated_at.desc())
+            .order_by(threads.c.updated_at.desc(), threads.c.thread_id)
             .offset(offset)
         )
         if limit is not None:
@@ -166,7 +163,10 @@ class Records:
         if exact:
             return exact[0]
         begins = threads.c.thread_id.startswith(name, autoescape=True) if len(name) >= 4 else sa.false()
-        found = self._threads(connection, where=sa.or_(threads.c.title == name, begins), limit=2)
+        titled = (
+            threads.c.title == name if name else sa.false()
+        )  # "" is no name, though threads may have no title
+        found = self._threads(connection, where=sa.or_(titled, begins), limit=2)
         return _only(found, f"thread '{name}'", "motet threads list")
 
 

@@ -29,6 +29,8 @@ WATCH_S = 0.25
 class _Active:
     claim: Claim
     task: asyncio.Task[None]
+    working: bool = False
+    """Whether the engine has it. Before that there is nothing to cancel: the engine looks for a reason first."""
     stop_reason: str | None = None
 
 
@@ -67,7 +69,8 @@ class Worker:
         active = self._active.get(run_id)
         if active is not None and active.stop_reason is None:
             active.stop_reason = reason
-            active.task.cancel()
+            if active.working:
+                active.task.cancel()
 
     async def aclose(self) -> None:
         """Stop claiming, give unfinished runs back to the queue, and return when nothing runs any more."""
@@ -79,6 +82,10 @@ class Worker:
         for active in unfinished:
             active.task.cancel()
         await asyncio.gather(*(active.task for active in unfinished), return_exceptions=True)
+        for active in unfinished:
+            if not active.working:  # a task that is cancelled before its first step cannot give its run back
+                await self._release(active.claim)
+        self._active.clear()
 
     async def _claim_loop(self) -> None:
         while True:
@@ -94,7 +101,14 @@ class Worker:
                     await self._wake.wait()
 
     async def _claim_one(self) -> bool:
-        claim = await self._queue.claim(self.worker_id, thread_ids=self._threads)
+        claiming = asyncio.ensure_future(self._queue.claim(self.worker_id, thread_ids=self._threads))
+        try:
+            claim = await asyncio.shield(claiming)
+        except asyncio.CancelledError:  # what is being claimed may be committed already
+            [late] = await asyncio.gather(claiming, return_exceptions=True)
+            if late is not None and not isinstance(late, BaseException):
+                await self._release(late)
+            raise
         if claim is None:
             return False
         run_id = claim.job.run_id
@@ -104,22 +118,28 @@ class Worker:
 
     async def _execute(self, claim: Claim) -> None:
         run_id = claim.job.run_id
+        active = self._active[run_id]
         try:
-            if run_id in await self._queue.cancels([run_id]):
-                self._active[run_id].stop_reason = "cancelled before it began"
-            await self._engine.execute(claim, stopped=lambda: self._active[run_id].stop_reason)
+            if run_id in await self._queue.cancels([run_id]) and active.stop_reason is None:
+                active.stop_reason = "cancelled before it began"
+            active.working = True
+            await self._engine.execute(claim, stopped=lambda: active.stop_reason)
         except asyncio.CancelledError:
-            with contextlib.suppress(MotetError):
-                await self._queue.release(claim)
+            await self._release(claim)
             raise
         except LeaseLost:
             logger.warning("run %s was taken over by another worker", run_id)
-        except MotetError as error:
-            # The end of the run could not be written: its lease ends and a worker takes it up again.
-            logger.error("run %s: %s", run_id, error.message)  # noqa: TRY400  # typed, no trace wanted
+        except Exception as error:  # noqa: BLE001  # the worker's edge: its end could not be written
+            # Its lease is not renewed any more, and then a worker takes it up again.
+            _tell(f"end run {run_id}", error)
         finally:
             self._active.pop(run_id, None)
             self._wake.set()
+
+    async def _release(self, claim: Claim) -> None:
+        """Give a run back; where that fails, its lease ends by itself."""
+        with contextlib.suppress(MotetError):
+            await self._queue.release(claim)
 
     async def _watch_loop(self) -> None:
         while True:
@@ -140,7 +160,8 @@ class Worker:
                 await self._queue.recover(self.worker_id)
                 if not before:
                     continue
-                pulses = {pulse.run_id: pulse.fence for pulse in await self._queue.heartbeat(self.worker_id)}
+                renewed = await self._queue.heartbeat(self.worker_id, run_ids=list(before))
+                pulses = {pulse.run_id: pulse.fence for pulse in renewed}
             except Exception as error:  # noqa: BLE001  # the worker's edge
                 _tell("renew leases", error)
                 continue

@@ -70,6 +70,13 @@ def test_an_answer_without_citations_gets_the_passages_it_was_plainly_taken_from
     assert said == "A lamp costs 12 euros. [1]"
 
 
+def test_a_result_rests_on_the_passages_that_hold_its_noted_figures() -> None:
+    noted = "A lamp costs 12 euros. calculator: 5 * 12 = 60"
+    filter_ = CitationFilter(TWO, noted)
+    assert filter_.feed("Five of them are 60 euros.") + filter_.finish() == "Five of them are 60 euros. [1]"
+    assert supporting("I do not know.", TWO, noted) == []
+
+
 def test_an_answer_that_nothing_supports_gets_none() -> None:
     assert supporting("The documents do not say when the shop opens.", TWO) == []
     assert supporting("文档里没有说明。", TWO) == []

@@ -12,16 +12,25 @@ def passage(name: str, text: str = "x") -> Passage:
 GIVEN = Assignment(step_id=1, task="Find the price.", question="q", language="en")
 
 
-async def test_it_searches_in_its_own_words_and_in_both_languages() -> None:
+async def test_it_searches_in_the_tasks_own_words() -> None:
     library = Library()
-    parts, _ = stage(library=library)
+    parts, calls = stage(library=library)
+    outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
+    assert library.queries == ["Find the price."]
+    assert outcome.text == "A ticket costs 12 euros."
+    assert [call.schema_name for call in calls] == ["Facts"]
+
+
+async def test_when_that_says_nothing_it_searches_again_in_both_languages() -> None:
+    library = Library()
+    parts, _ = stage({"Facts": {"facts": []}}, library=library)
     await build_agents(parts.agents)["retriever"].do(GIVEN)
-    assert library.queries == ["Find the price.", "ticket price", "票价"]
+    assert library.queries[1:] == ["Find the price.", "ticket price", "票价"]
 
 
-async def test_queries_that_cannot_be_understood_leave_the_tasks_own_words() -> None:
+async def test_queries_that_cannot_be_understood_leave_what_was_found() -> None:
     library = Library()
-    parts, _ = stage({"Queries": lambda call: "no"}, library=library)
+    parts, _ = stage({"Facts": {"facts": []}, "Queries": lambda call: "no"}, library=library)
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
     assert library.queries == ["Find the price."]
     assert outcome.passages

@@ -17,7 +17,7 @@ async def test_the_router_sees_the_message_and_what_was_said_before() -> None:
 
 async def test_a_review_that_cannot_be_understood_lets_the_work_pass() -> None:
     parts, _ = stage({"Review": lambda call: "hm"})
-    assert (await review(parts.agents, "material", "en")).enough
+    assert (await review(parts.agents, [HumanMessage("material")], "en")).enough
 
 
 async def test_facts_are_told_once_and_none_when_there_is_none() -> None:

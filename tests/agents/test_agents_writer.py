@@ -2,7 +2,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from stage import stage
 
 from motet.agents.base import Finding
-from motet.agents.writer import material, memory_lines, with_citations, write_answer, write_direct
+from motet.agents.writer import brief, memory_lines, with_citations, write_answer, write_direct
 from motet.events import CITATIONS_KEY, Passage
 from motet.memory.recall import Memory
 
@@ -11,13 +11,9 @@ PASSAGES = [Passage(passage_id="p", text="A lamp\n costs 12.", source="a.md", ti
 
 async def test_an_answer_is_written_from_numbered_passages_and_results() -> None:
     parts, calls = stage({"answer": "12 euros [1]."})
-    reply = await write_answer(
-        parts.agents,
-        question="Price?",
-        passages=PASSAGES,
-        findings=[Finding(1, "Find.", "12")],
-        language="en",
-    )
+    findings = [Finding(1, "Find.", "12")]
+    messages = brief(parts.agents, question="Price?", passages=PASSAGES, findings=findings, language="en")
+    reply = await write_answer(parts.agents, messages, PASSAGES, findings)
     assert reply.text == "12 euros [1]."
     assert reply.additional_kwargs[CITATIONS_KEY][0]["number"] == 1
     assert "[1] Shop › Hire: A lamp costs 12." in calls[0].user_text
@@ -34,7 +30,7 @@ async def test_a_direct_answer_can_cite_nothing() -> None:
 
 def test_material_without_anything_says_so_with_a_dash() -> None:
     parts, _ = stage()
-    text = material(parts.agents, question="q", passages=[], findings=[], language="en")
+    text = brief(parts.agents, question="q", passages=[], findings=[], language="en")[-1].text
     assert "Passages:\n-" in text
     assert memory_lines(parts.agents, [], "en") == ""
 

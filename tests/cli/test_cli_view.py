@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 from typing import TYPE_CHECKING
@@ -115,3 +116,21 @@ async def test_repainting_passes_on_what_fails_inside() -> None:
 def test_a_console_on_no_terminal_has_no_colours() -> None:
     assert console(io.StringIO()).color_system is None
     assert not console(sys.stdout, plain=True).is_terminal
+
+
+async def test_repainting_passes_on_a_cancellation_that_meets_its_end() -> None:
+    went_on = False
+
+    async def work() -> None:
+        nonlocal went_on
+        async with repainting(lambda: None):
+            await asyncio.sleep(0)
+        went_on = True
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it leaves the block now, and waits for the ticker
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert not went_on

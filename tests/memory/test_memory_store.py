@@ -1,7 +1,7 @@
 """One suite for LangGraph's own store and Motet's: what one does, the other does."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from motet.errors import InvalidInput
 from motet.memory.store import MotetStore
+from motet.settings import StorageSettings
 from motet.storage.engine import Database
+from motet.storage.schema import prepare
 from motet.storage.tables import store_items
 
 
@@ -35,9 +37,18 @@ class Letters:
     embed_passages = embed_queries
 
 
-@pytest.fixture(params=["langgraph", "motet"])
-def store(request: pytest.FixtureRequest, database: Database) -> BaseStore:
-    return InMemoryStore() if request.param == "langgraph" else MotetStore(database)
+@pytest.fixture(params=["langgraph", "motet", "motet on postgresql"])
+def store(request: pytest.FixtureRequest, database: Database) -> Iterator[BaseStore]:
+    if request.param != "motet on postgresql":
+        yield InMemoryStore() if request.param == "langgraph" else MotetStore(database)
+        return
+    settings = StorageSettings(database_url=request.getfixturevalue("postgres_url"))
+    postgres = Database(settings)
+    try:
+        prepare(postgres, settings)
+        yield MotetStore(postgres)
+    finally:
+        postgres.close()
 
 
 async def fill(store: BaseStore) -> None:
@@ -70,6 +81,11 @@ async def test_a_second_put_replaces_and_keeps_the_time_of_creation(store: BaseS
     assert second is not None
     assert second.value == {"x": 2}
     assert second.updated_at > first.updated_at
+
+
+async def test_writers_of_one_key_do_not_disturb_each_other(store: BaseStore) -> None:
+    await asyncio.gather(*(store.aput(("a",), "k", {"x": number}) for number in range(20)))
+    assert len(await store.asearch(("a",))) == 1
 
 
 async def test_deleting_twice_is_fine(store: BaseStore) -> None:

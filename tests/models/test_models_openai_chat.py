@@ -380,7 +380,7 @@ def responses_stream(status: str = "completed") -> bytes:
     base |= {"parallel_tool_calls": True, "tool_choice": "auto"}
     item = {"id": "i", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
     place = {"item_id": "i", "output_index": 0, "content_index": 0}
-    events = [
+    events: list[Any] = [
         {"type": "response.created", "sequence_number": 0, "response": {**base, "status": "in_progress"}},
         {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": item},
         {

@@ -8,6 +8,8 @@ from motet.retrieval.decode import clean, decode
 CHINESE = "渡轮每天九点从码头出发，票价为四十元。"
 FRENCH = "Le café est situé près de la gare, où l’on dîne très bien."
 
+ACCENTS = "Un élève modèle, un général héroïque."  # each accent and the letter after it are valid GB18030
+
 
 @pytest.mark.parametrize(
     ("text", "encoding"),
@@ -20,6 +22,7 @@ FRENCH = "Le café est situé près de la gare, où l’on dîne très bien."
         (CHINESE, "gbk"),
         (FRENCH, "utf-8"),
         (FRENCH, "cp1252"),
+        (ACCENTS, "cp1252"),
         ("Plain words.\n", "utf-16-le"),
         ("Plain words.\n", "utf-16-be"),
     ],

@@ -54,6 +54,15 @@ async def test_only_new_vectors_are_read_after_a_change(knowledge: Knowledge, fo
     assert "10" in vectors, "the query starts at the first key that is missing"
 
 
+async def test_vectors_of_removed_documents_leave_the_index(knowledge: Knowledge, folder: Path) -> None:
+    base = knowledge()
+    first, *_ = paths = write(folder, a="Sardines.", b="Sardines and herrings.")
+    await base.add(paths)
+    assert await nearest(base, "sardines", limit=1) == ["Sardines."]
+    await base.remove([first])
+    assert await nearest(base, "sardines", limit=1) == ["Sardines and herrings."]
+
+
 async def test_the_least_used_index_leaves_when_there_are_too_many_vectors(
     knowledge: Knowledge, folder: Path
 ) -> None:

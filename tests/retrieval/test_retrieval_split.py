@@ -56,8 +56,13 @@ def test_a_cjk_character_counts_twice() -> None:
     assert [len(piece) for piece in pieces("x" * 25, 20)] == [20, 5]
 
 
+def test_an_end_that_a_mark_follows_is_no_place_to_cut() -> None:
+    assert pieces("警告！\ufe0f" + "字" * 6, 8) == ["警告！\ufe0f", "字字字字", "字字"]
+
+
 def test_neighbours_overlap_by_whole_sentences() -> None:
     text = "Aaaa aaaa. Bbbb bbbb. Cccc cccc. Dddd dddd."
+    assert pieces(text, 22) == ["Aaaa aaaa. Bbbb bbbb.", "Cccc cccc. Dddd dddd."]
     assert pieces(text, 22, overlap=11) == [
         "Aaaa aaaa. Bbbb bbbb.",
         "Bbbb bbbb. Cccc cccc.",

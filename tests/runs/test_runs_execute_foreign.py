@@ -1,13 +1,12 @@
 """Graphs as other people write them, executed by the engine: what the log tells of them, and that they end."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.graph.message import add_messages
 from studio import Studio, graph_of
 
 from motet.events import (
@@ -158,22 +157,6 @@ async def test_a_tools_artifact_of_any_kind_does_not_end_the_run(studio: Studio)
     last = (await studio.events((await studio.submit("hi")).run_id))[-1]
     assert isinstance(last, RunCompleted)
     assert [m["content"] for m in last.output["messages"]] == ["found", "answer"]
-
-
-async def test_a_graph_whose_state_is_a_list_answers_too(studio: Studio) -> None:
-    async def speak(state: list[AnyMessage]) -> list[AnyMessage]:
-        return [AIMessage("from a list", id="m1")]
-
-    def build() -> Any:
-        builder = StateGraph(Annotated[list[AnyMessage], add_messages])
-        builder.add_node("speak", speak)
-        builder.add_edge(START, "speak")
-        return builder.compile()
-
-    studio.graphs["echo"] = build
-    await studio.work()
-    events = await studio.events((await studio.submit("hi")).run_id)
-    assert events[-1].type in ("run.completed", "run.failed")
 
 
 async def test_text_pieces_and_the_whole_are_one_message_in_the_log(studio: Studio) -> None:

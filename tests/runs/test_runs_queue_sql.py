@@ -93,6 +93,17 @@ async def test_a_heartbeat_keeps_a_lease_and_tells_what_is_lost(studio: Studio, 
     assert await queue.heartbeat("w1") == []
 
 
+async def test_a_heartbeat_renews_only_the_runs_that_are_named(studio: Studio, queue: RunQueue) -> None:
+    for n in range(2):
+        await studio.submit(str(n))
+    kept, dropped = await claim(queue, "w1"), await claim(queue, "w1")
+    await expire(studio)
+    assert await queue.heartbeat("w1", run_ids=[]) == []
+    assert [p.run_id for p in await queue.heartbeat("w1", run_ids=[kept.job.run_id])] == [kept.job.run_id]
+    assert (await claim(queue, "w2")).job.run_id == dropped.job.run_id
+    assert await queue.claim("w2") is None
+
+
 async def test_a_cancel_reaches_pending_and_running_runs_and_no_ended_one(
     studio: Studio, queue: RunQueue
 ) -> None:

@@ -199,7 +199,7 @@ async def test_what_a_sub_graph_keeps_to_itself_is_no_answer() -> None:
 
 
 async def test_steps_side_by_side_are_all_told() -> None:
-    async def part(state: dict[str, Any]) -> dict[str, Any]:
+    async def part(state: Any) -> dict[str, Any]:
         return {"messages": [AIMessage(f"part {state['n']}", id=f"m{state['n']}")]}
 
     builder = StateGraph(MessagesState)
@@ -303,7 +303,7 @@ async def test_a_question_to_a_person_is_told_once_however_deep_it_is_asked() ->
 
 
 async def test_questions_side_by_side_are_all_told() -> None:
-    async def ask(state: dict[str, Any]) -> dict[str, Any]:
+    async def ask(state: Any) -> dict[str, Any]:
         interrupt(state["n"])
         return {}
 

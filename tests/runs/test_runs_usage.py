@@ -63,10 +63,13 @@ class Told:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.loops: set[asyncio.AbstractEventLoop] = set()
+        self.two = asyncio.Event()
 
     async def __call__(self, event: Event) -> None:
         self.loops.add(asyncio.get_running_loop())
         self.events.append(event)
+        if len(self.events) == 2:
+            self.two.set()
 
     def usages(self) -> list[Usage]:
         return [event for event in self.events if isinstance(event, Usage)]
@@ -170,9 +173,8 @@ async def test_calls_of_plain_functions_are_reported_on_the_loop_of_the_run(told
     model = scripted("one", "two")
     await asyncio.to_thread(model.invoke, "hi", config)  # as a plain node: on another thread
     model.invoke("hi", config)  # as a careless coroutine: it blocks the loop, and must not hang
-    async with asyncio.timeout(5):
-        while len(told.usages()) < 2:
-            await asyncio.sleep(0.01)
+    await asyncio.wait_for(told.two.wait(), 5)
+    assert len(told.usages()) == 2
     assert told.loops == {asyncio.get_running_loop()}
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from studio import Studio
 
 from motet.errors import LeaseLost, StorageError
 from motet.events import Event, MessageDelta, Notice, Recorded, RunCompleted
 from motet.runs.queue.base import Claim
 from motet.runs.request import RunJob, RunOptions
 from motet.runs.writer import MAX_WAITING, EventWriter
-from studio import Studio
 
 CLAIM = Claim(
     RunJob(tenant_id="t", owner_id="o", run_id="r", thread_id="t", graph="g", input={}, options=RunOptions()),
@@ -94,7 +94,15 @@ async def test_pieces_of_one_message_that_wait_together_become_one() -> None:
     writer = writer_on(log)
     await writer.put(notice(0))
     await asyncio.sleep(0)  # the first write is under way
-    for event in (piece("A "), piece("mo"), piece("tet"), piece("x", "m2"), piece("!"), notice(1), piece("?")):
+    for event in (
+        piece("A "),
+        piece("mo"),
+        piece("tet"),
+        piece("x", "m2"),
+        piece("!"),
+        notice(1),
+        piece("?"),
+    ):
         await writer.put(event)
     await writer.flush()
     merged = [piece("A motet"), piece("x", "m2"), piece("!"), notice(1), piece("?")]

@@ -255,7 +255,7 @@ def test_what_is_not_motets_stays_byte_for_byte(tmp_path: Path, make: Callable[[
     make(path)
     before = _fingerprint(path.parent)
     for _ in range(2):
-        with pytest.raises(DatabaseForeign, match="books.db"):
+        with pytest.raises(DatabaseForeign, match=r"books\.db"):
             _prepare(path)
         after = _fingerprint(path.parent)
         before.pop("books.db-shm", None)

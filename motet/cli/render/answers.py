@@ -179,7 +179,7 @@ class ScreenAnswer:
 
 
 def _rest(text: str, shown: str) -> str | None:
-    """Return what is left to show of a finished text; None when something else was shown. Spaces around do not count."""
+    """Return what is left to show of a text; None when something else was shown. Spaces around do not count."""
     text, begun = text.strip(), shown.lstrip()
     if text.startswith(begun):
         return text[len(begun) :]

@@ -1,11 +1,12 @@
 """HTML: the main text with its headings, lists and tables; menus, footers and what is hidden are left out.
 
-The structure is read from the page itself, since extractors lose headings and code. Which blocks are main text
-is said by the page (`<main>`), or else by trafilatura; where it finds nothing, all of the text is taken.
+The structure is read from the page itself, since extractors lose headings and code. Where the main text begins and
+ends is said by the page (`<main>`), or else by trafilatura; where it finds nothing, all of the text is taken.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -113,17 +114,23 @@ def _marked_main(tree: Any, everything: list[Block]) -> list[Block]:
 
 
 def _judged_main(source: str, everything: list[Block]) -> list[Block]:
-    """Return the blocks that trafilatura takes for main text, and the headings above them; [] for hardly any."""
+    """Return the blocks from the first to the last that trafilatura takes for main text, with the headings above.
+
+    What it leaves out between them stays: it loses headings, code and tables, and their figures are wanted.
+    Returns [] where it finds hardly any text.
+    """
     if len(source) > MAX_JUDGED_CHARS:
         return []
+    logging.getLogger("trafilatura").setLevel(logging.CRITICAL)  # it warns of its own second tries
     found = trafilatura.extract(source, include_comments=False, include_tables=True, favor_recall=True)
     main = "".join((found or "").replace("|", "").split())
-    kept: list[Block] = []
-    above: list[Block] = []
-    for block in everything:
-        if block.level:
-            above = [heading for heading in above if heading.level < block.level] + [block]
-        elif block.key.replace("|", "") in main:
-            kept += [*above, block]
-            above = []
+    judged = [at for at, block in enumerate(everything) if not block.level and block.key in main]
+    if not judged:
+        return []
+    first, last = judged[0], judged[-1]
+    while first > 0 and everything[first - 1].level:
+        first -= 1
+    while last + 1 < len(everything) and everything[last + 1].is_row:
+        last += 1
+    kept = everything[first : last + 1]
     return kept if _size(kept) >= MAIN_SHARE * _size(everything) else []

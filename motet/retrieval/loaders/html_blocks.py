@@ -92,7 +92,12 @@ class Block:
     @property
     def key(self) -> str:
         """The text without its spaces, to find it in another rendering of the same page."""
-        return "".join(self.text.removeprefix("- ").replace(" | ", "").split())
+        return "".join(self.text.removeprefix("- ").replace("|", "").split())
+
+    @property
+    def is_row(self) -> bool:
+        """It is a table's row."""
+        return self.tight and self.text.endswith(" |")
 
 
 @dataclass(slots=True)
@@ -109,6 +114,8 @@ class _Reader:
         """Close the block that is open; `tight` is for the one that begins."""
         text = "".join(self.pieces)
         text = text.strip("\n") if self.verbatim else _one_line(text)
+        if text == "-":
+            return  # a list item whose text is in a block of its own
         if text.strip(" |-\n"):
             self.blocks.append(
                 Block(text[: MAX_HEADING_CHARS if self.level else None], self.level, self.tight)

@@ -50,8 +50,13 @@ class RunQueue(Protocol):
         """
         ...
 
-    async def heartbeat(self, worker_id: str) -> list[Pulse]:
-        """Renew the leases of every run of this worker and return those runs; one that is missing is lost."""
+    async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
+        """Renew the leases of this worker's runs and return those runs; one that is missing is lost.
+
+        Args:
+            worker_id: Whose runs.
+            run_ids: Only these, those it still works on; all unless given.
+        """
         ...
 
     async def cancels(self, run_ids: Sequence[str]) -> set[str]:

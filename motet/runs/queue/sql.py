@@ -35,11 +35,12 @@ class SqlQueue:
             return None
         return await self._database.write(lambda c: self._claim(c, worker_id, query))
 
-    async def heartbeat(self, worker_id: str) -> list[Pulse]:
+    async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         """See `RunQueue.heartbeat`."""
+        these = sa.true() if run_ids is None else runs.c.run_id.in_(run_ids)
         renew = (
             sa.update(runs)
-            .where(runs.c.worker_id == worker_id, runs.c.status == "running")
+            .where(runs.c.worker_id == worker_id, runs.c.status == "running", these)
             .values(lease_until=db_now() + self._settings.lease_s)
             .returning(runs.c.run_id, runs.c.fence, runs.c.cancel_requested)
         )

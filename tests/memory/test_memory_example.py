@@ -1,0 +1,28 @@
+"""The example of the saver by itself does what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_saver_goes_on_in_a_second_process(tmp_path: Path) -> None:
+    printed = [
+        subprocess.run(
+            [
+                sys.executable,
+                str(ROOT / "examples" / "saver_standalone.py"),
+                text,
+                str(tmp_path / "agents.db"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for text in ("Hello", "再见")
+    ]
+    assert printed == ["You said: Hello. Messages so far: 1.\n", "You said: 再见. Messages so far: 3.\n"]
+    assert (tmp_path / "agents.db.keys").stat().st_mode & 0o777 == 0o600
