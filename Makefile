@@ -6,7 +6,7 @@ PYTHON ?= $(eval PYTHON := $(shell for python in python3.11 python3.12 python3.1
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo $$python; break; fi; done))$(PYTHON)
 
 # What `make demo` asks; put another question with make demo Q="…".
-Q ?= How many voices do the motets in these documents have on average, and what do the documents say about the oldest one?
+Q ?= A group of 24 adults travels from Port Elwin to Brenna with single tickets. What do they pay in all after the group discount?
 
 BIN := .venv/bin
 STARTED := $(shell date +%s)

@@ -45,17 +45,18 @@ CHARS = 400
 KEPT = 40
 """Messages that stay in the state of the bounded cases."""
 
-_WORDS = (
-    "the of to and in a model graph agent plan step passage number result because however question answer tool "
-    "call memory store order counter reader writer window branch thread turn summary evidence about between when "
-    "would should first second third north river station ticket family group price table winter summer morning"
-).split()
+_WORDS = """
+the of to and in a model graph agent plan step passage number result because however question answer tool call memory
+store order counter reader writer window branch thread turn summary evidence about between when would should first
+second third north river station ticket family group price table winter summer morning
+"""
 
 
 def text(seed: int) -> str:
     """Return 400 characters of words, another text for every seed."""
     source = random.Random(seed)  # noqa: S311  # not for secrets
-    return " ".join(source.choice(_WORDS) for _ in range(CHARS))[:CHARS]
+    words = _WORDS.split()
+    return " ".join(source.choice(words) for _ in range(CHARS))[:CHARS]
 
 
 def recent(left: Any, right: Any) -> Any:
@@ -165,7 +166,10 @@ def postgres_bytes(server: Any) -> int:
     """Return the bytes of all tables and indexes."""
     import psycopg  # noqa: PLC0415  # only where it is asked for
 
-    query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    query = (
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
     with psycopg.connect(host=str(server.folder), user="motet", dbname="postgres") as connection:
         return int((connection.execute(query).fetchone() or [0])[0])
 

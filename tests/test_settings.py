@@ -247,10 +247,10 @@ def test_a_broken_file_is_named(
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
-        ({"runs.heartbeat_s": 10}, ("runs.heartbeat_s (10.0)", "runs.lease_s (15.0)")),
-        ({"runs.lease_s": 4}, ("runs.heartbeat_s (3.0)", "runs.lease_s (4.0)")),
+        ({"runs.heartbeat_s": 10, "runs.lease_s": 15}, ("runs.heartbeat_s (10.0)", "runs.lease_s (15.0)")),
+        ({"runs.lease_s": 4, "runs.heartbeat_s": 3}, ("runs.heartbeat_s (3.0)", "runs.lease_s (4.0)")),
         (
-            {"retrieval.overlap_chars": 500},
+            {"retrieval.overlap_chars": 500, "retrieval.chunk_chars": 900},
             ("retrieval.overlap_chars (500)", "retrieval.chunk_chars (900)"),
         ),
         ({"storage.synchronous": "of"}, ("storage.synchronous is 'of'", "full, normal")),
@@ -275,7 +275,8 @@ def test_settings_that_cannot_work_are_refused_with_both_values(
 
 
 def test_the_limits_themselves_are_allowed(env: dict[str, str], project: Path) -> None:
-    overrides = {"runs.heartbeat_s": 7.5, "runs.lease_s": 15, "retrieval.overlap_chars": 450}
+    overrides = {"runs.heartbeat_s": 7.5, "runs.lease_s": 15}
+    overrides |= {"retrieval.overlap_chars": 450, "retrieval.chunk_chars": 900}
     Settings.load(overrides, environ=env, cwd=project)
     Settings.load({"runs.concurrency": 1, "models.max_retries": 0}, environ=env, cwd=project)
 

@@ -85,7 +85,13 @@ def setting_rows() -> list[dict[str, Any]]:
 
 def doctor(as_json: AsJson = False) -> None:
     """Say what is missing, and how to get it."""
-    found = with_app(lambda app: app.doctor())
+    import asyncio
+
+    from motet.app import build_app
+    from motet.settings import Settings
+
+    # The app is not opened: a database that cannot be is one of the findings.
+    found = asyncio.run(build_app(Settings.load()).doctor())
     if as_json:
         print_json([dataclasses.asdict(finding) for finding in found])
     else:

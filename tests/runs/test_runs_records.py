@@ -131,7 +131,7 @@ async def test_a_name_that_means_two_threads_or_none_is_not_found(studio: Studio
         with pytest.raises(NotFound, match=f"More than one answers to thread '{name}'"):
             await studio.records.thread(name)
     for name in ("nope", "sam", "%%%%", "same_one", "one title", "", " "):
-        with pytest.raises(NotFound, match="motet threads list"):
+        with pytest.raises(NotFound, match=f"no thread '{name}'. 'motet threads list' shows them"):
             await studio.records.thread(name)
 
 
@@ -188,7 +188,7 @@ async def test_a_run_is_found_by_its_id_and_the_beginning_of_it(studio: Studio) 
         assert (await studio.records.run(run_id)).run_id == run_id
         assert (await studio.records.run(run_id[:13])).run_id == run_id
     for name in ("nope", "%", "_", ""):
-        with pytest.raises(NotFound, match="motet runs list"):
+        with pytest.raises(NotFound, match=f"no run '{name}'. 'motet runs list' shows them"):
             await studio.records.run(name)
 
 
@@ -264,6 +264,8 @@ async def test_a_deleted_thread_leaves_no_row_anywhere(studio: Studio) -> None:
     assert await studio.database.read(left) == set()
     orphans = sa.text("SELECT count(*) FROM events WHERE run_id NOT IN (SELECT run_id FROM runs)")
     assert await studio.database.read(lambda c: c.execute(orphans).scalar()) == 0
+    index = sa.text("SELECT count(*) FROM fts_messages")
+    assert await studio.database.read(lambda c: c.execute(index).scalar()) == 1  # the other thread's message
     assert await studio.records.search("gone hi") == []
     assert [t.thread_id for t in await studio.records.threads()] == [kept.thread_id]
     assert len(await studio.records.search("stays")) == 1

@@ -81,6 +81,7 @@ async def test_readers_go_on_while_a_write_is_under_way(sqlite_database: Databas
 async def test_writes_that_come_together_share_a_commit(any_database: Database) -> None:
     commits: list[int] = []
     event.listen(any_database.engine, "commit", lambda _: commits.append(1))
+    assert GROUP_MAX >= 16
     await together(any_database, [insert(n) for n in range(GROUP_MAX + 1)])
     assert len(commits) == 3  # the gate's, a full group's, and the rest's
     assert await any_database.read(stored) == list(range(GROUP_MAX + 1))
@@ -209,7 +210,10 @@ def add(connection):  # reads before it writes, as nearly every write does
     n = connection.execute(sa.text("SELECT max(n) FROM numbers")).scalar()
     connection.execute(sa.text("INSERT INTO numbers VALUES (:n)"), {"n": n + 1})
 
-for _ in range(100):
+database.read_sync(lambda connection: connection.execute(sa.text("SELECT 1")))
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(200):
     database.write_sync(add)
 database.close()
 """
@@ -218,11 +222,19 @@ database.close()
 def test_processes_that_read_and_write_at_once_lose_nothing(sqlite_database: Database) -> None:
     sqlite_database.write_sync(insert(0))
     command = [sys.executable, "-c", COUNT_UP, sqlite_database.url]
-    children = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    pipe = subprocess.PIPE
+    children = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) for _ in range(2)]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write(b"go\n")
+        child.stdin.flush()
     for child in children:
         _, error = child.communicate(timeout=60)
         assert child.returncode == 0, error.decode()
-    assert sqlite_database.read_sync(stored) == list(range(201))
+    assert sqlite_database.read_sync(stored) == list(range(401))
 
 
 @contextmanager

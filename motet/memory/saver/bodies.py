@@ -1,8 +1,8 @@
 """The bytes of a checkpoint: its versions, its metadata, and where each channel's value is.
 
 What does not live here: the values of lists (`memory.saver.lists`) and the database. A body is msgpack, deflated
-against a dictionary, which is an earlier body of the same thread: bodies of one graph differ in a few numbers only,
-so most take about a tenth of their size.
+against a dictionary of earlier bodies of the same thread: those of one step of a graph differ in a few numbers only,
+so most take less than a fifth of their size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ INLINE_BYTES = 200
 """Values up to this size are kept in the body itself."""
 
 _SMALL_BYTES = 3500
-_POOR_RATIO = 0.4
+_POOR_RATIO = 0.25
+"""A body that is not deflated to this share of its size goes into the dictionary: the steps of a graph differ."""
+
+_DICTIONARY_BYTES = 2500
+"""With a body it fits into zlib's small window."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STORED, _DEFLATED = b"\x00", b"\x01"
 
@@ -157,7 +162,7 @@ class Dictionary(NamedTuple):
 
 
 def deflate_body(data: bytes, known: Dictionary | None) -> tuple[bytes, Dictionary | None]:
-    """Deflate a body against a known dictionary, or against itself as a new one when that one fits badly.
+    """Deflate a body against a known dictionary, or against one with this body in it when that one fits badly.
 
     Returns:
         The deflated bytes, and the dictionary they need (None for none).
@@ -165,8 +170,9 @@ def deflate_body(data: bytes, known: Dictionary | None) -> tuple[bytes, Dictiona
     deflated = _deflate(data, known.data if known else None)
     if len(data) <= INLINE_BYTES or len(deflated) < _POOR_RATIO * len(data):
         return deflated, known
-    new = Dictionary(int.from_bytes(hashlib.blake2b(data, digest_size=6).digest(), "big"), data)
-    return _deflate(data, data), new
+    words = ((known.data if known else b"") + data)[-_DICTIONARY_BYTES:]
+    new = Dictionary(int.from_bytes(hashlib.blake2b(words, digest_size=6).digest(), "big"), words)
+    return _deflate(data, words), new
 
 
 def inflate_body(deflated: bytes, known: Dictionary | None) -> bytes:

@@ -47,7 +47,7 @@ def read_page(
     *,
     cursor: tuple[int, int] | None,
     size: int,
-    limit: int,
+    limit: int | None,
 ) -> Page:
     """Look at up to `size` rows after the cursor and return those that match, at most `limit` if that is given."""
     own = t.checkpoints

@@ -120,7 +120,7 @@ class TaskWrites(NamedTuple):
     """`(idx, channel, where the value is)`."""
 
 
-def select_checkpoints(tenant_id: str) -> sa.Select[*tuple[Any, ...]]:
+def select_checkpoints(tenant_id: str | sa.BindParameter[str]) -> sa.Select[*tuple[Any, ...]]:
     """Select a tenant's checkpoints with their scope and their parent's key; the caller narrows and orders."""
     scopes, own, parent = t.checkpoint_scopes, t.checkpoints, t.checkpoints.alias("parent")
     joined = own.join(scopes, scopes.c.scope_key == own.c.scope_key).outerjoin(
@@ -144,6 +144,43 @@ def select_checkpoints(tenant_id: str) -> sa.Select[*tuple[Any, ...]]:
     )
 
 
+class _Queries:
+    """The queries of a load, built once: building takes longer than running them."""
+
+    def __init__(self) -> None:
+        scopes, own, items = t.checkpoint_scopes, t.checkpoints, t.list_items
+        values, writes, words = t.channel_values, t.checkpoint_writes, t.checkpoint_dictionaries
+        of_scope = select_checkpoints(sa.bindparam("tenant_id")).where(
+            scopes.c.thread_id == sa.bindparam("thread_id"),
+            scopes.c.checkpoint_ns == sa.bindparam("checkpoint_ns"),
+        )
+        self.newest = of_scope.order_by(own.c.seq.desc()).limit(1)
+        self.by_id = of_scope.where(own.c.checkpoint_id == sa.bindparam("key"))
+        self.items = (
+            sa.select(items.c.seq, items.c.value)
+            .where(
+                items.c.scope_key == sa.bindparam("scope_key"),
+                items.c.log_no == sa.bindparam("log_no"),
+                items.c.seq >= sa.bindparam("lo"),
+                items.c.seq < sa.bindparam("hi"),
+            )
+            .order_by(items.c.seq)
+        )
+        self.values = sa.select(values.c.digest, values.c.value).where(
+            values.c.scope_key == sa.bindparam("scope_key"),
+            values.c.digest.in_(sa.bindparam("digests", expanding=True)),
+        )
+        self.all_writes = sa.select(writes.c.checkpoint_id, writes.c.task_id, writes.c.value).where(
+            writes.c.scope_key == sa.bindparam("scope_key")
+        )
+        self.writes = self.all_writes.where(writes.c.checkpoint_id == sa.bindparam("key"))
+        self.dictionary = sa.select(words.c.value).where(
+            words.c.tenant_id == sa.bindparam("tenant_id"),
+            words.c.thread_id == sa.bindparam("thread_id"),
+            words.c.dictionary_id == sa.bindparam("dictionary_id"),
+        )
+
+
 class Loader:
     """Reads checkpoints of one tenant."""
 
@@ -152,20 +189,17 @@ class Loader:
         self._serde = serde
         self._memory = memory
         self._tenant_id = tenant_id
+        self._ask = _Queries()
 
     def find_row(
         self, connection: Connection, scope: ScopeName, checkpoint_id: str | None
     ) -> Row[Any] | None:
         """Return the row of a checkpoint, of the newest one for None."""
-        scopes, own = t.checkpoint_scopes, t.checkpoints
-        statement = select_checkpoints(self._tenant_id).where(
-            scopes.c.thread_id == scope.thread_id, scopes.c.checkpoint_ns == scope.checkpoint_ns
-        )
-        if checkpoint_id is not None:
-            statement = statement.where(own.c.checkpoint_id == pack_id(checkpoint_id))
-        else:
-            statement = statement.order_by(own.c.seq.desc()).limit(1)
-        return connection.execute(statement).one_or_none()
+        if checkpoint_id is None:
+            return connection.execute(self._ask.newest, scope._asdict()).one_or_none()
+        return connection.execute(
+            self._ask.by_id, {**scope._asdict(), "key": pack_id(checkpoint_id)}
+        ).one_or_none()
 
     def find_head(self, connection: Connection, scope: ScopeName, checkpoint_id: str) -> Head | None:
         """Return what a put needs to know of a checkpoint, None when there is no such."""
@@ -248,17 +282,7 @@ class Loader:
         self, connection: Connection, scope: ScopeName, scope_key: int, window: Window, into: KnownList
     ) -> None:
         """Append a window's items, read from the database."""
-        items = t.list_items
-        rows = connection.execute(
-            sa.select(items.c.seq, items.c.value)
-            .where(
-                items.c.scope_key == scope_key,
-                items.c.log_no == window.log_no,
-                items.c.seq >= window.lo,
-                items.c.seq < window.hi,
-            )
-            .order_by(items.c.seq)
-        ).all()
+        rows = connection.execute(self._ask.items, {"scope_key": scope_key, **window._asdict()}).all()
         if len(rows) != window.hi - window.lo:
             raise StateCorrupt(
                 f"Thread {scope.thread_id}: {window.hi - window.lo - len(rows)} stored list items are missing.",
@@ -293,13 +317,9 @@ class Loader:
             StateCorrupt: One is missing, or its seal is broken.
         """
         wanted, found = list(digests), dict[bytes, bytes]()
-        table = t.channel_values
         for at in range(0, len(wanted), _CHUNK):
-            rows = connection.execute(
-                sa.select(table.c.digest, table.c.value).where(
-                    table.c.scope_key == scope_key, table.c.digest.in_(wanted[at : at + _CHUNK])
-                )
-            )
+            asked = {"scope_key": scope_key, "digests": wanted[at : at + _CHUNK]}
+            rows = connection.execute(self._ask.values, asked)
             found |= {bytes(key): self._vault.open_value(scope, bytes(key), value) for key, value in rows}
         for digest in wanted:
             if digest not in found:
@@ -314,15 +334,11 @@ class Loader:
         self, connection: Connection, scope: ScopeName, scope_key: int, key: bytes | None = None
     ) -> list[TaskWrites]:
         """Return the pending writes of a checkpoint, or of all of a scope, not yet decoded."""
-        table = t.checkpoint_writes
-        statement = sa.select(table.c.checkpoint_id, table.c.task_id, table.c.value).where(
-            table.c.scope_key == scope_key
-        )
-        if key is not None:
-            statement = statement.where(table.c.checkpoint_id == key)
+        statement = self._ask.all_writes if key is None else self._ask.writes
+        asked = {"scope_key": scope_key} if key is None else {"scope_key": scope_key, "key": key}
         return [
             self.open_writes(scope, bytes(row.checkpoint_id), bytes(row.task_id), row.value)
-            for row in connection.execute(statement)
+            for row in connection.execute(statement, asked)
         ]
 
     def open_writes(self, scope: ScopeName, key: bytes, task: bytes, blob: bytes) -> TaskWrites:
@@ -366,14 +382,8 @@ class Loader:
         known = self._memory.dictionaries.get(key)
         if known is not None:
             return known
-        table = t.checkpoint_dictionaries
-        blob = connection.execute(
-            sa.select(table.c.value).where(
-                table.c.tenant_id == scope.tenant_id,
-                table.c.thread_id == scope.thread_id,
-                table.c.dictionary_id == dictionary_id,
-            )
-        ).scalar()
+        asked = {"tenant_id": scope.tenant_id, "thread_id": scope.thread_id, "dictionary_id": dictionary_id}
+        blob = connection.execute(self._ask.dictionary, asked).scalar()
         if blob is None:
             raise StateCorrupt(
                 f"Thread {scope.thread_id}: what its checkpoints are deflated against is missing.",
