@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MODEL_LIBRARIES = frozenset({"openai", "httpx", "langchain_openai"})
+"""Whose errors are a model's; a graph's own TypeError is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -195,9 +198,10 @@ def _failure(error: Exception, claim: Claim, spec: ModelSpec) -> MotetError:
         return BudgetExceeded(
             "The run took more steps than it may. Raise MOTET_MAX_STEPS, or ask for less at once."
         )
-    known = map_error(error, spec)
-    if known is not None:
-        return known
+    if type(error).__module__.partition(".")[0] in MODEL_LIBRARIES:
+        known = map_error(error, spec)
+        if known is not None:
+            return known
     logger.error("run %s failed", claim.job.run_id, exc_info=error)
     text = str(error).splitlines()[0] if str(error) else ""
     return RunError(f"{type(error).__name__}: {text}"[:500], error_type=type(error).__name__)
