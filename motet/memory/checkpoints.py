@@ -23,10 +23,12 @@ from langgraph.checkpoint.base import (
 
 from motet.errors import InvalidInput
 from motet.memory.classes import can_register
+from motet.memory.saver.cache import Memory
+from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes
 from motet.memory.saver.listing import Query, read_page
-from motet.memory.saver.loading import Loader, Memory
+from motet.memory.saver.loading import Loader
 from motet.memory.saver.rows import ScopeName, Statements, Vault
-from motet.memory.saver.saving import Draft, NeedsConnection, Put, Writer, Writes
+from motet.memory.saver.saving import Writer
 from motet.memory.saver.upkeep import Upkeep
 from motet.memory.serde import StrictSerializer
 from motet.settings import Secret, StorageSettings
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
     from sqlalchemy.engine import Connection
 
-    from motet.memory.saver.loading import Head, Loaded
+    from motet.memory.saver.cache import Head
+    from motet.memory.saver.loading import Loaded
 
 PAGE_ROWS = 64
 """Checkpoints that `list` looks at in one read."""

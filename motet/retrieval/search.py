@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 RRF_K = 60
 
-# Section titles looked up in an English manual (110 titles, 330 passages, local embedder), nDCG@10: words .77,
-# meaning .79, fused .82; weights of words from 0.75 to 1.25 were alike, more was worse.
+# Section titles looked up in a manual, local embedder, nDCG@10 of words, meaning, fused: English (110 titles, 330
+# passages) .77, .79, .82; Chinese (45, 110) .85, .90, .90. Weights of words from 0.75 to 1.25 were alike.
 WORDS_WEIGHT = 1.0
 MEANING_WEIGHT = 1.0
 

@@ -11,7 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 
 from motet.memory.checkpoints import MotetSaver
-from motet.memory.saver.loading import Memory
+from motet.memory.saver.cache import Memory
 from motet.storage import tables as t
 
 KEY = "a key for the tests"

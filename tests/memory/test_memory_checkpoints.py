@@ -99,16 +99,16 @@ def test_a_long_history_is_listed_to_its_end(saver: MotetSaver) -> None:
     graph = build(saver)
     for turn in range(30):
         graph.invoke(human(turn), thread())
-    steps = [found.metadata["step"] for found in saver.list(thread())]
+    steps = [found.metadata.get("step") for found in saver.list(thread())]
     assert steps == list(range(148, -2, -1))
-    assert [found.metadata["step"] for found in saver.list(thread(), limit=70)] == steps[:70]
-    inputs = [found.metadata["step"] for found in saver.list(thread(), filter={"source": "input"})]
+    assert [found.metadata.get("step") for found in saver.list(thread(), limit=70)] == steps[:70]
+    inputs = [found.metadata.get("step") for found in saver.list(thread(), filter={"source": "input"})]
     assert inputs == list(range(144, -2, -5))
     assert [
-        found.metadata["step"] for found in saver.list(thread(), filter={"source": "input"}, limit=20)
+        found.metadata.get("step") for found in saver.list(thread(), filter={"source": "input"}, limit=20)
     ] == inputs[:20]
     before = next(found.config for found in saver.list(thread(), filter={"step": 100}))
-    assert [found.metadata["step"] for found in saver.list(thread(), before=before)] == list(
+    assert [found.metadata.get("step") for found in saver.list(thread(), before=before)] == list(
         range(99, -2, -1)
     )
 

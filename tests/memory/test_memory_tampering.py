@@ -121,10 +121,13 @@ async def test_another_key_reads_nothing_and_a_new_one_reads_the_old(tmp_path: A
     url = f"sqlite:///{tmp_path / 'x.db'}"
     with MotetSaver.from_url(url, secret_key=KEY) as saver:
         await _talk(saver, thread())
-    with MotetSaver.from_url(url, secret_key="another key of some length") as saver:
-        with pytest.raises(StateCorrupt, match="unknown key"):
-            await saver.aget_tuple(thread())
-    with MotetSaver.from_url(url, secret_key=f"{KEY}, another key of some length") as saver:
+    other = "another key of some length"
+    with (
+        MotetSaver.from_url(url, secret_key=other) as saver,
+        pytest.raises(StateCorrupt, match="unknown key"),
+    ):
+        await saver.aget_tuple(thread())
+    with MotetSaver.from_url(url, secret_key=f"{KEY}, {other}") as saver:
         await build(saver).ainvoke(human(1), thread())
     with MotetSaver.from_url(url, secret_key=KEY) as saver, pytest.raises(StateCorrupt, match="unknown key"):
         await saver.aget_tuple(thread())

@@ -159,6 +159,8 @@ async def test_a_call_that_fails_is_not_reported_and_leaves_nothing_behind(told:
     assert told.usages() == []
     await model.ainvoke("hi", config)
     assert len(told.usages()) == 1
+    [counter] = config["callbacks"]
+    assert (counter._began, counter._inner) == ({}, set())
 
 
 async def test_a_model_that_tells_nothing_of_itself_is_reported_with_zeros(told: Told, config: Any) -> None:

@@ -81,6 +81,13 @@ def reasons(events: list[Event]) -> list[str]:
     return [event.reason for event in events if isinstance(event, RunCancelledEvent)]
 
 
+async def begun(studio: Studio, run_id: str) -> None:
+    """Wait until the log says that a run began."""
+    async for recorded in studio.log.follow("local", run_id):
+        if recorded.event.type == "run.started":
+            return
+
+
 async def change(studio: Studio, **values: Any) -> None:
     await studio.database.write(lambda c: c.execute(sa.update(runs).values(**values)))
 
@@ -138,6 +145,7 @@ async def test_a_closed_worker_gives_its_runs_back_at_once(studio: Studio, hall:
     accepted = await studio.submit("hi")
     worker = await studio.work()
     await hall.someone.wait()
+    await begun(studio, accepted.run_id)
     await worker.aclose()
     assert hall.inside == 0
     run = await studio.records.run(accepted.run_id)
@@ -235,6 +243,7 @@ async def test_a_run_whose_lease_is_lost_stops_without_a_trace(studio: Studio, h
     accepted = await studio.submit("hi")
     worker = await studio.work()
     await hall.someone.wait()
+    await begun(studio, accepted.run_id)
     before = await studio.log.read("local", accepted.run_id)
     await change(studio, worker_id="elsewhere/-/1/1/x", fence=7)
     async with asyncio.timeout(5):

@@ -6,10 +6,8 @@ checkpoint, less the list items that are known.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -25,77 +23,21 @@ from motet.memory.saver.bodies import (
     decode_body,
     decode_ref,
 )
-from motet.memory.saver.lists import KnownList, ListCache
+from motet.memory.saver.cache import Head
+from motet.memory.saver.lists import KnownList
 from motet.memory.saver.parts import Joiner, digests_in
 from motet.memory.saver.rows import ScopeName, Vault, pack_id, unpack_id
 from motet.storage import tables as t
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from langgraph.checkpoint.base import ChannelVersions
     from sqlalchemy.engine import Connection, Row
 
+    from motet.memory.saver.cache import Memory
     from motet.memory.serde import StrictSerializer
 
-K = TypeVar("K", bound="Hashable")
-V = TypeVar("V")
-
 _CHUNK = 500
-
-
-class Lru(Generic[K, V]):
-    """A small cache, thread-safe; the entry that was used longest ago goes first."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._held: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: K) -> V | None:
-        """Return the entry, None when it is not there."""
-        with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-            return self._held.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        """Keep an entry."""
-        with self._lock:
-            self._held[key] = value
-            self._held.move_to_end(key)
-            if len(self._held) > self._size:
-                self._held.popitem(last=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """What a put needs to know of the checkpoint that it grows from."""
-
-    scope_key: int
-    last_log: int
-    """Number of the scope's newest log then; there may be newer ones."""
-    versions: ChannelVersions
-    refs: dict[str, Ref]
-    run_id: Any
-    dictionary: Dictionary | None
-
-    @classmethod
-    def of(cls, scope_key: int, last_log: int, body: Body, dictionary: Dictionary | None) -> Head:
-        """Take it from a body."""
-        run_id = body.metadata.get("run_id")
-        return cls(scope_key, last_log, dict(body.versions), body.refs, run_id, dictionary)
-
-
-class Memory:
-    """What one saver has in memory. Everything in it is immutable in the database, so it is never stale."""
-
-    def __init__(self, *, max_items: int) -> None:
-        self.heads: Lru[tuple[ScopeName, str], Head] = Lru(256)
-        self.dictionaries: Lru[tuple[str, str, int], Dictionary] = Lru(256)
-        self.latest: Lru[tuple[str, str, str], Dictionary] = Lru(256)
-        """The last dictionary of a thread's graph, by its namespace without the ids of tasks."""
-        self.lists = ListCache(max_items)
 
 
 @dataclass(slots=True)

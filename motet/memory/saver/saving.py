@@ -7,15 +7,13 @@ place after the list's last item, the parent was pruned, the thread was deleted)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 
 from motet.memory.saver.bodies import (
     INLINE_BYTES,
     Body,
-    Dictionary,
     Inline,
     Ref,
     Stored,
@@ -25,17 +23,18 @@ from motet.memory.saver.bodies import (
     encode_body,
     encode_ref,
 )
+from motet.memory.saver.cache import Head
+from motet.memory.saver.drafts import Done, Draft, ListDraft, NeedsConnection, Put, SealedWrites, Writes
 from motet.memory.saver.lists import KnownList, plan
-from motet.memory.saver.loading import Head
 from motet.memory.saver.parts import Splitter
 from motet.memory.saver.rows import FIND_SEQ, pack_id
 from motet.storage import tables as t
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.base import ChannelVersions, Checkpoint
     from sqlalchemy.engine import Connection
 
-    from motet.memory.saver.loading import Loader, Memory
+    from motet.memory.saver.cache import Memory
+    from motet.memory.saver.loading import Loader
     from motet.memory.saver.rows import ScopeName, Statements, Vault
     from motet.memory.serde import StrictSerializer
 
@@ -45,80 +44,8 @@ _OWN_KEYS = frozenset(
 )
 
 
-class Put(NamedTuple):
-    """A checkpoint to store, as LangGraph hands it over."""
-
-    scope: ScopeName
-    parent_id: str | None
-    checkpoint: Checkpoint
-    metadata: dict[str, Any]
-    new_versions: ChannelVersions
-
-
-class Writes(NamedTuple):
-    """What a task wrote, with its place."""
-
-    scope: ScopeName
-    checkpoint_id: str
-    task_id: str
-    task_path: str
-    items: list[tuple[int, str, Any]]
-    """`(idx, channel, value)`; a negative index is a special channel's."""
-
-
-@dataclass(slots=True)
-class _ListDraft:
-    channel: str
-    known: KnownList
-    log_no: int
-    rows: list[tuple[int, bytes]]
-    """`(seq, sealed item)`."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A put with everything serialized and sealed, as far as its assumptions hold."""
-
-    put: Put
-    parent: Head | None
-    last_log: int
-    fork: bool
-    """Whether new list items go into new logs."""
-    body: Body
-    sealed_body: bytes = b""
-    dictionary: Dictionary | None = None
-    sealed_dictionary: bytes | None = None
-    """Only where the parent has another dictionary, so that it may not be there."""
-    lists: list[_ListDraft] = field(default_factory=list[_ListDraft])
-    values: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    new_logs: int = 0
-    aside: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
-    """Values and parts that are rows of their own, by digest, until they are sealed into `values`."""
-
-
-class Done(NamedTuple):
-    """What a transaction wrote."""
-
-    draft: Draft
-    scope_key: int
-    last_log: int
-
-
-class NeedsConnection(Exception):  # a signal, not a fault
-    """A put cannot be prepared from memory alone."""
-
-
 class _Conflict(Exception):  # a signal, not a fault
     """The draft's assumptions do not hold."""
-
-
-class SealedWrites(NamedTuple):
-    """A task's pending writes, ready for the transaction."""
-
-    items: list[tuple[int, str, Ref]]
-    blob: bytes
-    values: list[tuple[bytes, bytes]]
-    """`(digest, sealed bytes)` of what they refer to."""
 
 
 class Writer:
@@ -306,7 +233,7 @@ class Writer:
         ]
         draft.aside |= splitter.parts
         kept = KnownList(found.windows, list(items), prints)
-        draft.lists.append(_ListDraft(channel, kept, found.log_no, rows))
+        draft.lists.append(ListDraft(channel, kept, found.log_no, rows))
         return Windows(found.windows)
 
     def _close(self, draft: Draft) -> None:
