@@ -20,6 +20,7 @@ import statistics
 import tempfile
 import time
 from contextlib import ExitStack, closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
@@ -230,14 +231,12 @@ CASES: dict[str, tuple[Any, Callable[[Path], Any]]] = {
 
 
 def postgres_cases(server: Any) -> dict[str, tuple[Any, Callable[[Path], Any]]]:
-    """Return the same on PostgreSQL."""
+    """Return the same on PostgreSQL; LangGraph's saver where langgraph-checkpoint-postgres is installed."""
     theirs, ours = functools.partial(postgres_saver, server), functools.partial(motet_on_postgres, server)
-    return {
-        "PostgresSaver, all messages": (Whole, theirs),
-        "PostgresSaver, last 40": (Bounded, theirs),
-        "MotetSaver on PG, all": (Whole, ours),
-        "MotetSaver on PG, last 40": (Bounded, ours),
-    }
+    cases = {"MotetSaver on PG, all": (Whole, ours), "MotetSaver on PG, last 40": (Bounded, ours)}
+    if find_spec("langgraph.checkpoint.postgres") is not None:
+        cases |= {"PostgresSaver, all messages": (Whole, theirs), "PostgresSaver, last 40": (Bounded, theirs)}
+    return cases
 
 
 def show(found: dict[str, dict[int, Figures]], depths: list[int]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from conversation import KEY, ColdSaver, State, asked, build, human, row_counts, stored_bytes, text, thread
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.channels.delta import DeltaChannel
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, _messages_delta_reducer, add_messages
 from langgraph.types import Command, Overwrite, Send, interrupt
@@ -393,6 +394,38 @@ async def test_the_config_must_name_a_thread(saver: MotetSaver) -> None:
             await saver.aget_tuple(config)  # pyright: ignore[reportArgumentType]
     with pytest.raises(InvalidInput, match="names no checkpoint"):
         await saver.aput_writes(thread(), [("a", 1)], "task")
+
+
+async def test_of_two_writes_of_a_task_the_first_counts_but_special_ones_are_replaced(
+    saver: MotetSaver,
+) -> None:
+    await build(saver).ainvoke(human(0), thread())
+    config = (await build(saver).aget_state(thread())).config
+    big = {"big": text(5, 2000)}
+    await saver.aput_writes(config, [("a", 1)], "task", "path")
+    await saver.aput_writes(config, [("a", 2), ("b", big)], "task")
+    await saver.aput_writes(config, [("__interrupt__", "first")], "task")
+    await saver.aput_writes(config, [("__interrupt__", "second")], "task")
+    await saver.aput_writes(config, [("c", 4)], "earlier", "a path before")
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    assert found.pending_writes == [
+        ("earlier", "c", 4),
+        ("task", "__interrupt__", "second"),
+        ("task", "a", 1),
+        ("task", "b", big),
+    ]
+
+
+async def test_writes_may_come_before_their_checkpoint(saver: MotetSaver) -> None:
+    checkpoint = empty_checkpoint()
+    config = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": checkpoint["id"]}}
+    await saver.aput_writes(config, [("a", HumanMessage(text(1)))], "task")  # pyright: ignore[reportArgumentType]
+    assert await saver.aget_tuple(thread()) is None
+    await saver.aput(thread(), checkpoint, {"source": "input", "step": -1, "parents": {}}, {})
+    found = await saver.aget_tuple(thread())
+    assert found is not None
+    assert found.pending_writes == [("task", "a", HumanMessage(text(1)))]
 
 
 async def test_a_checkpoint_that_is_not_there_is_none(saver: MotetSaver) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from langgraph.store.base import BaseStore
+from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.memory import InMemoryStore
 
 from motet.memory.recall import NAMESPACE, PAGE_ITEMS, Memories
@@ -83,8 +83,8 @@ async def test_a_forgotten_fact_is_gone_and_may_be_learned_again(memories: Memor
 
 
 async def test_many_facts_are_all_known(store: BaseStore, memories: Memories) -> None:
-    for i in range(PAGE_ITEMS + 5):
-        await store.aput(NAMESPACE, f"m{i}", {"text": f"fact number {i}", "thread_id": ""}, index=False)
+    facts = [{"text": f"fact number {i}", "thread_id": ""} for i in range(PAGE_ITEMS + 5)]
+    await store.abatch([PutOp(NAMESPACE, f"m{i}", fact, index=False) for i, fact in enumerate(facts)])
     assert {memory.memory_id for memory in await memories.all()} == {f"m{i}" for i in range(PAGE_ITEMS + 5)}
     last = f"fact number {PAGE_ITEMS + 4}"
     assert await memories.write(last) is None

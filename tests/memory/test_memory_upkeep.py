@@ -89,6 +89,38 @@ async def test_a_writer_whose_parent_was_pruned_elsewhere_loses_nothing(url: str
         assert found.parent_config == {"configurable": {**old.config["configurable"]}}
 
 
+async def test_a_writer_that_has_its_parent_in_memory_alone_loses_nothing(url: str) -> None:
+    """Pruned elsewhere a moment ago: nothing in this process says so but the missing row."""
+    with MotetSaver.from_url(url, secret_key=KEY) as stale, MotetSaver.from_url(url, secret_key=KEY) as other:
+        graph = await _talk(stale, 3)
+        last = await graph.aget_state(thread())
+        await build(other).aupdate_state(thread(), {"messages": [RemoveMessage(id="q0")]}, as_node="post")
+        await other.aprune(["t"])
+        longer = [*last.values["messages"], *human(7)["messages"]]
+        await stale.aput(*_next(last, "messages", longer))
+        for saver in (stale, MotetSaver(other.database, other._seal)):
+            found = await saver.aget_tuple(thread())
+            assert found is not None
+            assert found.checkpoint["channel_values"]["messages"] == longer
+
+
+async def test_the_place_of_a_deleted_item_is_not_given_again(url: str) -> None:
+    """Another process may have the old item in memory."""
+    with (
+        MotetSaver.from_url(url, secret_key=KEY) as reader,
+        MotetSaver.from_url(url, secret_key=KEY) as writer,
+    ):
+        graph = await _talk(writer, 3)
+        await graph.aupdate_state(thread(), human(8), as_node="post")
+        assert asked((await build(reader).aget_state(thread())).values)[-1] == "q8"
+        await graph.aupdate_state(thread(), {"messages": [RemoveMessage(id="q8")]}, as_node="post")
+        await writer.aprune(["t"])
+        cold = MotetSaver(writer.database, writer._seal)
+        await build(cold).aupdate_state(thread(), human(9), as_node="post")
+        for saver in (reader, cold, MotetSaver(writer.database, writer._seal)):
+            assert asked((await build(saver).aget_state(thread())).values) == ["q0", "q1", "q2", "q9"]
+
+
 async def test_a_writer_whose_thread_was_deleted_elsewhere_starts_it_anew(url: str) -> None:
     with MotetSaver.from_url(url, secret_key=KEY) as stale, MotetSaver.from_url(url, secret_key=KEY) as other:
         graph = await _talk(stale, 2)
