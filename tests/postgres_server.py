@@ -70,7 +70,9 @@ class PostgresServer:
         """Empty the one database that the tests use and return its SQLAlchemy URL."""
         import psycopg
 
-        with psycopg.connect(host=str(self.folder), user="motet", dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(
+            host=str(self.folder), user="motet", dbname="postgres", autocommit=True
+        ) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
         return f"postgresql+psycopg://motet@/postgres?host={self.folder}"

@@ -99,4 +99,3 @@ def memory_lines(parts: AgentParts, memories: Sequence[Memory], language: Langua
         return ""
     facts = "\n".join(f"- {memory.text}" for memory in memories)
     return parts.prompts.text("memories", language, facts=facts)
-

@@ -248,7 +248,9 @@ checkpoint_writes = Table(
     Column("scope_key", _BigKey, primary_key=True, autoincrement=False),
     Column("checkpoint_id", LargeBinary, primary_key=True),
     Column("task_id", LargeBinary, primary_key=True),
-    Column("value", LargeBinary, nullable=False),  # authenticated; a big one is the digest of a channel_values row
+    Column(
+        "value", LargeBinary, nullable=False
+    ),  # authenticated; a big one is the digest of a channel_values row
     ForeignKeyConstraint(["scope_key"], ["checkpoint_scopes.scope_key"], ondelete="CASCADE"),
     sqlite_with_rowid=False,
 )

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from stage import stage
@@ -43,7 +44,7 @@ async def test_a_users_graph_may_be_a_builder_a_graph_or_a_function(module: str,
     parts, _ = stage()
     saver = InMemorySaver()
     graph = build_graph("mine", parts, own={"mine": f"{module}:{attribute}"}, checkpointer=saver)
-    config = {"configurable": {"thread_id": "t"}}
+    config: RunnableConfig = {"configurable": {"thread_id": "t"}}
     await graph.ainvoke({"messages": "hi"}, config)
     assert len((await graph.aget_state(config)).values["messages"]) == 2
 

@@ -123,7 +123,9 @@ def main(file: str, kills: int, seed: int) -> None:
         if code not in (0, 2):
             sys.exit(f"after kill {number + 1} (seed {seed}): the check failed")
         in_flight += code == 2
-    sys.stdout.write(json.dumps({"kills": kills, "acknowledged": len(acknowledged), "in_flight": in_flight}) + "\n")
+    sys.stdout.write(
+        json.dumps({"kills": kills, "acknowledged": len(acknowledged), "in_flight": in_flight}) + "\n"
+    )
 
 
 if __name__ == "__main__":
