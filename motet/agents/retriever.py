@@ -122,10 +122,17 @@ class RetrieverAgent:
             found = await ask_json(self._parts.fast, [SystemMessage(prompt), HumanMessage(text)], Facts)
         except ModelOutputInvalid:
             return []
-        kept = [
-            f for f in found.facts if f.passage <= len(passages) and grounded(f.fact, passages[f.passage - 1])
-        ]
+        kept = [kept for fact in found.facts if (kept := _placed(fact, passages)) is not None]
         return list({fact.fact: fact for fact in kept}.values())
+
+
+def _placed(fact: Fact, passages: Sequence[Passage]) -> Fact | None:
+    """Return the fact with the passage that holds its figures: the one it names, else the first that does."""
+    named = [fact.passage] if fact.passage <= len(passages) else []
+    for number in [*named, *range(1, len(passages) + 1)]:
+        if grounded(fact.fact, passages[number - 1]):
+            return fact.model_copy(update={"passage": number})
+    return None
 
 
 def grounded(fact: str, passage: Passage) -> bool:

@@ -43,6 +43,12 @@ async def test_only_passages_that_say_something_go_on() -> None:
     assert [p.text for p in outcome.passages] == ["Groups pay 10 % less."]
 
 
+async def test_a_fact_that_names_the_wrong_passage_is_put_where_its_figures_stand() -> None:
+    parts, _ = stage({"Facts": {"facts": [{"passage": 1, "fact": "Groups pay 10 % less."}]}})
+    outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
+    assert [p.text for p in outcome.passages] == ["Groups pay 10 % less."]
+
+
 async def test_when_nothing_is_said_the_best_passages_go_on_and_the_finding_says_so() -> None:
     parts, _ = stage({"Facts": {"facts": []}})
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
