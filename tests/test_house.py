@@ -69,7 +69,6 @@ FLOORS = {
     "cryptography": "46.0.7",
     "langchain-core": "1.2.28",
     "langchain-openai": "1.1.14",
-    "langchain-text-splitters": "0.3.9",
     "langgraph": "1.0.10",
     "langgraph-checkpoint": "4.0.0",
     "langgraph-checkpoint-sqlite": "3.0.1",

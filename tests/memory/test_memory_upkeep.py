@@ -43,9 +43,14 @@ async def test_pruning_keeps_the_newest_whole(url: str) -> None:
         await graph.aupdate_state(thread(), {"messages": [RemoveMessage(id="q1")]}, as_node="post")
         other = await _talk(saver, 2, "other")
         before, untouched = await graph.aget_state(thread()), await _history(other, "other")
-        size = stored_bytes(saver)
+        size, rows = stored_bytes(saver), row_counts(saver)
         await saver.aprune(["t", "never there"])
         assert stored_bytes(saver) < 0.7 * size
+        left = row_counts(saver)
+        assert left["checkpoints"] == rows["checkpoints"] - 30
+        assert left["list_items"] == rows["list_items"] - 1
+        assert left["channel_values"] == rows["channel_values"] - 1
+        assert left["checkpoint_runs"] == 2
     with MotetSaver.from_url(url, secret_key=KEY) as fresh:
         graph = build(fresh)
         history = await _history(graph)
