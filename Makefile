@@ -17,7 +17,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock bench-memory clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -88,6 +88,9 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (make lock UPGRADE=1 
 
 UV_COMPILE = $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
 	--no-emit-index-url --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade)
+
+bench-memory: setup ## Measure what a turn of a long thread costs, against LangGraph's own savers
+	@$(BIN)/python -m benchmarks.memory --postgres
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis
