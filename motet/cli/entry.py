@@ -5,6 +5,7 @@ What does not live here: the commands (`root` lists them).
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -35,7 +36,10 @@ def run(arguments: Sequence[str]) -> int:
 
     _tolerate_narrow_encodings()
     try:
-        return command()(arguments)
+        status = command()(arguments)
+        sys.stdout.flush()  # here, where a reader that has left is told from a bug; not at the interpreter's end
+    except BrokenPipeError:
+        return _reader_left()
     except MotetError as error:
         say(error.message)
         return exit_codes.exit_code(error)
@@ -49,6 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  # the edge: the trace goes to a file, one line to the person
         say(_record(error))
         return exit_codes.FAILED
+    return status
 
 
 def say(message: str) -> None:
@@ -56,6 +61,14 @@ def say(message: str) -> None:
     sys.stdout.flush()
     sys.stderr.write(f"motet: {' '.join(message.split())}\n")
     sys.stderr.flush()
+
+
+def _reader_left() -> int:
+    """Give what is still buffered nowhere to go, so that the interpreter's last flush does not fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return exit_codes.PIPE_CLOSED
 
 
 def _usage(error: TyperException) -> int:
