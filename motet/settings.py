@@ -144,9 +144,6 @@ class AgentSettings:
         4, "MOTET_MAX_TOOL_TURNS", "How often one agent may call tools in one task."
     )
     max_steps: int = _setting(60, "MOTET_MAX_STEPS", "Most graph steps of one run.")
-    recent_messages: int = _setting(
-        40, "MOTET_RECENT_MESSAGES", "Messages that stay in a thread's state; the transcript keeps all."
-    )
     language: str = _setting("auto", "MOTET_LANGUAGE", "Language of the prompts: `auto`, `en` or `zh`.")
     prompts: str = _setting("", "MOTET_PROMPTS", "Folder whose files replace prompts of the same name.")
 
@@ -392,7 +389,6 @@ _WORDS: dict[type, str] = {
 _POSITIVE = frozenset(
     {
         "agents.max_steps",
-        "agents.recent_messages",
         "embedded.context_tokens",
         "embedded.slots",
         "embedded.start_timeout_s",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from langgraph.checkpoint.memory import InMemorySaver
+
 from motet.agents.base import AgentParts
 from motet.agents.prompts import Prompts
-from motet.events import Passage
-from motet.graphs.base import GraphParts
+from motet.events import Event, Passage
+from motet.graphs.base import GraphParts, with_checkpointer
 from motet.memory.recall import Memories
 from motet.models.base import ConnectedModel
 from motet.models.scripted import Call, ScriptedChatModel, ToolCall, scripted
+from motet.runs.translate import STREAM_MODES, Translator
 from motet.settings import AgentSettings, ToolSettings
 from motet.tools.base import ToolContext, build_tools
 
@@ -87,3 +90,26 @@ def stage(
     built = build_tools(ToolContext(ToolSettings(web_search=False), library), tools)
     agents = AgentParts(model, model, Prompts(), settings or AgentSettings(), built, library)
     return GraphParts(agents, memories), chat.calls
+
+
+async def play_through(graph: Any, *questions: str) -> list[Event]:
+    """Ask a graph one question after the other on one thread; return the events of the last."""
+    stored = with_checkpointer("played", graph, InMemorySaver())
+    events: list[Event] = []
+    for question in questions:
+        translator = Translator()
+        events = []
+        stream: Any = stored.astream(
+            {"messages": [{"role": "user", "content": question}]},
+            {"configurable": {"thread_id": "t"}},
+            stream_mode=STREAM_MODES,
+            subgraphs=True,
+        )
+        async for part in stream:
+            events.extend(translator.translate(part))
+    return events
+
+
+def only(events: list[Event], kind: type[Any]) -> list[Any]:
+    """Return the events of one kind."""
+    return [event for event in events if isinstance(event, kind)]

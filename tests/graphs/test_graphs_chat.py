@@ -1,31 +1,12 @@
 from typing import Any
 
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
-from stage import Call, ToolCall, stage
+from stage import Call, ToolCall, only, play_through, stage
 
-from motet.events import Event, MessageCompleted, MessageDelta, RetrievalCompleted, ToolCompleted, ToolStarted
-from motet.graphs.base import GraphParts, with_checkpointer
+from motet.events import MessageCompleted, MessageDelta, RetrievalCompleted, ToolCompleted, ToolStarted
+from motet.graphs.base import GraphParts
 from motet.graphs.chat import build_chat
 from motet.memory.recall import Memories
-from motet.runs.translate import STREAM_MODES, Translator
-
-
-async def play_through(parts: GraphParts, *questions: str) -> list[Event]:
-    graph = with_checkpointer("chat", build_chat(parts), InMemorySaver())
-    events: list[Event] = []
-    for question in questions:
-        translator = Translator()
-        events = []
-        stream: Any = graph.astream(
-            {"messages": [{"role": "user", "content": question}]},
-            {"configurable": {"thread_id": "t"}},
-            stream_mode=STREAM_MODES,
-            subgraphs=True,
-        )
-        async for part in stream:
-            events.extend(translator.translate(part))
-    return events
 
 
 def searching(call: Call) -> Any:
@@ -36,20 +17,16 @@ def searching(call: Call) -> Any:
     return "A ticket costs 12 euros [1] and groups pay less [2], says [3]."
 
 
-def only(events: list[Event], kind: type[Any]) -> list[Any]:
-    return [event for event in events if isinstance(event, kind)]
-
-
 async def test_it_answers_without_a_tool_when_none_is_needed() -> None:
     parts, calls = stage({"tool": "Hello!"})
-    events = await play_through(parts, "Hi")
+    events = await play_through(build_chat(parts), "Hi")
     assert [e.text for e in only(events, MessageCompleted)] == ["Hello!"]
     assert len(calls) == 1
 
 
 async def test_it_calls_a_tool_and_answers_from_the_result() -> None:
     parts, calls = stage({"answer": "It is 216."})
-    events = await play_through(parts, "What is 20 * 12 * 0.9?")
+    events = await play_through(build_chat(parts), "What is 20 * 12 * 0.9?")
     assert [e.name for e in only(events, ToolStarted)] == ["calculator"]
     assert "216" in only(events, ToolCompleted)[0].content
     assert "".join(e.text for e in only(events, MessageDelta)) == "It is 216."
@@ -64,7 +41,7 @@ async def test_passages_of_several_searches_are_numbered_through_and_citations_c
     agents = type(parts.agents)(
         model, model, parts.agents.prompts, parts.agents.settings, parts.agents.tools, parts.agents.retriever
     )
-    events = await play_through(GraphParts(agents), "What do groups pay?")
+    events = await play_through(build_chat(GraphParts(agents)), "What do groups pay?")
     [answer] = only(events, MessageCompleted)
     assert answer.text == "A ticket costs 12 euros [1] and groups pay less [2], says."
     assert [p.number for p in answer.citations] == [1, 2]
@@ -78,7 +55,7 @@ async def test_tools_end_when_they_are_used_up_or_repeat_themselves() -> None:
     parts, _ = stage()
     model = scripted(lambda call: again if call.tools else "Two.")
     agents = type(parts.agents)(model, model, parts.agents.prompts, parts.agents.settings, parts.agents.tools)
-    events = await play_through(GraphParts(agents), "1 + 1?")
+    events = await play_through(build_chat(GraphParts(agents)), "1 + 1?")
     assert len(only(events, ToolStarted)) == 2  # the second call repeats the first
     assert only(events, MessageCompleted)[0].text == "Two."
 
@@ -86,13 +63,13 @@ async def test_tools_end_when_they_are_used_up_or_repeat_themselves() -> None:
 async def test_it_shares_the_ensembles_memory() -> None:
     memories = Memories(InMemoryStore())
     parts, _ = stage({"tool": "Nice.", "Facts": {"facts": ["The user lives in Lyon."]}}, memories=memories)
-    await play_through(parts, "I live in Lyon.")
+    await play_through(build_chat(parts), "I live in Lyon.")
     parts, calls = stage({"tool": "In Lyon."}, memories=memories)
-    await play_through(parts, "Where do I live?")
+    await play_through(build_chat(parts), "Where do I live?")
     assert "The user lives in Lyon." in calls[-1].system_text
 
 
 async def test_a_thread_remembers_its_turns() -> None:
     parts, calls = stage({"tool": "Yes."})
-    await play_through(parts, "one", "two")
+    await play_through(build_chat(parts), "one", "two")
     assert [m.text for m in calls[-1].messages][1:] == ["one", "Yes.", "two"]
