@@ -10,7 +10,8 @@ from pathlib import Path
 
 from motet.cli.exit_codes import MEANINGS, exit_code
 from motet.errors import MotetError
-from motet.settings import Secret, Settings, describe
+from motet.secret import Secret
+from motet.settings import Settings, describe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 

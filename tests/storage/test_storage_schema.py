@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -144,11 +145,22 @@ def test_several_processes_may_start_at_once(url: str) -> None:
     _prepare(url)
 
 
-def test_a_failed_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_connection: Any) -> None:
-        raise RuntimeError("in the middle")
+def _next_migration(folder: Path, monkeypatch: pytest.MonkeyPatch, upgrade: str) -> str:
+    """Add a migration after the newest one, in a copy of them all; return its number."""
+    number = f"{int(HEAD) + 1:04}"
+    shutil.copytree(ROOT / "motet" / "storage" / "migrations", folder, dirs_exist_ok=True)
+    (folder / "versions" / f"{number}_more.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision, down_revision, branch_labels, depends_on = '{number}', '{HEAD}', None, None\n"
+        f"def upgrade():\n    op.add_column('threads', sa.Column('colour', sa.Text()))\n    {upgrade}\n"
+    )
+    monkeypatch.setattr(schema, "_MIGRATIONS", folder)
+    monkeypatch.setattr(schema, "HEAD", number)
+    return number
 
-    monkeypatch.setattr("motet.storage.fulltext.create", fail)
+
+def test_a_failed_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _next_migration(tmp_path / "migrations", monkeypatch, "raise RuntimeError('in the middle')")
     with pytest.raises(RuntimeError):
         _prepare(tmp_path / "motet.db")
     with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
@@ -157,25 +169,43 @@ def test_a_failed_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     _prepare(tmp_path / "motet.db")
 
 
+def test_a_failed_step_forward_leaves_the_older_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _prepare(tmp_path / "motet.db")
+    _next_migration(tmp_path / "migrations", monkeypatch, "raise RuntimeError('in the middle')")
+    with pytest.raises(RuntimeError):
+        _prepare(tmp_path / "motet.db")
+    monkeypatch.undo()
+    _prepare(tmp_path / "motet.db")
+    with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+        assert "colour" not in [row[1] for row in connection.execute("PRAGMA table_info(threads)")]
+
+
 def test_an_older_database_moves_forward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _prepare(tmp_path / "motet.db")
-    migrations = tmp_path / "migrations"
-    shutil.copytree(ROOT / "motet" / "storage" / "migrations", migrations)
-    (migrations / "versions" / "0002_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\n"
-        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
-        "def upgrade():\n    op.add_column('threads', sa.Column('colour', sa.Text()))\n"
-    )
     with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
-        connection.execute("INSERT INTO threads VALUES ('t', 'one', 'me', '', 'chat', '{}', 1, 1, 0)")
+        connection.execute(
+            "INSERT INTO threads (tenant_id, thread_id, owner_id, graph, created_at, updated_at) "
+            "VALUES ('t', 'one', 'me', 'chat', 1, 1)"
+        )
         connection.commit()
-    monkeypatch.setattr(schema, "_MIGRATIONS", migrations)
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    number = _next_migration(tmp_path / "migrations", monkeypatch, "")
     _prepare(tmp_path / "motet.db")
     _prepare(tmp_path / "motet.db")
     with closing(sqlite3.connect(tmp_path / "motet.db")) as connection:
         assert connection.execute("SELECT thread_id, colour FROM threads").fetchall() == [("one", None)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(number,)]
+
+
+def test_no_migration_calls_code_that_may_change() -> None:
+    """A migration does for ever what it did when it was released: nothing of Motet's is imported."""
+    for path in (ROOT / "motet" / "storage" / "migrations" / "versions").glob("*.py"):
+        imported = [
+            line for line in path.read_text("utf-8").splitlines() if re.match(r"\s*(from|import) motet", line)
+        ]
+        assert imported == [], path.name
 
 
 def test_a_newer_database_is_refused_with_both_versions(url: str) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motet.errors import SettingInvalid, StateCorrupt, StorageError
-from motet.settings import Secret, StorageSettings
+from motet.secret import Secret
+from motet.settings import StorageSettings
 from motet.storage.seal import OVERHEAD_BYTES, Seal, derive_keys, load_seal, read_key_file
 
 if TYPE_CHECKING:

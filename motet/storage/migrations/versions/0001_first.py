@@ -5,14 +5,25 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from motet.storage import fulltext
-
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 _BIG_KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+# What the full-text indexes were at this version; `storage.fulltext` may have moved on.
+_INDEXES = ("fts_passages", "fts_messages")
+_SQLITE_INDEX = """
+CREATE VIRTUAL TABLE IF NOT EXISTS {table}
+USING fts5(scope, terms, tokenize = 'porter unicode61 remove_diacritics 2')
+"""
+_POSTGRES_INDEX = """
+CREATE TABLE IF NOT EXISTS {table}
+(key BIGINT PRIMARY KEY, scope TEXT NOT NULL, length INTEGER NOT NULL, terms TSVECTOR NOT NULL);
+CREATE INDEX IF NOT EXISTS ix_{table}_terms ON {table} USING GIN (terms);
+CREATE INDEX IF NOT EXISTS ix_{table}_scope ON {table} (scope)
+"""
 
 
 def upgrade() -> None:
@@ -293,7 +304,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "run_id", "seq", name=op.f("pk_events")),
     )
-    fulltext.create(op.get_bind())
+    index = _POSTGRES_INDEX if op.get_bind().dialect.name == "postgresql" else _SQLITE_INDEX
+    for table in _INDEXES:
+        for statement in index.split(";"):
+            op.execute(statement.format(table=table))
 
 
 def downgrade() -> None:
