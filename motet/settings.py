@@ -16,36 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from motet.errors import SettingInvalid, did_you_mean
+from motet.secret import Secret, hide_password, passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Secret:
-    """A string that does not show itself: `repr`, logs and error messages print `***`."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('***')" if self._value else "Secret('')"
-
-    __str__ = __repr__
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 def _setting(default: Any, env: str, doc: str) -> Any:
@@ -70,6 +44,12 @@ class StorageSettings:
         "MOTET_SECRET_KEY",
         "Key that authenticates stored state; a key file in the home unless set.",
     )
+
+    def __repr__(self) -> str:
+        """Show every field but the password in the database's URL."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values["database_url"] = hide_password(self.database_url)
+        return f"StorageSettings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +306,8 @@ class Settings:
         values = (
             getattr(g, f.name) for g in groups if dataclasses.is_dataclass(g) for f in dataclasses.fields(g)
         )
-        return [value.reveal() for value in values if isinstance(value, Secret) and value]
+        keys = [value.reveal() for value in values if isinstance(value, Secret) and value]
+        return keys + passwords(self.storage.database_url)
 
 
 def describe() -> Iterator[tuple[str, str, str, Any]]:
@@ -338,6 +319,7 @@ def describe() -> Iterator[tuple[str, str, str, Any]]:
 def child_environment(**changes: str) -> dict[str, str]:
     """Return the environment for a child process: this one's less every secret, plus `changes`."""
     hidden = {s.metadata["env"] for s in _fields().values() if isinstance(s.default, Secret)}
+    hidden.add("MOTET_DATABASE_URL")  # it may hold a password
     return {name: value for name, value in os.environ.items() if name not in hidden} | changes
 
 
@@ -354,7 +336,7 @@ def _parse(key: str, raw: Any, kind: type, origin: str) -> Any:
     try:
         return _convert(raw, kind)
     except (ValueError, TypeError, KeyError, OverflowError, RuntimeError):  # `~name` may raise the last
-        shown = "***" if kind is Secret else raw
+        shown = "***" if kind is Secret else hide_password(str(raw))
         raise SettingInvalid(
             f"Setting {key} from {origin} is '{shown}': expected {_WORDS.get(kind, 'a path')}.", setting=key
         ) from None

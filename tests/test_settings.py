@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from motet.errors import SettingInvalid
-from motet.settings import Secret, Settings, child_environment, describe
+from motet.secret import Secret
+from motet.settings import Settings, child_environment, describe
 
 SECRET = "sk-0123456789abcdef"
 

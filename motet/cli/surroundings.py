@@ -6,7 +6,6 @@ What does not live here: models (`models`) and documents (`kb`).
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from typing import Any
 
@@ -15,9 +14,6 @@ import typer
 from motet.cli import exit_codes
 from motet.cli.lists import AsJson, print_json, print_table
 from motet.cli.session import with_app
-
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
-"""The password in a URL."""
 
 graphs = typer.Typer(help="Graphs: how agents play together.", no_args_is_help=True)
 tools = typer.Typer(help="Tools that agents may call.", no_args_is_help=True)
@@ -65,7 +61,8 @@ def show_config(as_json: AsJson = False) -> None:
 
 def setting_rows() -> list[dict[str, Any]]:
     """Return every setting as `{"setting", "value", "origin", "env", "doc"}`; a secret's value is `***` or empty."""
-    from motet.settings import Secret, Settings, describe
+    from motet.secret import Secret, hide_password
+    from motet.settings import Settings, describe
 
     settings = Settings.load()
     rows: list[dict[str, Any]] = []
@@ -74,7 +71,7 @@ def setting_rows() -> list[dict[str, Any]]:
         value = getattr(getattr(settings, group), name)
         if isinstance(value, Secret):
             value = "***" if value else ""
-        plain = value if isinstance(value, bool | int | float) else _PASSWORD.sub(r"\1***@", str(value))
+        plain = value if isinstance(value, bool | int | float) else hide_password(str(value))
         origin = settings.origins.get(key, "default")
         rows.append({"setting": key, "value": plain, "origin": origin, "env": env, "doc": doc})
     for name, target in settings.graphs.items():

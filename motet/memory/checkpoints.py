@@ -31,7 +31,8 @@ from motet.memory.saver.rows import ScopeName, Statements, Vault
 from motet.memory.saver.saving import Writer
 from motet.memory.saver.upkeep import Upkeep
 from motet.memory.serde import StrictSerializer
-from motet.settings import Secret, StorageSettings
+from motet.secret import Secret
+from motet.settings import StorageSettings
 from motet.storage.engine import Database
 from motet.storage.probe import database_file
 from motet.storage.schema import prepare

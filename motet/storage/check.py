@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from motet.errors import MotetError
+from motet.secret import hide_password
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
 from motet.telemetry import Finding
@@ -41,7 +42,7 @@ def _folder(home: Path) -> Finding:
 
 def _database(settings: Settings) -> Finding:
     url = sa.make_url(settings.storage.database_url)
-    shown = url.render_as_string(hide_password=True)
+    shown = hide_password(settings.storage.database_url)
     if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).exists():
         return Finding("database", ok=True, detail=f"{shown} (made when first used)")
     try:

@@ -36,6 +36,7 @@ from motet.errors import (
     MotetError,
     StorageError,
 )
+from motet.secret import hide_password
 
 if TYPE_CHECKING:
     import sqlite3
@@ -244,15 +245,16 @@ def _read_url(text: str) -> sa.URL:
         known, url = False, None
     # A database in memory belongs to one connection, and the engine has several.
     if url is None or not known or (url.drivername.startswith("sqlite") and url.database in _IN_MEMORY):
+        shown = _PASSWORD.sub(":***@", hide_password(text))
         raise DatabaseForeign(
-            f"MOTET_DATABASE_URL '{_PASSWORD.sub(':***@', text)}' is not a URL of a database that Motet can "
-            "use, like sqlite:////path/motet.db or postgresql+psycopg://user@host/name."
+            f"MOTET_DATABASE_URL '{shown}' is not a URL of a database that Motet can use, "
+            "like sqlite:////path/motet.db or postgresql+psycopg://user@host/name."
         ) from None
     return url
 
 
 _IN_MEMORY = (None, "", ":memory:")
-_PASSWORD = re.compile(r":[^:@/]*@")
+_PASSWORD = re.compile(r":[^:@/]*@")  # in what has no scheme
 
 
 def _make_folder(database: str) -> None:
@@ -271,7 +273,7 @@ def translate(error: DBAPIError, url: str) -> MotetError:
     """Map a driver's error to Motet's tree, naming the database."""
     said = " ".join(str(error.orig).split())
     text = said.lower()
-    where = sa.make_url(url).render_as_string(hide_password=True)
+    where = hide_password(url)
     if isinstance(error, IntegrityError | DataError | ProgrammingError):
         return StorageError(f"The database {where} refused a statement: {said}")
     if "is full" in text or "no space" in text:

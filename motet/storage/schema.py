@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from motet.errors import DatabaseForeign, DatabaseNewer, DatabaseUnavailable
+from motet.secret import hide_password
 from motet.storage.engine import translate
 from motet.storage.probe import APPLICATION_ID, VERSION_TABLE, FileKind, database_file, judge, probe
 
@@ -111,7 +112,7 @@ def _migrate(connection: Connection) -> None:
     tables = sa.inspect(connection).get_table_names()
     kind = judge(name for name in tables)
     if kind is FileKind.FOREIGN:
-        where = connection.engine.url.render_as_string(hide_password=True)
+        where = hide_password(connection.engine.url.render_as_string(hide_password=False))
         raise DatabaseForeign(f"{where} holds tables of another program. Give Motet a database of its own.")
     from alembic import command  # noqa: PLC0415  # 0.3 s that a ready database need not pay
     from alembic.config import Config  # noqa: PLC0415

@@ -14,7 +14,8 @@ from motet.models.openai import OpenAIChat, OpenAICompatibleProvider, OpenAIProv
 from motet.models.schema_tools import SchemaToolChatModel
 from motet.models.scripted import ToolCall
 from motet.models.scripted_server import ScriptedServer
-from motet.settings import Secret, Settings
+from motet.secret import Secret
+from motet.settings import Settings
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -1,7 +1,8 @@
 import pytest
 
 from motet.models.server_check import check_servers
-from motet.settings import Secret, Settings
+from motet.secret import Secret
+from motet.settings import Settings
 
 
 @pytest.mark.parametrize(
