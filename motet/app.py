@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from motet.memory.checkpoints import MotetSaver
     from motet.memory.recall import Memories
     from motet.models.roles import Models
-    from motet.retrieval.base import Retriever
+    from motet.retrieval.base import Embedder, Retriever
     from motet.retrieval.collection import KnowledgeBase
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import RunQueue
@@ -225,6 +225,8 @@ class _Rooms:
         self._tenant_id = tenant_id
         self._models: Models | None = None
         self._knowledge: KnowledgeBase | None = None
+        self._embedder: Embedder | None = None
+        self._has_embedder = False
         self._saver: MotetSaver | None = None
         self._memories: Memories | None = None
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
@@ -254,13 +256,20 @@ class _Rooms:
     def knowledge(self) -> KnowledgeBase:
         if self._knowledge is None:
             from motet.retrieval.collection import KnowledgeBase  # noqa: PLC0415
-            from motet.retrieval.embed import build_embedder  # noqa: PLC0415
 
-            embedder = build_embedder(self._settings.models.embed)
             self._knowledge = KnowledgeBase(
-                self.database, self._settings.retrieval, embedder, tenant_id=self._tenant_id
+                self.database, self._settings.retrieval, self.embedder, tenant_id=self._tenant_id
             )
         return self._knowledge
+
+    @property
+    def embedder(self) -> Embedder | None:
+        """The model of the role `embed`, one for documents and memories; it loads when it is first used."""
+        if not self._has_embedder:
+            from motet.retrieval.embed import build_embedder  # noqa: PLC0415
+
+            self._embedder, self._has_embedder = build_embedder(self._settings.models.embed), True
+        return self._embedder
 
     @property
     def saver(self) -> MotetSaver:
@@ -278,7 +287,8 @@ class _Rooms:
             from motet.memory.recall import Memories  # noqa: PLC0415
             from motet.memory.store import MotetStore  # noqa: PLC0415
 
-            self._memories = Memories(MotetStore(self.database, tenant_id=self._tenant_id))
+            store = MotetStore(self.database, tenant_id=self._tenant_id, embedder=self.embedder)
+            self._memories = Memories(store)
         return self._memories
 
     async def retriever(self, options: RunOptions | None) -> Retriever | None:

@@ -1,87 +1,52 @@
 """What outlives a thread: LangGraph's store on Motet's own database.
 
-What does not live here: what agents remember (`recall`). Values are JSON objects; a namespace is a tuple of labels.
+What does not live here: what agents remember (`recall`), the items' rows (`store_rows`), how items are found by
+meaning (`store_texts`), filters (`store_filter`). Values are JSON objects; a namespace is a tuple of labels.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import sqlalchemy as sa
-from langgraph.store.base import (
-    BaseStore,
-    GetOp,
-    Item,
-    ListNamespacesOp,
-    MatchCondition,
-    PutOp,
-    Result,
-    SearchItem,
-    SearchOp,
-    TTLConfig,
-    get_text_at_path,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from langgraph.store.base import BaseStore, PutOp, Result, SearchOp, TTLConfig
 
-from motet.errors import InvalidInput
-from motet.storage.clock import db_now
-from motet.storage.search import terms
-from motet.storage.tables import store_items as table
+from motet.memory.store_rows import Put, Reading, StoreRows, check, last_puts
+from motet.memory.store_texts import EMBED_AT_ONCE, StoreTexts, Text
+from motet.settings import StorageSettings
+from motet.storage.engine import Database
+from motet.storage.schema import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from typing import Self
 
     from langgraph.store.base import Op
     from numpy.typing import NDArray
-    from sqlalchemy.engine import Connection, Row
 
-    from motet.storage.engine import Database
+    from motet.memory.store_texts import Embeds
 
-_END = "\x1f"
-"""Ends each label of a stored namespace, so that a prefix of labels is a prefix of the text."""
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "$eq": lambda a, b: a == b,
-    "$ne": lambda a, b: a != b,
-    "$gt": lambda a, b: a > b,
-    "$gte": lambda a, b: a >= b,
-    "$lt": lambda a, b: a < b,
-    "$lte": lambda a, b: a <= b,
-}
-
-
-class Embeds(Protocol):
-    """What the store needs of an embedding model."""
-
-    name: str
-    dimension: int
-
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one row of length 1 for each text."""
-        ...
-
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one row of length 1 for each text."""
-        ...
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Put:
-    op: PutOp
-    value: str | None
-    vector: bytes | None
+class _Step:
+    """A step of an operation: on a reading or the writing connection, or on a thread where there is none."""
+
+    kind: str
+    work: Callable[..., Any]
 
 
 class MotetStore(BaseStore):
     """A `BaseStore` of one tenant: namespaces, filters, expiry, search by meaning where there is an embedder.
 
     As in LangGraph's own stores, a batch reads before it writes, and of two writes to one key the last counts. A
-    search with a query and no embedder ranks by shared words, in Chinese and English.
+    search with a query ranks by shared words, in Chinese and English, while there is no embedder or no vector.
+    Vectors of another model are never compared: their texts are embedded anew, some at each search, all by
+    `reembed`. What has expired is never returned, and is deleted by the next write or by `sweep_ttl`.
     """
 
     supports_ttl = True
@@ -95,228 +60,129 @@ class MotetStore(BaseStore):
         ttl: TTLConfig | None = None,
     ) -> None:
         self._database = database
-        self._tenant_id = tenant_id
-        self._embedder = embedder
+        self._texts = StoreTexts(tenant_id, embedder)
+        self._rows = StoreRows(tenant_id, self._texts, ttl)
         self.ttl_config = ttl
+
+    @classmethod
+    @contextmanager
+    def from_url(
+        cls, url: str, *, embedder: Embeds | None = None, ttl: TTLConfig | None = None
+    ) -> Generator[Self]:
+        """Open a database, make it ready, and give a store on it for the length of a `with` block.
+
+        Args:
+            url: A SQLAlchemy URL, like `sqlite:///agents.db`.
+            embedder: What turns texts into vectors; without one a search ranks by shared words.
+            ttl: See LangGraph's `TTLConfig`.
+
+        Raises:
+            StorageError: The database cannot be used.
+        """
+        settings = StorageSettings(database_url=url)
+        database = Database(settings)
+        try:
+            prepare(database, settings)
+            yield cls(database, embedder=embedder, ttl=ttl)
+        finally:
+            database.close()
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Do operations from code that is not asynchronous. Never call it on an event loop's thread."""
-        found = list(ops)
-        puts = self._prepare(found)
-        query_vectors = self._query_vectors(found)
-        results = self._database.read_sync(lambda c: self._read(c, found, query_vectors))
-        changes = _Changes(puts, self._refreshed(found, results))
-        if changes:
-            self._database.write_sync(lambda c: self._write(c, changes))
-        return results
+        return self._run(self._batch(list(ops)))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
-        """Do operations; the results are in their order, None for a write."""
-        found = list(ops)
-        puts, query_vectors = await asyncio.to_thread(
-            lambda: (self._prepare(found), self._query_vectors(found))
-        )
-        results = await self._database.read(lambda c: self._read(c, found, query_vectors))
-        changes = _Changes(puts, self._refreshed(found, results))
-        if changes:
-            await self._database.write(lambda c: self._write(c, changes))
-        return results
+        """Do operations; the results are in their order, None for a write.
 
-    def _prepare(self, ops: Sequence[Op]) -> list[_Put]:
-        """Encode the writes, the last one to each key, with their vectors."""
-        last = {(op.namespace, op.key): op for op in ops if isinstance(op, PutOp)}
-        return [_Put(op, _encode(op), self._vector(op)) for op in last.values()]
+        Raises:
+            InvalidInput: A value is not JSON, a filter has an unknown operator, or a name holds what it may not.
+            InvalidNamespaceError: A label is blank or holds a dot.
+        """
+        return await self._arun(self._batch(list(ops)))
 
-    def _vector(self, op: PutOp) -> bytes | None:
-        if self._embedder is None or op.value is None or op.index is False:
-            return None
-        paths = op.index or ["$"]
-        texts = [text for path in paths for text in get_text_at_path(op.value, path)]
-        text = "\n".join(texts)
-        return self._embedder.embed_passages([text])[0].astype("<f4").tobytes() if text else None
+    def reembed(self) -> int:
+        """Embed every text that another model embedded, or none; return how many there were."""
+        return self._run(self._embed_all())
 
-    def _query_vectors(self, ops: Sequence[Op]) -> dict[str, NDArray[np.float32]]:
-        texts = list(dict.fromkeys(op.query for op in ops if isinstance(op, SearchOp) and op.query))
-        if self._embedder is None or not texts:
-            return {}
-        return dict(zip(texts, self._embedder.embed_queries(texts), strict=True))
+    async def areembed(self) -> int:
+        """Do `reembed` without blocking the event loop."""
+        return await self._arun(self._embed_all())
 
-    def _read(
-        self, connection: Connection, ops: Sequence[Op], query_vectors: dict[str, NDArray[np.float32]]
-    ) -> list[Result]:
-        results: list[Result] = []
+    def sweep_ttl(self) -> int:
+        """Delete what has expired; return how many items that were."""
+        return self._database.write_sync(self._rows.sweep)
+
+    async def asweep_ttl(self) -> int:
+        """Do `sweep_ttl` without blocking the event loop."""
+        return await self._database.write(self._rows.sweep)
+
+    # The steps of a batch, once for both kinds of callers
+
+    def _run(self, steps: Generator[_Step, Any, Any]) -> Any:
+        do = {"read": self._database.read_sync, "write": self._database.write_sync}
+        value: Any = None
+        try:
+            while True:
+                step = steps.send(value)
+                value = do[step.kind](step.work) if step.kind in do else step.work()
+        except StopIteration as end:
+            return end.value
+
+    async def _arun(self, steps: Generator[_Step, Any, Any]) -> Any:
+        do = {"read": self._database.read, "write": self._database.write, "compute": asyncio.to_thread}
+        value: Any = None
+        try:
+            while True:
+                step = steps.send(value)
+                value = await do[step.kind](step.work)
+        except StopIteration as end:
+            return end.value
+
+    def _batch(self, ops: Sequence[Op]) -> Generator[_Step, Any, list[Result]]:
         for op in ops:
-            if isinstance(op, GetOp):
-                results.append(self._get(connection, op))
-            elif isinstance(op, SearchOp):
-                results.append(self._search(connection, op, query_vectors.get(op.query or "")))
-            elif isinstance(op, ListNamespacesOp):
-                results.append(self._namespaces(connection, op))
-            else:
-                results.append(None)
-        return results
+            check(op)
+        puts = last_puts(ops)
+        vectors = yield from self._vectors_of(puts)
+        reading = Reading((yield from self._query_vectors(ops)))
+        results: list[Result] = []
+        if any(not isinstance(op, PutOp) for op in ops):
+            results = yield _Step("read", lambda c: [self._rows.read(c, op, reading) for op in ops])
+        if puts or reading.refreshed:
+            yield _Step("write", lambda c: self._rows.write(c, puts, vectors, reading.refreshed))
+        return results or [None] * len(ops)
 
-    def _get(self, connection: Connection, op: GetOp) -> Item | None:
-        query = sa.select(table).where(
-            self._alive(), table.c.namespace == _join(op.namespace), table.c.key == op.key
-        )
-        row = connection.execute(query).first()
-        return Item(**_fields(row)) if row is not None else None
+    def _vectors_of(self, puts: Sequence[Put]) -> Generator[_Step, Any, dict[bytes, bytes]]:
+        texts = [text for put in puts for text in put.texts]
+        if not texts or self._texts.embedder is None:
+            return {}
+        known = yield _Step("read", lambda c: self._texts.known(c, texts))
+        return (yield _Step("compute", lambda: self._texts.embed(texts, known)))
 
-    def _search(
-        self, connection: Connection, op: SearchOp, query_vector: NDArray[np.float32] | None
-    ) -> list[SearchItem]:
-        prefix = table.c.namespace.startswith(_join(op.namespace_prefix), autoescape=True)
-        query = sa.select(table).where(self._alive(), prefix).order_by(table.c.updated_at.desc(), table.c.key)
-        rows = [row for row in connection.execute(query) if _fits(json.loads(row.value), op.filter or {})]
-        if not op.query:
-            return [_found(row, None) for row in rows[op.offset : op.offset + op.limit]]
-        scored = [(self._score(row, op.query, query_vector), row) for row in rows]
-        scored.sort(key=lambda pair: -1.0 if pair[0] is None else pair[0], reverse=True)
-        return [_found(row, score) for score, row in scored[op.offset : op.offset + op.limit]]
+    def _query_vectors(self, ops: Sequence[Op]) -> Generator[_Step, Any, dict[str, NDArray[Any]]]:
+        queries = list(dict.fromkeys(op.query for op in ops if isinstance(op, SearchOp) and op.query))
+        embedder = self._texts.embedder
+        if not queries or embedder is None:
+            return {}
+        outdated = yield _Step("read", lambda c: self._texts.outdated(c, limit=EMBED_AT_ONCE))
+        if not outdated.has_vectors:
+            return {}  # nothing could be near: the model need not even be loaded
+        if outdated.rows:
+            yield from self._embed_rows(outdated.rows)
+        if outdated.more:
+            logger.warning("more than %d texts wait to be embedded: call reembed()", EMBED_AT_ONCE)
+        rows = yield _Step("compute", lambda: embedder.embed_queries(queries))
+        return dict(zip(queries, rows, strict=True))
 
-    def _score(self, row: Row[Any], query: str, query_vector: NDArray[np.float32] | None) -> float | None:
-        """Return the cosine similarity, or the share of the query's words; None for what another model embedded."""
-        if query_vector is None:
-            wanted = set(terms(query))
-            return len(wanted & set(terms(row.value))) / len(wanted) if wanted else 0.0
-        if row.vector is None or self._embedder is None or row.embedder != self._embedder.name:
-            return None
-        return float(np.frombuffer(row.vector, dtype="<f4") @ query_vector)
+    def _embed_all(self) -> Generator[_Step, Any, int]:
+        done = 0
+        while True:
+            outdated = yield _Step("read", lambda c: self._texts.outdated(c, limit=EMBED_AT_ONCE))
+            if not outdated.rows:
+                return done
+            yield from self._embed_rows(outdated.rows)
+            done += len(outdated.rows)
 
-    def _namespaces(self, connection: Connection, op: ListNamespacesOp) -> list[tuple[str, ...]]:
-        query = sa.select(table.c.namespace).where(self._alive()).distinct()
-        found = [_split(text) for text in connection.execute(query).scalars()]
-        wanted = [
-            ns for ns in found if all(_matches(ns, condition) for condition in op.match_conditions or ())
-        ]
-        cut = sorted({ns[: op.max_depth] if op.max_depth else ns for ns in wanted})
-        return cut[op.offset : op.offset + op.limit]
-
-    def _alive(self) -> sa.ColumnElement[bool]:
-        fresh = sa.or_(table.c.expires_at.is_(None), table.c.expires_at > db_now())
-        return sa.and_(table.c.tenant_id == self._tenant_id, fresh)
-
-    def _refreshed(self, ops: Sequence[Op], results: Sequence[Result]) -> list[tuple[str, str]]:
-        """Return the `(namespace, key)` of the items whose time begins anew because they were read."""
-        default = self.ttl_config.get("refresh_on_read", True) if self.ttl_config else True
-        keys: list[tuple[str, str]] = []
-        for op, result in zip(ops, results, strict=True):
-            asked: Any = getattr(op, "refresh_ttl", False)  # None in operations that are made by hand
-            if not (default if asked is None else asked):
-                continue
-            items: list[Any] = result if isinstance(result, list) else [result]
-            keys += [(_join(item.namespace), item.key) for item in items if isinstance(item, Item)]
-        return keys
-
-    def _write(self, connection: Connection, changes: _Changes) -> None:
-        connection.execute(sa.delete(table).where(table.c.expires_at <= db_now()))
-        for namespace, key in changes.refreshed:
-            change = sa.update(table).where(self._one(namespace, key), table.c.ttl_s.is_not(None))
-            connection.execute(change.values(expires_at=db_now() + table.c.ttl_s))
-        for put in changes.puts:
-            self._put(connection, put)
-
-    def _put(self, connection: Connection, put: _Put) -> None:
-        one = self._one(_join(put.op.namespace), put.op.key)
-        if put.value is None:
-            connection.execute(sa.delete(table).where(one))
-            return
-        ttl_s = None if put.op.ttl is None else put.op.ttl * 60.0
-        values: dict[str, Any] = {
-            "value": put.value,
-            "vector": put.vector,
-            "embedder": self._embedder.name if self._embedder and put.vector else "",
-            "updated_at": db_now(),
-            "ttl_s": ttl_s,
-            "expires_at": None if ttl_s is None else db_now() + ttl_s,
-        }
-        insert = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
-        row = {
-            "tenant_id": self._tenant_id,
-            "namespace": _join(put.op.namespace),
-            "key": put.op.key,
-            **values,
-        }
-        statement = insert(table).values(created_at=db_now(), **row)
-        keys = ["tenant_id", "namespace", "key"]
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
-
-    def _one(self, namespace: str, key: str) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            table.c.tenant_id == self._tenant_id, table.c.namespace == namespace, table.c.key == key
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Changes:
-    puts: list[_Put]
-    refreshed: list[tuple[str, str]]
-
-    def __bool__(self) -> bool:
-        return bool(self.puts or self.refreshed)
-
-
-def _encode(op: PutOp) -> str | None:
-    if op.value is None:
-        return None
-    try:
-        return json.dumps(op.value, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"The value of '{op.key}' is not plain JSON: {error}", key=op.key) from None
-
-
-def _fields(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "namespace": _split(row.namespace),
-        "key": row.key,
-        "value": json.loads(row.value),
-        "created_at": datetime.fromtimestamp(row.created_at, UTC),
-        "updated_at": datetime.fromtimestamp(row.updated_at, UTC),
-    }
-
-
-def _found(row: Row[Any], score: float | None) -> SearchItem:
-    return SearchItem(**_fields(row), score=score)
-
-
-def _join(namespace: Sequence[str]) -> str:
-    for label in namespace:
-        if _END in label or "\x00" in label:
-            raise InvalidInput(f"The namespace label {label!r} holds a control character.", label=label)
-    return "".join(label + _END for label in namespace)
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(text.split(_END)[:-1])
-
-
-def _fits(value: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Say whether a value passes a filter: plain values are compared for equality, `{"$gt": 3}` by its operators.
-
-    Raises:
-        InvalidInput: The operator is unknown.
-    """
-    for key, condition in wanted.items():
-        operators = isinstance(condition, dict) and any(str(name).startswith("$") for name in condition)
-        if not operators:
-            if value.get(key) != condition:
-                return False
-            continue
-        for name, operand in condition.items():
-            if name not in _COMPARE:
-                raise InvalidInput(f"Unknown operator '{name}' in a filter. Known: {', '.join(_COMPARE)}.")
-            try:
-                if not _COMPARE[name](value.get(key), operand):
-                    return False
-            except TypeError:  # None or a text where a number is compared
-                return False
-    return True
-
-
-def _matches(namespace: tuple[str, ...], condition: MatchCondition) -> bool:
-    path = tuple(condition.path)
-    part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[-len(path) :]
-    if len(part) < len(path):
-        return False
-    return all(wanted in ("*", label) for label, wanted in zip(part, path, strict=True))
+    def _embed_rows(self, rows: Sequence[tuple[int, Text]]) -> Generator[_Step, Any, None]:
+        texts = [text for _, text in rows]
+        vectors = yield _Step("compute", lambda: self._texts.embed(texts, {}))
+        yield _Step("write", lambda c: self._texts.renew(c, rows, vectors))

@@ -12,13 +12,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import faiss
 import numpy as np
 import sqlalchemy as sa
 
 from motet.storage.tables import passages
+from motet.storage.vectors import VectorIndex
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,11 +32,10 @@ MAX_VECTORS = 500_000
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """An index that does not change any more: searches of many threads may share it."""
+    """An index at a revision of its collection."""
 
     revision: int
-    keys: NDArray[np.int64]  # in the order of the index's rows
-    index: Any
+    vectors: VectorIndex
 
 
 class VectorIndexes:
@@ -66,12 +65,7 @@ class VectorIndexes:
         Returns:
             `(passage_key, cosine)`, nearest first.
         """
-        snapshot = self._fresh(connection, collection)
-        count = min(limit, len(snapshot.keys))
-        if count < 1:
-            return []
-        scores, keys = snapshot.index.search(vector.reshape(1, -1), count)
-        return [(int(key), float(score)) for key, score in zip(keys[0], scores[0], strict=True) if key >= 0]
+        return self._fresh(connection, collection).vectors.search(vector, limit=limit)
 
     def _fresh(self, connection: Connection, collection: Collection) -> _Snapshot:
         name = (collection.tenant_id, collection.name)
@@ -93,7 +87,7 @@ class VectorIndexes:
     def _evict(self) -> None:
         while (
             len(self._snapshots) > 1
-            and sum(len(s.keys) for s in self._snapshots.values()) > self._max_vectors
+            and sum(len(s.vectors.keys) for s in self._snapshots.values()) > self._max_vectors
         ):
             name, _ = self._snapshots.popitem(last=False)
             self._building.pop(name, None)
@@ -102,39 +96,21 @@ class VectorIndexes:
 def _build(connection: Connection, collection: Collection, old: _Snapshot | None) -> _Snapshot:
     """Build the index at a revision out of the old one and the rows that it lacks."""
     mine = sa.and_(passages.c.tenant_id == collection.tenant_id, passages.c.collection == collection.name)
-    if old is None or old.index.d != collection.dimension:
-        old = _Snapshot(-1, np.empty(0, np.int64), _flat(collection.dimension))
     wanted = np.fromiter(
         connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars(), np.int64
     )
-    missing = np.setdiff1d(wanted, old.keys)
-    keys, rows = old.keys, _rows(old.index)
-    stay = np.isin(keys, wanted)
-    keys, rows = keys[stay], rows[stay]
-    if len(missing):
+
+    def read(missing: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         query = (
             sa.select(passages.c.passage_key, passages.c.vector)
             .where(mine, passages.c.passage_key >= int(missing.min()), passages.c.vector.is_not(None))
             .order_by(passages.c.passage_key)
         )
         found = connection.execute(query).all()
-        added = np.array([row[0] for row in found], np.int64)
-        vectors = np.frombuffer(b"".join([row[1] for row in found]), "<f4").reshape(-1, collection.dimension)
-        new = np.isin(added, missing)
-        keys, rows = np.concatenate([keys, added[new]]), np.concatenate([rows, vectors[new]])
-    flat = _flat(collection.dimension)
-    index = faiss.IndexIDMap2(flat)
-    index.add_with_ids(np.ascontiguousarray(rows, np.float32), keys)
-    return _Snapshot(collection.revision, keys, index)
+        vectors = np.frombuffer(b"".join([row[1] for row in found]), "<f4")
+        return np.array([row[0] for row in found], np.int64), vectors.reshape(-1, collection.dimension)
 
-
-def _flat(dimension: int) -> Any:
-    return faiss.IndexFlatIP(dimension)
-
-
-def _rows(index: Any) -> NDArray[np.float32]:
-    """Return the vectors of an index without copying them."""
-    flat: Any = faiss.downcast_index(index.index) if hasattr(index, "id_map") else index
-    if flat.ntotal == 0:
-        return np.empty((0, flat.d), np.float32)
-    return faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+    before = old.vectors if old is not None else VectorIndex.empty(collection.dimension)
+    if before.dimension != collection.dimension:
+        before = VectorIndex.empty(collection.dimension)
+    return _Snapshot(collection.revision, before.renewed(wanted, read))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -354,3 +355,25 @@ def test_a_read_only_place_says_so(made_before: bool) -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     finally:
         shutil.rmtree(folder)
+
+
+def test_vectors_of_the_first_store_are_made_anew_by_the_next_search(tmp_path: Path) -> None:
+    """Schema 0001 kept one vector in the item's row; its texts are found again, the items are untouched."""
+    file = tmp_path / "motet.db"
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "motet" / "storage" / "migrations"))
+    engine = sa.create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        insert = "INSERT INTO store_items VALUES ('t', :namespace, :key, '{}', :vector, '', 1, 1, NULL, NULL)"
+        rows = [("memories\x1f", "m", None), ("notes\x1f", "n", b"1234"), ("notes\x1f", "plain", None)]
+        for namespace, key, vector in rows:
+            connection.execute(sa.text(insert), {"namespace": namespace, "key": key, "vector": vector})
+        connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    engine.dispose()
+    _prepare(file)
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT key, path, vector FROM store_texts ORDER BY key").fetchall()
+        assert found == [("m", "text", None), ("n", "$", None)]
+        assert connection.execute("SELECT count(*) FROM store_items").fetchone() == (3,)

@@ -1,0 +1,36 @@
+import numpy as np
+from numpy.typing import NDArray
+
+from motet.storage.vectors import VectorIndex
+
+EYE = np.eye(4, dtype=np.float32)
+
+
+def keys(*numbers: int) -> NDArray[np.int64]:
+    return np.array(numbers, np.int64)
+
+
+def test_the_nearest_come_first_and_no_more_than_there_are() -> None:
+    index = VectorIndex.build(keys(7, 8), EYE[:2])
+    assert index.dimension == 4
+    assert index.search(EYE[1], limit=5) == [(8, 1.0), (7, 0.0)]
+    assert index.search(EYE[1], limit=1) == [(8, 1.0)]
+    assert index.search(EYE[1], limit=0) == []
+    assert VectorIndex.empty(4).search(EYE[0], limit=3) == []
+
+
+def test_a_renewed_index_keeps_reads_and_leaves_out() -> None:
+    asked: list[list[int]] = []
+
+    def read(missing: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        asked.append(missing.tolist())
+        return keys(8, 9), EYE[1:3]  # 8 was there already, 10 has no vector
+
+    old = VectorIndex.build(keys(7, 8), EYE[:2])
+    new = old.renewed(keys(8, 9, 10), read)
+    assert asked == [[9, 10]]
+    assert sorted(new.keys.tolist()) == [8, 9]
+    assert new.search(EYE[2], limit=1) == [(9, 1.0)]
+    assert old.search(EYE[0], limit=1) == [(7, 1.0)], "searches of the old one go on"
+    assert new.renewed(keys(), read).search(EYE[2], limit=1) == []
+    assert len(asked) == 1, "nothing is read when nothing is missing"
