@@ -17,7 +17,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock bench-memory clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock bench-memory chaos clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -91,6 +91,9 @@ UV_COMPILE = $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal 
 
 bench-memory: setup ## Measure what a turn of a long thread costs, against LangGraph's own savers
 	@$(BIN)/python -m benchmarks.memory --postgres
+
+chaos: setup ## Break things on purpose and show that nothing is lost or repeated: make chaos PROFILE=full for the long form
+	@$(BIN)/python -m tests.chaos $(if $(filter full,$(PROFILE)),--full) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

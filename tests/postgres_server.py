@@ -42,9 +42,12 @@ def _which(name: str) -> Path | None:
 
 
 class PostgresServer:
-    """A running server; `stop()` ends it and deletes its folder."""
+    """A running server; `stop()` ends it and deletes its folder.
 
-    def __init__(self, programs: Path) -> None:
+    `fast` gives up what only a crash would miss: nothing is waited for until it is on disk.
+    """
+
+    def __init__(self, programs: Path, *, fast: bool = True) -> None:
         # pytest's own folders are closed to other users, and a socket's path has room for 107 characters.
         self.folder = Path(tempfile.mkdtemp(prefix="motet-pg-"))
         self._user = _NOBODY if os.geteuid() == 0 else None
@@ -54,9 +57,15 @@ class PostgresServer:
         options = ["-D", str(data), "-U", "motet", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
         self._run([str(programs / "initdb"), *options])
         speed = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-        with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", self.folder, "-c", "listen_addresses=", *speed],
+        self._command = [programs / "postgres", "-D", data, "-k", self.folder, "-c", "listen_addresses="]
+        self._command += speed if fast else []
+        self._process = self._start()
+        self._await_ready()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                self._command,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=self.folder,
@@ -64,7 +73,6 @@ class PostgresServer:
                 group=self._user,
                 extra_groups=None if self._user is None else [],
             )
-        self._await_ready()
 
     def empty_database(self) -> str:
         """Empty the one database that the tests use and return its SQLAlchemy URL."""
@@ -77,15 +85,34 @@ class PostgresServer:
             connection.execute("CREATE SCHEMA public")
         return f"postgresql+psycopg://motet@/postgres?host={self.folder}"
 
+    def new_database(self, name: str) -> str:
+        """Make a database beside the others and return its SQLAlchemy URL."""
+        import psycopg
+
+        with psycopg.connect(
+            host=str(self.folder), user="motet", dbname="postgres", autocommit=True
+        ) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return f"postgresql+psycopg://motet@/{name}?host={self.folder}"
+
+    def restart(self) -> None:
+        """Drop every connection without a word, as a crash does, and start again on what is on disk."""
+        self._quit()
+        self._process = self._start()
+        self._await_ready()
+
     def stop(self) -> None:
         """End the server at once."""
-        self._process.send_signal(signal.SIGQUIT)  # "immediate": nothing of it is wanted any more
+        self._quit()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _quit(self) -> None:
+        self._process.send_signal(signal.SIGQUIT)  # "immediate": no checkpoint, no farewell
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, command: list[str]) -> None:
         done = subprocess.run(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from studio import Studio
 
-from motet.errors import LeaseLost, NotFound
+from motet.errors import InvalidInput, LeaseLost, NotFound
 from motet.events import MessageCompleted, Notice, RunCompleted
 from motet.runs.log.base import EventLog
 from motet.runs.log.sql import SqlLog
@@ -103,3 +103,16 @@ async def test_an_unknown_or_foreign_run_is_not_found(log: EventLog, claimed: Cl
         with pytest.raises(NotFound):
             await anext(aiter(log.follow(tenant, run)))
         assert await log.read(tenant, run) == []
+
+
+async def test_a_reader_that_comes_back_after_the_end_is_told_so_at_once(
+    log: EventLog, claimed: Claim
+) -> None:
+    [*_, last] = await log.append(claimed, [RunCompleted(output={})])
+    async with asyncio.timeout(5):
+        assert [r async for r in log.follow("local", claimed.job.run_id, after=last.seq)] == []
+
+
+async def test_a_number_that_the_log_does_not_have_is_refused(log: EventLog, claimed: Claim) -> None:
+    with pytest.raises(InvalidInput, match="has 2 events; there is no event 3"):
+        await anext(aiter(log.follow("local", claimed.job.run_id, after=3)))

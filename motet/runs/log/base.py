@@ -38,7 +38,10 @@ class EventLog(Protocol):
     def follow(self, tenant_id: str, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Yield every event after a number as it comes, whichever process appends it; end after a terminal one.
 
+        After the terminal one there is nothing: a reader that comes back with its number is told so at once.
+
         Raises:
             NotFound: There is no such run.
+            InvalidInput: The run has no event of the number `after` yet.
         """
         ...

