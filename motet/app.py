@@ -144,6 +144,7 @@ class App:
             spec_of=lambda job: self.models.spec("deep", job.options.model),
             max_steps=self.settings.agents.max_steps,
             max_attempts=self.settings.runs.max_attempts,
+            crash=self._rooms.database.crash,
         )
         threads = None if every_thread else set(self._waiting)
         worker = Worker(self._rooms.queue, engine, self.settings.runs, threads=threads)

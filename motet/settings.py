@@ -44,6 +44,9 @@ class StorageSettings:
         "MOTET_SECRET_KEY",
         "Key that authenticates stored state; a key file in the home unless set.",
     )
+    crash_at: int = _setting(
+        0, "MOTET_CRASH_AT", "For tests of recovery: end the process at this crash point; 0 never does."
+    )
 
     def __repr__(self) -> str:
         """Show every field but the password in the database's URL."""

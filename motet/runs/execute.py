@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphRecursionError
@@ -25,6 +25,7 @@ from motet.models.faults import map_error
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain
 from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
+from motet.storage.crash import CrashPoints
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,6 +58,7 @@ class Engine:
     """Says which model a job uses, for its errors' sake."""
     max_steps: int
     max_attempts: int
+    crash: CrashPoints = field(default_factory=CrashPoints)
 
     async def execute(self, claim: Claim, *, stopped: Callable[[], str | None]) -> None:
         """Run a claimed run to its end, or on from where an earlier attempt stopped.
@@ -79,7 +81,8 @@ class Engine:
                     attempts=claim.attempt - 1,
                 )
             else:
-                ending = await self._drive(claim, writer)
+                with self.crash.around("the work on a run"):
+                    ending = await self._drive(claim, writer)
         except asyncio.CancelledError:
             reason = stopped()
             if reason is None:

@@ -37,6 +37,7 @@ from motet.errors import (
     StorageError,
 )
 from motet.secret import hide_password
+from motet.storage.crash import CrashPoints
 
 if TYPE_CHECKING:
     import sqlite3
@@ -63,12 +64,14 @@ class Database:
 
     Reads and writes are functions of a `Connection`; they must be short, and must not call back into the
     database. A write runs in a transaction of its own kind: it may share its commit with others, but when it
-    raises, its changes alone are undone. `write` returns only after the commit.
+    raises, its changes alone are undone. `write` returns only after the commit. `crash` counts the crash points of
+    everything that works on this database.
     """
 
     def __init__(self, settings: StorageSettings) -> None:
         self.url = settings.database_url
         self.engine = _create_engine(settings)
+        self.crash = CrashPoints(settings.crash_at)
         self._reads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="motet-read")
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
@@ -156,7 +159,11 @@ class Database:
         """Run a batch in one transaction; on a failed commit every write of it fails."""
         results: list[tuple[_Write, Any, BaseException | None]] = []
         try:
-            with self.engine.connect() as connection, connection.begin():
+            with (
+                self.crash.around("a commit"),
+                self.engine.connect() as connection,
+                connection.begin(),
+            ):
                 alone = len(batch) == 1
                 results.extend((write, *_run(connection, write, alone=alone)) for write in batch)
                 if alone and results[0][2] is not None:

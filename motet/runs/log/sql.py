@@ -53,7 +53,8 @@ class SqlLog:
         # Encoded here, not on the writer's thread: the write lock is held for the inserts alone.
         pairs = [encode(event) for event in events]
         kept, encoded = [event for event, _ in pairs], [text for _, text in pairs]
-        recorded = await self._database.write(lambda c: _append(c, claim, kept, encoded))
+        with self._database.crash.around(f"an append of {events[-1].type}"):
+            recorded = await self._database.write(lambda c: _append(c, claim, kept, encoded))
         for reader in self._readers.get(claim.job.run_id, ()):
             reader.set()
         return recorded
