@@ -106,23 +106,30 @@ class Engine:
         translator.know(_earlier_messages(newest, job))
         given = _input(newest, job)
         values: Any = None
+        held: list[Event] = []
+        # "sync": no step begins before the last one's checkpoint is on disk. A tool is never called, and a message
+        # never told, for a model's reply that a crash could take back.
         stream: Any = graph.astream(
-            given, config, stream_mode=STREAM_MODES, subgraphs=True, durability="async"
+            given, config, stream_mode=STREAM_MODES, subgraphs=True, durability="sync"
         )
         async for part in stream:
             namespace, mode, data = part
-            if mode != "values":
-                for event in translator.translate(part):
-                    await writer.put(event)
-            elif not namespace:
-                values = data
+            if mode == "values":
+                if not namespace:  # comes after its checkpoint
+                    values = data
+                    await writer.put_all(held)
+                    held = []
+            elif mode == "updates" and not namespace:
+                held += translator.translate(part)
+            else:
+                await writer.put_all(translator.translate(part))
+        await writer.put_all(held)
         if translator.interrupted:
             return RunInterrupted()
         if values is None:  # an earlier attempt had finished but for this event
             values = (await graph.aget_state(config)).values
         messages = new_messages(values, _given_ids(job))
-        for event in translator.answers(messages):
-            await writer.put(event)
+        await writer.put_all(translator.answers(messages))
         return RunCompleted(output=_output(graph, values, messages))
 
     def _config(self, job: RunJob, writer: EventWriter) -> RunnableConfig:

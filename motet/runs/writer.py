@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from motet.events import Event, MessageDelta
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
 
@@ -50,6 +52,11 @@ class EventWriter:
             self._task = asyncio.create_task(self._drain())
         elif len(self._waiting) > MAX_WAITING:
             await self.flush()
+
+    async def put_all(self, events: Iterable[Event]) -> None:
+        """Queue several events, in order; see `put`."""
+        for event in events:
+            await self.put(event)
 
     async def flush(self, *last: Event) -> None:
         """Queue `last` and wait until everything is on disk.
