@@ -8,7 +8,6 @@ A key in a file is the group and the field: `[models]` `default = "vllm:qwen"`.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping  # noqa: TC003  # get_type_hints() looks it up
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from motet.errors import SettingInvalid, did_you_mean
 from motet.secret import Secret, hide_password, passwords
+from motet.setting_values import parse_value, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,9 +220,9 @@ class Settings:
         values: dict[str, tuple[Any, str]] = {}
         graphs: dict[str, str] = {}
         for path in (_user_file(env), (cwd or Path.cwd()) / "motet.toml"):
-            for key, value in _read_file(path):
+            for key, value in read_file(path):
                 if key.startswith("graphs."):
-                    graphs[key.removeprefix("graphs.")] = _parse(key, value, str, str(path))
+                    graphs[key.removeprefix("graphs.")] = parse_value(key, value, str, str(path))
                 else:
                     values[key] = (value, str(path))
         for key, setting in _fields().items():
@@ -249,7 +249,7 @@ class Settings:
             if raw == "" and isinstance(known[key].default, Path):
                 continue  # as an empty variable: not the current folder
             group, name = key.split(".")
-            groups.setdefault(group, {})[name] = _parse(key, raw, type(known[key].default), origin)
+            groups.setdefault(group, {})[name] = parse_value(key, raw, type(known[key].default), origin)
             origins[key] = origin
         storage = groups.setdefault("storage", {})
         storage["home"] = storage.get("home") or _platform_folder("data", env)
@@ -334,43 +334,6 @@ def _fields() -> dict[str, dataclasses.Field[Any]]:
     return found
 
 
-def _parse(key: str, raw: Any, kind: type, origin: str) -> Any:
-    """Turn a raw value into `kind`, or say what was expected."""
-    try:
-        return _convert(raw, kind)
-    except (ValueError, TypeError, KeyError, OverflowError, RuntimeError):  # `~name` may raise the last
-        shown = "***" if kind is Secret else hide_password(str(raw))
-        raise SettingInvalid(
-            f"Setting {key} from {origin} is '{shown}': expected {_WORDS.get(kind, 'a path')}.", setting=key
-        ) from None
-
-
-def _convert(raw: Any, kind: type) -> Any:
-    """Turn a value of a file, a variable or a caller into `kind`; nothing is rounded or made up."""
-    if kind is bool:
-        return _BOOLEANS[str(raw).lower()]
-    if issubclass(kind, Path):
-        return Path(raw).expanduser().absolute()
-    if kind is Secret and isinstance(raw, Secret):
-        return raw
-    if isinstance(raw, bool | list | dict) or (kind is int and isinstance(raw, float)):
-        raise TypeError
-    if kind in (str, Secret):
-        return kind(str(raw))
-    value = kind(raw)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError
-    return value
-
-
-_WORDS: dict[type, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    Secret: "a text",
-}
-
 _POSITIVE = frozenset(
     {
         "agents.max_steps",
@@ -392,33 +355,6 @@ _POSITIVE = frozenset(
     }
 )
 """Numbers that would stop all work, or never let it rest, at 0."""
-
-_BOOLEANS = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
-
-
-def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
-    if not path.is_file():
-        return
-    import tomllib  # noqa: PLC0415  # most commands have no file to read
-
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingInvalid(f"Settings file {path} cannot be read: {error}", path=str(path)) from None
-    for group, fields in data.items():
-        if not isinstance(fields, dict):
-            raise SettingInvalid(f"Settings file {path}: '{group}' must be a table, like [models].")
-        for name, value in fields.items():  # pyright: ignore[reportUnknownVariableType]
-            yield f"{group}.{name}", value
 
 
 def _user_file(env: Mapping[str, str]) -> Path:

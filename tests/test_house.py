@@ -28,6 +28,7 @@ PYTHON_FOLDERS = ("motet", "tests", "scripts", "examples")
 
 TESTED_ELSEWHERE = {
     "motet.__main__": "one line; the wheel and the tests of the command line start it",
+    "motet.setting_values": "the tests of the settings read through it",
     "motet.storage.tables": "the tests of the schema compare it with the migrations",
     "motet.storage.migrations.env": "every test with a database runs it",
     "motet.retrieval.base": "ports without behaviour",
