@@ -28,7 +28,8 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   ├── DatabaseNewer        written by a newer Motet
     │   ├── DatabaseForeign      not one of Motet's, or not a database at all
     │   ├── DatabaseUnavailable  locked, read-only, unreachable
-    │   └── DatabaseFull         no space left
+    │   ├── DatabaseFull         no space left
+    │   └── EncryptionMismatch   encrypted with another key, or not as the settings say
     ├── WeightsError             the embedded model's file
     │   ├── WeightsMissing       not fetched yet
     │   └── WeightsCorrupt       its checksum is wrong
@@ -215,6 +216,12 @@ class DatabaseFull(StorageError):
     """No space is left for the database."""
 
     code = "database_full"
+
+
+class EncryptionMismatch(StorageError):
+    """The database is encrypted and its key is missing or another one, or a key is set and it is not encrypted."""
+
+    code = "encryption_mismatch"
 
 
 class WeightsError(MotetError):

@@ -47,6 +47,14 @@ class StorageSettings:
     crash_at: int = _setting(
         0, "MOTET_CRASH_AT", "For tests of recovery: end the process at this crash point; 0 never does."
     )
+    encryption_key: Secret = _setting(
+        Secret(""),
+        "MOTET_ENCRYPTION_KEY",
+        "Key that encrypts what is stored; nothing is encrypted unless set.",
+    )
+    encryption_key_file: str = _setting(
+        "", "MOTET_ENCRYPTION_KEY_FILE", "File with that key, instead; one a line, oldest first."
+    )
 
     def __repr__(self) -> str:
         """Show every field but the password in the database's URL."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from motet.cli import ask, exit_codes, kb, memory, models, records, surroundings
+from motet.cli import ask, exit_codes, kb, memory, models, records, storage, surroundings
 from motet.cli.chat import command as chat
 from motet.cli.session import silence_stdout
 
@@ -59,6 +59,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(surroundings.graphs, name="graphs")
     tree.add_typer(surroundings.tools, name="tools")
     tree.add_typer(surroundings.config, name="config")
+    tree.add_typer(storage.storage, name="storage")
     tree.command("doctor")(surroundings.doctor)
     return tree
 

@@ -83,20 +83,24 @@ class MotetSaver(BaseCheckpointSaver[int]):
         super().__init__(serde=StrictSerializer(types))
         self.database = database
         self.tenant_id = tenant_id
-        self._seal = seal
+        self._seal = seal.with_cipher(database.texts.cipher)
         self._memory = Memory(max_items=cache_items)
         self._statements = Statements(database.dialect)
         self._wire()
 
     @classmethod
     @contextmanager
-    def from_url(cls, url: str, *, secret_key: str = "", types: Iterable[type] = ()) -> Generator[Self]:
+    def from_url(
+        cls, url: str, *, secret_key: str = "", encryption_key: str = "", types: Iterable[type] = ()
+    ) -> Generator[Self]:
         """Open a database, make it ready, and give a saver on it for the length of a `with` block.
 
         Args:
             url: A SQLAlchemy URL, like `sqlite:///agents.db`.
             secret_key: Key that seals the state; for a SQLite file it may be left out, and a key file is kept
                 beside the database (`agents.db.keys`).
+            encryption_key: Key that encrypts the state; nothing is encrypted unless given. Several, oldest first,
+                are separated by commas.
             types: See `MotetSaver`.
 
         Raises:
@@ -113,7 +117,9 @@ class MotetSaver(BaseCheckpointSaver[int]):
                 f"A saver on '{url}' needs secret_key=… : only beside a SQLite file a key file is kept. For a "
                 "saver in memory, use LangGraph's InMemorySaver."
             )
-        settings = StorageSettings(database_url=url, secret_key=Secret(secret_key))
+        settings = StorageSettings(
+            database_url=url, secret_key=Secret(secret_key), encryption_key=Secret(encryption_key)
+        )
         database = Database(settings)
         try:
             prepare(database, settings)

@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from motet.errors import InvalidInput
 from motet.memory.store_filter import check_filter, matches, passes
 from motet.memory.store_texts import StoreTexts, Text, texts_of
+from motet.storage import texts as stored_texts
 from motet.storage.clock import db_now
 from motet.storage.search import terms
 from motet.storage.tables import store_items as table
@@ -74,11 +75,11 @@ class StoreRows:
         if isinstance(op, GetOp):
             found = self._get(connection, op)
             self._note_refresh(op, [] if found is None else [found], reading)
-            return Item(**_fields(found)) if found is not None else None
+            return Item(**_fields(connection, found)) if found is not None else None
         if isinstance(op, SearchOp):
             rows = list(self._search(connection, op, reading.query_vectors))
             self._note_refresh(op, [row for row, _ in rows], reading)
-            return [SearchItem(**_fields(row), score=score) for row, score in rows]
+            return [SearchItem(**_fields(connection, row), score=score) for row, score in rows]
         return self._namespaces(connection, op) if isinstance(op, ListNamespacesOp) else None
 
     def _get(self, connection: Connection, op: GetOp) -> Row[Any] | None:
@@ -109,7 +110,7 @@ class StoreRows:
                 continue
             query = sa.select(table).where(self._alive(), self._one(namespace, key))
             row = connection.execute(query).first()
-            if row is not None and passes(json.loads(row.value), op.filter or {}):
+            if row is not None and passes(_value(connection, row), op.filter or {}):
                 seen.add((namespace, key))
                 yield row, score
         yield from (
@@ -120,7 +121,7 @@ class StoreRows:
         """Yield what passes by the share of the query's words that stand in it."""
         wanted = set(terms(op.query or ""))
         scored = [
-            (len(wanted & set(terms(" ".join(_leaves(json.loads(row.value)))))) / max(len(wanted), 1), row)
+            (len(wanted & set(terms(" ".join(_leaves(_value(connection, row)))))) / max(len(wanted), 1), row)
             for row in self._passing(connection, op)
         ]
         scored.sort(key=lambda pair: pair[0], reverse=True)
@@ -133,7 +134,7 @@ class StoreRows:
         if not op.filter and not op.query and op.limit >= 0:
             query = query.limit(op.offset + op.limit)
         for row in connection.execute(query):
-            if not op.filter or passes(json.loads(row.value), op.filter):
+            if not op.filter or passes(_value(connection, row), op.filter):
                 yield row
 
     def _namespaces(self, connection: Connection, op: ListNamespacesOp) -> list[tuple[str, ...]]:
@@ -175,9 +176,10 @@ class StoreRows:
             if connection.execute(sa.delete(table).where(self._one(namespace, key))).rowcount:
                 self._texts.changed(connection)
             return
+        texts = stored_texts.texts_of(connection)
         ttl_s = None if put.op.ttl is None else put.op.ttl * 60.0
         values: dict[str, Any] = {
-            "value": put.value,
+            "value": texts.close(put.value, self._tenant_id, table.name, namespace, key),
             "updated_at": db_now(),
             "ttl_s": ttl_s,
             "expires_at": None if ttl_s is None else db_now() + ttl_s,
@@ -253,11 +255,16 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _fields(row: Row[Any]) -> dict[str, Any]:
+def _value(connection: Connection, row: Row[Any]) -> dict[str, Any]:
+    texts = stored_texts.texts_of(connection)
+    return json.loads(texts.open(row.value, row.tenant_id, table.name, row.namespace, row.key))
+
+
+def _fields(connection: Connection, row: Row[Any]) -> dict[str, Any]:
     return {
         "namespace": _split(row.namespace),
         "key": row.key,
-        "value": json.loads(row.value),
+        "value": _value(connection, row),
         "created_at": datetime.fromtimestamp(row.created_at, UTC),
         "updated_at": datetime.fromtimestamp(row.updated_at, UTC),
     }

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from langgraph.store.base import get_text_at_path
 from sqlalchemy.dialects import postgresql, sqlite
 
+from motet.storage import texts as stored_texts
 from motet.storage.tables import store_items, store_revisions
 from motet.storage.tables import store_texts as table
 from motet.storage.vectors import VectorIndex
@@ -162,13 +163,17 @@ class StoreTexts:
             store_items.c.key == table.c.key,
         )
         query = (
-            sa.select(table.c.text_key, table.c.path, table.c.place, store_items.c.value)
+            sa.select(table.c.text_key, table.c.path, table.c.place, *_ITEM)
             .join(store_items, same)
             .where(self._mine, table.c.embedder != self.embedder.name)
             .limit(limit + 1)
         )
         rows = connection.execute(query).all()
-        found = [(row.text_key, _stored_text(row.value, row.path, row.place)) for row in rows[:limit]]
+        texts = stored_texts.texts_of(connection)
+        found: list[tuple[int, Text]] = []
+        for row in rows[:limit]:
+            value = texts.open(row.value, row.tenant_id, store_items.name, row.namespace, row.key)
+            found.append((row.text_key, _stored_text(value, row.path, row.place)))
         current = connection.execute(sa.select(table.c.text_key).where(self._current()).limit(1)).first()
         return Outdated(found, has_vectors=bool(rows or current), more=len(rows) > limit)
 
@@ -257,6 +262,9 @@ class StoreTexts:
     def _current(self) -> sa.ColumnElement[bool]:
         """Say which rows this embedder made. Vectors of two models are never compared."""
         return sa.and_(self._mine, table.c.embedder == (self.embedder.name if self.embedder else ""))
+
+
+_ITEM = (store_items.c.tenant_id, store_items.c.namespace, store_items.c.key, store_items.c.value)
 
 
 def _texts_at(value: Mapping[str, Any], path: str) -> list[Text]:

@@ -15,6 +15,7 @@ from motet.memory import transcript
 from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
+from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from motet.storage.engine import Database
+    from motet.storage.texts import Texts
 
 ACTIVE = ("pending", "running")
 """Statuses of runs that have not ended."""
@@ -75,7 +77,7 @@ class Records:
         if thread_id is not None:
             query = query.where(runs.c.thread_id == thread_id)
         query = query.order_by(runs.c.position.desc()).limit(limit)
-        return await self._database.read(lambda c: [_run(row) for row in c.execute(query)])
+        return await self._database.read(lambda c: [_run(row, texts_of(c)) for row in c.execute(query)])
 
     async def run(self, run_id: str) -> RunRecord:
         """Return one run, by its id or the first characters of it.
@@ -86,7 +88,7 @@ class Records:
         begins = runs.c.run_id.startswith(run_id, autoescape=True) if run_id else sa.false()
         query = sa.select(runs).where(runs.c.tenant_id == self._tenant_id, begins).limit(2)
         found = await self._database.read(lambda c: c.execute(query).all())
-        return _run(_only(found, f"run '{run_id}'", "motet runs list"))
+        return _run(_only(found, f"run '{run_id}'", "motet runs list"), self._database.texts)
 
     async def unfinished(self, thread_id: str) -> list[RunRecord]:
         """Return the runs of a thread that have not ended, oldest first."""
@@ -99,7 +101,7 @@ class Records:
             )
             .order_by(runs.c.position)
         )
-        return await self._database.read(lambda c: [_run(row) for row in c.execute(query)])
+        return await self._database.read(lambda c: [_run(row, texts_of(c)) for row in c.execute(query)])
 
     async def rename_thread(self, thread_id: str, title: str) -> None:
         """Give a thread another title.
@@ -204,14 +206,17 @@ def _thread(row: Row[Any]) -> ThreadRecord:
     )
 
 
-def _run(row: Row[Any]) -> RunRecord:
+def _run(row: Row[Any], texts: Texts) -> RunRecord:
+    error = row.error
+    if error is not None:
+        error = texts.open(error, row.tenant_id, "runs", row.run_id, "error")
     return RunRecord(
         run_id=row.run_id,
         thread_id=row.thread_id,
         graph=row.graph,
         status=row.status,
         attempt=row.attempt,
-        error=json.loads(row.error) if row.error else None,
+        error=json.loads(error) if error else None,
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,

@@ -21,6 +21,7 @@ from motet.runs.records import ACTIVE, lock_thread, touch_thread
 from motet.runs.request import Accepted, Caller, RunJob, RunRequest
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
+from motet.storage.texts import texts_of
 from motet.tools.base import known_tools
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
             thread_id=job.thread_id,
             owner_id=job.owner_id,
             graph=job.graph,
-            job=job.model_dump_json(),
+            job=texts_of(connection).close(job.model_dump_json(), job.tenant_id, "runs", job.run_id, "job"),
             status="pending",
             last_seq=len(events),
             idempotency_key=request.idempotency_key,

@@ -37,7 +37,9 @@ from motet.errors import (
     StorageError,
 )
 from motet.secret import hide_password
+from motet.storage.cipher import load_cipher
 from motet.storage.crash import CrashPoints
+from motet.storage.texts import Texts, option
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,7 +72,8 @@ class Database:
 
     def __init__(self, settings: StorageSettings) -> None:
         self.url = settings.database_url
-        self.engine = _create_engine(settings)
+        self.texts = Texts(load_cipher(settings))
+        self.engine = _create_engine(settings).execution_options(**option(self.texts))
         self.crash = CrashPoints(settings.crash_at)
         self._reads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="motet-read")
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()

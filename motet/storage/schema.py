@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from motet.errors import DatabaseForeign, DatabaseNewer, DatabaseUnavailable
 from motet.secret import hide_password
+from motet.storage.encryption import check_keys
 from motet.storage.engine import translate
 from motet.storage.probe import APPLICATION_ID, VERSION_TABLE, FileKind, database_file, judge, probe
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration, which this version of Motet works with."""
 
 _LOCK_KEY = 0x4D6F746574  # PostgreSQL's advisory lock while a schema is made
@@ -38,23 +39,26 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _version = sa.table(VERSION_TABLE, sa.column("version_num", sa.Text))
 
 
-def prepare(database: Database, settings: StorageSettings) -> None:
+def prepare(database: Database, settings: StorageSettings, *, keys: bool = True) -> None:
     """Make the database ready: create it, move an older one forward, and refuse every other kind.
 
     A database that is ready costs one SELECT. Several processes may do this at once; one does the work, the
-    others wait for it. A second call does nothing.
+    others wait for it. A second call does nothing. Without `keys` it is not looked at whether the database is
+    encrypted as the settings say; only what encrypts it does that.
 
     Raises:
         DatabaseNewer: A newer Motet wrote it; the message has both versions.
         DatabaseForeign: It belongs to another program, or is no database; not a byte of it is changed.
         DatabaseUnavailable: It cannot be read or written.
+        EncryptionMismatch: Its key is missing or another one, or a key is set and it is not encrypted.
     """
     path = database_file(settings.database_url)
     if path is not None:
         _check_file(path)
-    if _patiently(lambda: _stored_version(database), settings) == HEAD:
-        return
-    _patiently(lambda: database.write_sync(_migrate), settings)
+    if _patiently(lambda: _stored_version(database), settings) != HEAD:
+        _patiently(lambda: database.write_sync(_migrate), settings)
+    if keys:
+        _patiently(lambda: check_keys(database), settings)
 
 
 def _check_file(path: Path) -> None:

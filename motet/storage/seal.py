@@ -3,11 +3,13 @@
 What does not live here: what the bytes mean. A sealed blob is `version (1 byte) | key id (2) | tag (16) | data`;
 the tag is HMAC-SHA256 over the header, the tenant, the table, the row's id and the data, cut to 128 bits
 (RFC 2104, section 5). Whoever can write the database can delete a row or put back an older one, not forge one.
+Where the database is encrypted, the encryption (`storage.cipher`) is the seal.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import hmac
 import os
@@ -16,6 +18,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from motet.errors import SettingInvalid, StateCorrupt, StorageError
+from motet.storage import cipher as encryption
+from motet.storage.cipher import Cipher, Unreadable, load_cipher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +39,12 @@ MIN_KEY_BYTES = 16
 class Seal:
     """Seals and unseals bytes with one or more keys. The last key seals; all of them unseal.
 
-    Thread-safe. Equal data in two rows has two different seals, so a blob cannot be moved.
+    Thread-safe. Equal data in two rows has two different seals, so a blob cannot be moved. With a cipher bytes are
+    encrypted instead, and what is only sealed is refused.
     """
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        """Take the keys, oldest first, each of at least 16 bytes.
+    def __init__(self, keys: Sequence[bytes], cipher: Cipher | None = None) -> None:
+        """Take the keys, oldest first, each of at least 16 bytes, and the cipher of an encrypted database.
 
         Raises:
             SettingInvalid: No key, or one that is too short to be a secret.
@@ -51,10 +56,19 @@ class Seal:
             self._keys.setdefault(_key_id(key), []).insert(0, key)
         self._newest = keys[-1]
         self._header = _VERSION + _key_id(self._newest)
+        self._cipher = cipher
+
+    def with_cipher(self, cipher: Cipher | None) -> Seal:
+        """Return a seal with the same keys, and this cipher or none."""
+        clone = copy.copy(self)
+        clone._cipher = cipher  # noqa: SLF001  # its own kind
+        return clone
 
     def seal(self, data: bytes, tenant_id: str, table: str, *row: str | int | bytes) -> bytes:
         """Return the data with its seal in front, good for this row of this tenant's table only."""
-        where = _place(tenant_id, table, row)
+        where = place_of(tenant_id, table, row)
+        if self._cipher is not None:
+            return self._cipher.encrypt(data, where)
         return self._header + _tag(self._newest, self._header, where, data) + data
 
     def unseal(self, blob: bytes, tenant_id: str, table: str, *row: str | int | bytes) -> bytes:
@@ -63,25 +77,34 @@ class Seal:
         Raises:
             StateCorrupt: The blob was changed, moved, forged, or sealed with a key that is not known here.
         """
+        where = place_of(tenant_id, table, row)
+        try:
+            return self._cipher.decrypt(blob, where) if self._cipher is not None else self._check(blob, where)
+        except Unreadable as error:
+            shown = "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in row)
+            raise StateCorrupt(
+                f"A stored value in table {table}, row {shown}, is not loaded: {error}. Restore it from a backup, or "
+                "give back the key file it was written with.",
+                table=table,
+                row=shown,
+            ) from None
+
+    def _check(self, blob: bytes, where: bytes) -> bytes:
         header = bytes(blob[:_HEADER_BYTES])
+        if header[:1] == encryption.VERSION:
+            raise Unreadable("it is encrypted, and MOTET_ENCRYPTION_KEY is not set")
         candidates = self._keys.get(header[1:], ()) if header[:1] == _VERSION else ()
         data = bytes(blob[OVERHEAD_BYTES:])
         tag = bytes(blob[_HEADER_BYTES:OVERHEAD_BYTES])
-        where = _place(tenant_id, table, row)
         for key in candidates:
             if hmac.compare_digest(tag, _tag(key, header, where, data)):
                 return data
-        shown = "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in row)
-        reason = "its seal is broken" if candidates else "it was sealed with an unknown key, or not at all"
-        raise StateCorrupt(
-            f"A stored value in table {table}, row {shown}, is not loaded: {reason}. Restore it from a backup, or "
-            "give back the key file it was written with.",
-            table=table,
-            row=shown,
+        raise Unreadable(
+            "its seal is broken" if candidates else "it was sealed with an unknown key, or not at all"
         )
 
 
-def _place(tenant_id: str, table: str, row: tuple[str | int | bytes, ...]) -> bytes:
+def place_of(tenant_id: str, table: str, row: tuple[str | int | bytes, ...]) -> bytes:
     """Return the bytes that stand for a row: no two rows of any tenant's tables have the same."""
     parts = [tenant_id.encode(), table.encode()]
     parts.extend(
@@ -91,7 +114,7 @@ def _place(tenant_id: str, table: str, row: tuple[str | int | bytes, ...]) -> by
 
 
 def load_seal(settings: StorageSettings) -> Seal:
-    """Return the seal of this installation.
+    """Return the seal of this installation, with its cipher where a key of encryption is set.
 
     Keys come from MOTET_SECRET_KEY (any text; several, oldest first, separated by commas), or from the file
     `keys` in the home folder, which is made with one random key when it is not there.
@@ -100,9 +123,10 @@ def load_seal(settings: StorageSettings) -> Seal:
         SettingInvalid: A key is too short, or the key file has a broken line.
         StorageError: The key file cannot be read or made.
     """
+    cipher = load_cipher(settings)
     if settings.secret_key:
-        return Seal(derive_keys(settings.secret_key.reveal()))
-    return Seal(read_key_file(settings.home / "keys"))
+        return Seal(derive_keys(settings.secret_key.reveal()), cipher)
+    return Seal(read_key_file(settings.home / "keys"), cipher)
 
 
 def derive_keys(secret: str) -> list[bytes]:

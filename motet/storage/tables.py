@@ -303,3 +303,12 @@ store_revisions = Table(
     Column("revision", BigInteger, nullable=False),
 )
 """Grows whenever a vector of the tenant's store comes or goes, so that an index in memory knows that it is old."""
+
+encryption_keys = Table(
+    "encryption_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("proof", LargeBinary, nullable=False),  # encrypted with the key: who has it can read this
+    Column("added_at", Float, nullable=False),
+)
+"""The keys that rows are encrypted with. A database with a row here is encrypted, whatever the settings say."""

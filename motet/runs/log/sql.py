@@ -26,6 +26,7 @@ from motet.memory import transcript
 from motet.storage.clock import db_now
 from motet.storage.tables import events as table
 from motet.storage.tables import runs, threads
+from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -68,14 +69,14 @@ class SqlLog:
             .order_by(table.c.seq)
             .limit(limit)
         )
-        rows = await self._database.read(lambda c: c.execute(query).all())
+        rows, texts = await self._database.read(lambda c: c.execute(query).all()), self._database.texts
         return [
             Recorded(
                 run_id=run_id,
                 thread_id=row.thread_id,
                 seq=row.seq,
                 at=row.at,
-                event=EVENT.validate_json(row.event),
+                event=EVENT.validate_json(texts.open(row.event, tenant_id, "events", run_id, row.seq)),
             )
             for row in rows
         ]
@@ -121,9 +122,10 @@ class SqlLog:
 def insert(connection: Connection, job: RunJob, first_seq: int, encoded: Sequence[str]) -> float:
     """Insert encoded events from `first_seq` on; return their time by the database's clock."""
     at = connection.execute(sa.select(db_now())).scalar_one()
+    one, texts = {"tenant_id": job.tenant_id, "run_id": job.run_id, "at": at}, texts_of(connection)
     rows = [
-        {"tenant_id": job.tenant_id, "run_id": job.run_id, "seq": first_seq + i, "at": at, "event": event}
-        for i, event in enumerate(encoded)
+        one | {"seq": seq, "event": texts.close(event, job.tenant_id, "events", job.run_id, seq)}
+        for seq, event in enumerate(encoded, first_seq)
     ]
     connection.execute(sa.insert(table), rows)
     return at
@@ -148,7 +150,11 @@ def remember(connection: Connection, job: RunJob, events: Sequence[Event]) -> No
 def _append(
     connection: Connection, claim: Claim, events: Sequence[Event], encoded: Sequence[str]
 ) -> list[Recorded]:
-    job = claim.job
+    job, ending = claim.job, _ending(events[-1])
+    if ending.get("error"):
+        ending["error"] = texts_of(connection).close(
+            ending["error"], job.tenant_id, "runs", job.run_id, "error"
+        )
     last = connection.execute(
         sa.update(runs)
         .where(
@@ -157,7 +163,7 @@ def _append(
             runs.c.fence == claim.fence,
             runs.c.status == "running",
         )
-        .values(last_seq=runs.c.last_seq + len(events), **_ending(events[-1]))
+        .values(last_seq=runs.c.last_seq + len(events), **ending)
         .returning(runs.c.last_seq)
     ).scalar()
     if last is None:

@@ -11,6 +11,7 @@ from motet.runs.queue.owner import is_gone
 from motet.runs.request import RunJob
 from motet.storage.clock import db_now
 from motet.storage.tables import runs
+from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -88,7 +89,9 @@ class SqlQueue:
         )
         return await self._database.write(lambda c: c.execute(change).rowcount)
 
-    def _claim(self, connection: Connection, worker_id: str, query: sa.Select[Any, Any]) -> Claim | None:
+    def _claim(
+        self, connection: Connection, worker_id: str, query: sa.Select[Any, Any, Any, Any]
+    ) -> Claim | None:
         row = connection.execute(query.with_for_update(skip_locked=True)).first()
         if row is None:
             return None
@@ -105,10 +108,11 @@ class SqlQueue:
             )
             .returning(runs.c.fence, runs.c.attempt)
         ).one()
-        return Claim(RunJob.model_validate_json(row.job), taken.fence, taken.attempt)
+        job = texts_of(connection).open(row.job, row.tenant_id, "runs", row.run_id, "job")
+        return Claim(RunJob.model_validate_json(job), taken.fence, taken.attempt)
 
 
-def _claimable(thread_ids: Collection[str] | None) -> sa.Select[Any, Any]:
+def _claimable(thread_ids: Collection[str] | None) -> sa.Select[Any, Any, Any, Any]:
     """Select the next run: free or abandoned, and the first of its thread that has not ended."""
     free = sa.and_(runs.c.status == "pending", runs.c.not_before <= db_now())
     abandoned = sa.and_(runs.c.status == "running", runs.c.lease_until < db_now())
@@ -119,7 +123,9 @@ def _claimable(thread_ids: Collection[str] | None) -> sa.Select[Any, Any]:
         earlier.c.position < runs.c.position,
         earlier.c.status.in_(("pending", "running")),
     )
-    query = sa.select(runs.c.position, runs.c.job).where(sa.or_(free, abandoned), ~in_front)
+    query = sa.select(runs.c.position, runs.c.tenant_id, runs.c.run_id, runs.c.job).where(
+        sa.or_(free, abandoned), ~in_front
+    )
     if thread_ids is not None:
         query = query.where(runs.c.thread_id.in_(sorted(thread_ids)))
     return query.order_by(runs.c.priority.desc(), runs.c.position).limit(1)

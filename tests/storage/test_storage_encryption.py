@@ -1,0 +1,353 @@
+"""An encrypted database: what is on disk, what is refused, how it begins, and how keys change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from motet import RunRequest, Settings, build_app
+from motet.errors import Conflict, EncryptionMismatch, InvalidInput, StateCorrupt
+from motet.memory.checkpoints import MotetSaver
+from motet.secret import Secret
+from motet.storage.check import check_storage
+from motet.storage.encryption import SEALED, Sealed
+from motet.storage.engine import Database
+from motet.storage.reseal import encrypt_storage, rekey_storage
+from motet.storage.schema import prepare
+from motet.storage.seal import load_seal
+from motet.storage.tables import metadata
+
+pytest.importorskip("cryptography", reason="the extra motet[encrypt] is not installed")
+
+OLD, NEW = "an old key of some length", "a new key of some length"
+SAID = "xylophone"
+NAMES = [f"{sealed.column.table.name}.{sealed.column.name}" for sealed in SEALED]
+
+READABLE = {
+    "threads": {"tenant_id", "thread_id", "owner_id", "title", "graph", "metadata"},
+    "runs": {
+        "tenant_id",
+        "run_id",
+        "thread_id",
+        "owner_id",
+        "graph",
+        "status",
+        "worker_id",
+        "idempotency_key",
+        "request_hash",
+    },
+    "events": {"tenant_id", "run_id"},
+    "messages": {"tenant_id", "thread_id", "message_id", "run_id", "role", "text", "citations"},
+    "documents": {"tenant_id", "collection", "source", "title", "content_hash"},
+    "passages": {"tenant_id", "collection", "passage_id", "heading", "text", "vector"},
+    "collections": {"tenant_id", "collection", "embedder"},
+    "checkpoint_scopes": {"tenant_id", "thread_id", "checkpoint_ns"},
+    "checkpoint_runs": {"tenant_id", "run_id"},
+    "checkpoint_dictionaries": {"tenant_id", "thread_id"},
+    "checkpoints": {"checkpoint_id"},
+    "channel_values": {"digest"},
+    "checkpoint_writes": {"checkpoint_id", "task_id"},
+    "store_items": {"tenant_id", "namespace", "key"},
+    "store_texts": {"tenant_id", "namespace", "key", "path", "digest", "embedder", "vector"},
+    "store_revisions": {"tenant_id"},
+    "encryption_keys": {"key_id", "proof"},
+}
+"""Columns of text or bytes that stay readable in an encrypted database: names, and what is searched."""
+
+
+def scripted(settings: Settings, tmp_path: Path) -> Settings:
+    script = tmp_path / "script.json"
+    rules = [{"user": "wrong key", "reply": {"fault": "auth"}}]
+    script.write_text(json.dumps({"rules": rules, "default": f"You said {SAID}."}))
+    return settings.replace(models__default=f"scripted:{script}", models__embed="none")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def plain(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Settings:
+    """Settings of a database that is not encrypted, of each kind."""
+    settings = scripted(settings, tmp_path)
+    if request.param == "sqlite":
+        return settings
+    return settings.replace(storage__database_url=request.getfixturevalue("postgres_url"))
+
+
+def with_key(settings: Settings, key: str) -> Settings:
+    return settings.replace(storage__encryption_key=Secret(key))
+
+
+async def talk(settings: Settings, thread_id: str = "one") -> None:
+    """Two turns of a thread, and a run that fails."""
+    async with build_app(settings) as app:
+        for text in (f"I say {SAID} " * 30, f"Again {SAID}", f"the wrong key for {SAID}"):
+            words = {"messages": [{"role": "user", "content": text}]}
+            asked = {"input": words, "thread_id": thread_id, "create_thread": True, "graph": "chat"}
+            async for _ in app.stream(RunRequest.model_validate(asked)):
+                pass
+        await app.memories.write(f"The user has a {SAID} called {thread_id}.", thread_id=thread_id)
+
+
+async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
+    """Read everything of a thread that is stored encrypted."""
+    async with build_app(settings) as app:
+        graph: Any = await app.graph("chat")
+        history = graph.aget_state_history({"configurable": {"thread_id": thread_id}})
+        found: list[Any] = [[m.text for m in state.values.get("messages", [])] async for state in history]
+        for run in await app.records.runs(thread_id):
+            found.append([recorded.event async for recorded in app.follow(run.run_id)])
+            found.append(run.error)
+        return [*found, sorted(memory.text for memory in await app.memories.recall(SAID))]
+
+
+@contextmanager
+def opened(settings: Settings) -> Any:
+    """A connection past every check."""
+    engine = sa.create_engine(settings.storage.database_url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+Found = list[tuple[dict[str, Any], Any]]
+
+
+def rows(settings: Settings, sealed: Sealed) -> Found:
+    """Return a column's values, each with the key of its row."""
+    keys = list(sealed.column.table.primary_key)
+    query = (
+        sa.select(*keys, sealed.column.label("sealed_value"))
+        .where(sealed.column.is_not(None))
+        .order_by(*keys)
+    )
+    with opened(settings) as connection:
+        found = connection.execute(query).mappings().all()
+    return [({key.name: row[key.name] for key in keys}, _plain(row["sealed_value"])) for row in found]
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def values(settings: Settings, sealed: Sealed) -> list[Any]:
+    return [value for _, value in rows(settings, sealed)]
+
+
+def put(settings: Settings, sealed: Sealed, key: dict[str, Any], value: Any) -> None:
+    """Write a value into a row, past everything."""
+    table = sealed.column.table
+    this = sa.and_(*(table.c[name] == part for name, part in key.items()))
+    with opened(settings) as connection:
+        connection.execute(sa.update(table).where(this).values({sealed.column.name: value}))
+
+
+def test_of_each_column_it_is_said_whether_it_is_encrypted() -> None:
+    """A new column of text or bytes goes into `SEALED`, or, where it is a name or is searched, into `READABLE`."""
+    encrypted = {(sealed.column.table.name, sealed.column.name) for sealed in SEALED}
+    for table in metadata.sorted_tables:
+        found = {c.name for c in table.columns if isinstance(c.type, sa.Text | sa.LargeBinary)}
+        said = READABLE.get(table.name, set()) | {name for owner, name in encrypted if owner == table.name}
+        assert found == said, table.name
+
+
+async def test_nothing_that_was_said_stands_in_an_encrypted_column(plain: Settings) -> None:
+    encrypted = with_key(plain, OLD)
+    await talk(encrypted)
+    for sealed in SEALED:
+        found = values(encrypted, sealed)
+        if sealed.column.table.name != "channel_values":
+            assert found, sealed
+        for value in found:
+            data = value.encode() if isinstance(value, str) else value
+            assert SAID.encode() not in data
+            assert data[:1] in (b"\x02", b"~")
+    assert SAID in str(await read(encrypted))
+
+
+async def test_the_same_words_are_there_without_encryption(plain: Settings) -> None:
+    """So the test above can fail."""
+    await talk(plain)
+    jobs = next(sealed for sealed in SEALED if sealed.column.name == "job")
+    assert SAID in values(plain, jobs)[0]
+
+
+@pytest.mark.parametrize("key", ["", NEW], ids=["missing", "wrong"])
+async def test_a_missing_or_wrong_key_is_one_line_and_changes_nothing(plain: Settings, key: str) -> None:
+    encrypted = with_key(plain, OLD)
+    await talk(encrypted)
+    before = [values(encrypted, sealed) for sealed in SEALED]
+    other = with_key(plain, key)
+    with pytest.raises(EncryptionMismatch) as caught:
+        await talk(other)
+    said = "is encrypted: set MOTET_ENCRYPTION_KEY" if not key else "not among those given"
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+    assert not any(word in caught.value.message for word in (OLD, NEW))
+    assert [values(encrypted, sealed) for sealed in SEALED] == before
+    [_, finding] = check_storage(other)
+    assert not finding.ok
+    assert said in finding.detail
+
+
+async def test_a_key_for_a_database_that_is_not_encrypted_is_refused(plain: Settings) -> None:
+    await talk(plain)
+    with pytest.raises(EncryptionMismatch, match="run 'motet storage encrypt' once"):
+        await talk(with_key(plain, OLD))
+    await talk(plain)
+
+
+async def test_a_database_is_encrypted_later_and_goes_on(plain: Settings) -> None:
+    await talk(plain)
+    before = await read(plain)
+    with pytest.raises(InvalidInput, match="MOTET_ENCRYPTION_KEY"):
+        encrypt_storage(plain.storage)
+    encrypted = with_key(plain, OLD)
+    with pytest.raises(Conflict, match="is not encrypted"):
+        rekey_storage(encrypted.storage)
+    assert await read(plain) == before
+    assert encrypt_storage(encrypted.storage) > 20
+    assert await read(encrypted) == before
+    with pytest.raises(EncryptionMismatch):
+        await read(plain)
+    await talk(encrypted, "two")
+    assert encrypt_storage(encrypted.storage) > 20  # again: nothing is lost
+    assert await read(encrypted) == before
+
+
+async def test_keys_change(plain: Settings) -> None:
+    await talk(with_key(plain, OLD))
+    both = with_key(plain, f"{OLD},{NEW}")
+    before = await read(both)
+    await talk(both, "two")
+    with pytest.raises(EncryptionMismatch):
+        await read(with_key(plain, NEW))
+    assert rekey_storage(both.storage) > 20
+    assert await read(with_key(plain, NEW)) == before
+    with pytest.raises(EncryptionMismatch):
+        await read(with_key(plain, OLD))
+    with pytest.raises(EncryptionMismatch):
+        encrypt_storage(with_key(plain, OLD).storage)
+
+
+def test_what_was_deleted_is_not_in_the_file_any_more(settings: Settings) -> None:
+    """Freed pages hold old bytes until the file is written anew."""
+    home = settings.storage.home
+    database = Database(settings.storage)
+    prepare(database, settings.storage)
+    columns = "tenant_id, thread_id, owner_id, graph, created_at, updated_at"
+    runs = "tenant_id, run_id, thread_id, owner_id, graph, job, status, created_at"
+
+    def work(connection: sa.Connection) -> None:
+        connection.execute(sa.text(f"INSERT INTO threads ({columns}) VALUES ('t', 'a', 'me', 'chat', 1, 1)"))
+        job = json.dumps({"said": SAID * 2000})
+        statement = f"INSERT INTO runs ({runs}) VALUES ('t', 'r', 'a', 'me', 'chat', :job, 'success', 1)"
+        connection.execute(sa.text(statement), {"job": job})
+
+    database.write_sync(work)
+    database.close()
+
+    def on_disk() -> bytes:
+        return b"".join(path.read_bytes() for path in home.glob("motet.db*"))
+
+    assert SAID.encode() in on_disk()
+    encrypt_storage(with_key(settings, OLD).storage)
+    assert SAID.encode() not in on_disk()
+
+
+# Tampering
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "plain": lambda value: "{}" if isinstance(value, str) else b"\x01" + bytes(40),
+    "empty": lambda value: "" if isinstance(value, str) else b"",
+    "cut": lambda value: value[:-4],
+    "mark": lambda value: value[:1] + value[1:2] * (len(value) - 1),
+}
+
+
+@pytest.mark.parametrize(
+    "sealed",
+    [sealed for sealed in SEALED if sealed.column.name != "job"],
+    ids=lambda sealed: f"{sealed.column.table.name}.{sealed.column.name}",
+)
+async def test_a_changed_value_is_refused_by_name(settings: Settings, tmp_path: Path, sealed: Sealed) -> None:
+    encrypted = with_key(scripted(settings, tmp_path), OLD)
+    await talk(encrypted)
+    for key, value in rows(encrypted, sealed)[:2]:
+        for change in CHANGES.values():
+            put(encrypted, sealed, key, change(value))
+            with pytest.raises(StateCorrupt, match=f"table {sealed.column.table.name}, row"):
+                await read(encrypted)
+        put(encrypted, sealed, key, value)
+    await read(encrypted)
+
+
+async def test_a_run_whose_job_was_changed_is_not_begun(settings: Settings, tmp_path: Path) -> None:
+    encrypted = with_key(scripted(settings, tmp_path), OLD)
+    words = {"messages": [{"role": "user", "content": SAID}]}
+    async with build_app(encrypted) as app:
+        await app.submit(RunRequest.model_validate({"input": words, "graph": "chat"}))
+    jobs = SEALED[NAMES.index("runs.job")]
+    [(key, _)] = rows(encrypted, jobs)
+    put(encrypted, jobs, key, json.dumps({"input": "forged"}))
+    async with build_app(encrypted) as app:
+        with pytest.raises(StateCorrupt, match="not encrypted"):
+            await app._rooms.queue.claim("somebody")
+
+
+async def test_rows_tables_threads_and_tenants_cannot_be_swapped(settings: Settings, tmp_path: Path) -> None:
+    encrypted = with_key(scripted(settings, tmp_path), OLD)
+
+    await talk(encrypted, "one")
+    await talk(encrypted, "two")
+    for name in (
+        "checkpoints.body",
+        "list_items.value",
+        "checkpoint_dictionaries.value",
+        "events.event",
+        "store_items.value",
+    ):
+        sealed = SEALED[NAMES.index(name)]
+        found = rows(encrypted, sealed)
+        (key_of_one, of_one), (key_of_two, of_two) = found[0], found[-1]
+        put(encrypted, sealed, key_of_one, of_two)
+        put(encrypted, sealed, key_of_two, of_one)
+        with pytest.raises(StateCorrupt):  # the first and the last row may both be of one thread
+            await read(encrypted, "one")
+            await read(encrypted, "two")
+        put(encrypted, sealed, key_of_one, of_one)
+        put(encrypted, sealed, key_of_two, of_two)
+        await read(encrypted, "one")
+    items, bodies = SEALED[NAMES.index("list_items.value")], SEALED[NAMES.index("checkpoints.body")]
+    (key, item), body = rows(encrypted, items)[0], values(encrypted, bodies)[0]
+    put(encrypted, items, key, body)
+    with pytest.raises(StateCorrupt):
+        await read(encrypted, "one")
+    put(encrypted, items, key, item)
+    for column, value in (("thread_id", "three"), ("tenant_id", "theirs")):
+        with opened(encrypted) as connection:
+            connection.execute(
+                sa.text(f"UPDATE checkpoint_scopes SET {column} = :v WHERE thread_id = 'two'"), {"v": value}
+            )
+            connection.execute(
+                sa.text(f"UPDATE checkpoint_dictionaries SET {column} = :v WHERE thread_id = 'two'"),
+                {"v": value},
+            )
+        if column == "thread_id":
+            with pytest.raises(StateCorrupt):
+                await read(encrypted, "three")
+            with opened(encrypted) as connection:
+                for table in ("checkpoint_scopes", "checkpoint_dictionaries"):
+                    connection.execute(
+                        sa.text(f"UPDATE {table} SET thread_id = 'two' WHERE thread_id = 'three'")
+                    )
+    database = Database(encrypted.storage)
+    saver = MotetSaver(database, load_seal(encrypted.storage), tenant_id="theirs")
+    with pytest.raises(StateCorrupt):
+        await saver.aget_tuple({"configurable": {"thread_id": "two", "checkpoint_ns": ""}})
+    database.close()
