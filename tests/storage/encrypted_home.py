@@ -1,0 +1,102 @@
+"""A database with a thread in it, encrypted or not, and ways to look at its rows and change them past every check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from motet import RunRequest, Settings, build_app
+from motet.secret import Secret
+from motet.storage.encryption import SEALED, Sealed
+
+OLD, NEW = "an old key of some length", "a new key of some length"
+SAID = "xylophone"
+NAMES = [f"{sealed.column.table.name}.{sealed.column.name}" for sealed in SEALED]
+
+
+def scripted(settings: Settings, tmp_path: Path) -> Settings:
+    script = tmp_path / "script.json"
+    rules = [{"user": "wrong key", "reply": {"fault": "auth"}}]
+    script.write_text(json.dumps({"rules": rules, "default": f"You said {SAID}."}))
+    return settings.replace(models__default=f"scripted:{script}", models__embed="none")
+
+
+def with_key(settings: Settings, key: str) -> Settings:
+    return settings.replace(storage__encryption_key=Secret(key))
+
+
+async def talk(settings: Settings, thread_id: str = "one") -> None:
+    """Two turns of a thread, and a run that fails."""
+    async with build_app(settings) as app:
+        for text in (f"I say {SAID} " * 30, f"Again {SAID}", f"the wrong key for {SAID}"):
+            words = {"messages": [{"role": "user", "content": text}]}
+            asked = {"input": words, "thread_id": thread_id, "create_thread": True, "graph": "chat"}
+            async for _ in app.stream(RunRequest.model_validate(asked)):
+                pass
+        await app.memories.write(f"The user has a {SAID} called {thread_id}.", thread_id=thread_id)
+
+
+async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
+    """Read everything of a thread that is stored encrypted."""
+    async with build_app(settings) as app:
+        graph: Any = await app.graph("chat")
+        history = graph.aget_state_history({"configurable": {"thread_id": thread_id}})
+        found: list[Any] = [[m.text for m in state.values.get("messages", [])] async for state in history]
+        for run in await app.records.runs(thread_id):
+            found.append([recorded.event async for recorded in app.follow(run.run_id)])
+            found.append(run.error)
+        known = await app.memories.recall(SAID)
+        return [*found, [memory.text for memory in known if memory.thread_id == thread_id]]
+
+
+async def read_all(settings: Settings) -> None:
+    for thread_id in ("one", "two"):
+        await read(settings, thread_id)
+
+
+@contextmanager
+def opened(settings: Settings) -> Generator[sa.Connection]:
+    """A connection past every check."""
+    engine = sa.create_engine(settings.storage.database_url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+Found = list[tuple[dict[str, Any], Any]]
+
+
+def rows(settings: Settings, sealed: Sealed) -> Found:
+    """Return a column's values, each with the key of its row."""
+    keys = list(sealed.column.table.primary_key)
+    query = (
+        sa.select(*keys, sealed.column.label("sealed_value"))
+        .where(sealed.column.is_not(None))
+        .order_by(*keys)
+    )
+    with opened(settings) as connection:
+        found = connection.execute(query).mappings().all()
+    return [({key.name: row[key.name] for key in keys}, _plain(row["sealed_value"])) for row in found]
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def values(settings: Settings, sealed: Sealed) -> list[Any]:
+    return [value for _, value in rows(settings, sealed)]
+
+
+def put(settings: Settings, sealed: Sealed, key: dict[str, Any], value: Any) -> None:
+    """Write a value into a row, past everything."""
+    table = sealed.column.table
+    this = sa.and_(*(table.c[name] == part for name, part in key.items()))
+    with opened(settings) as connection:
+        connection.execute(sa.update(table).where(this).values({sealed.column.name: value}))
