@@ -54,6 +54,9 @@ T = TypeVar("T")
 GROUP_MAX = 64
 """At most this many writes share one commit."""
 
+IDLE_TRANSACTION_S = 5
+"""Longest pause inside a transaction. Motet's take milliseconds; only a process that was stopped pauses so long."""
+
 
 @dataclass(slots=True)
 class _Write:
@@ -211,11 +214,13 @@ def _create_engine(settings: StorageSettings) -> Engine:
     url = _read_url(settings.database_url)
     if url.get_backend_name() != "sqlite":
         try:
-            return sa.create_engine(url, pool_pre_ping=True, pool_size=8)
+            engine = sa.create_engine(url, pool_pre_ping=True, pool_size=8)
         except ImportError:
             raise ExtraMissing(
                 "The driver for PostgreSQL is not installed: pip install 'motet[postgres]'."
             ) from None
+        event.listen(engine, "connect", _limit_idle_transactions)
+        return engine
     _make_folder(str(url.database))
     engine = sa.create_engine(
         url,
@@ -243,6 +248,13 @@ def _create_engine(settings: StorageSettings) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _limit_idle_transactions(connection: Any, _record: Any) -> None:
+    """Have PostgreSQL end a transaction that its process left open: a stopped process keeps no lock for long."""
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
+    connection.autocommit = False
 
 
 def _read_url(text: str) -> sa.URL:

@@ -25,6 +25,11 @@ from tests.chaos.rig import ROOT, DatabaseKind, Rig, open_rig
 
 EXPERIMENTS: dict[str, tuple[DatabaseKind, ...]] = {
     "kills": ("sqlite", "postgres"),
+    "crash_points": ("sqlite", "postgres"),
+    "zombie": ("sqlite", "postgres"),
+    "same_key": ("sqlite", "postgres"),
+    "disk_full": ("sqlite",),
+    "locked": ("sqlite",),
     "compare": ("sqlite",),
 }
 """Modules of this folder, each with the databases that it is about, in the order in which they run."""

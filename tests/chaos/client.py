@@ -12,6 +12,9 @@ from tests.chaos.journal import Journal
 
 RETRY_S = 0.02
 
+LATER = frozenset({"database_full", "database_unavailable"})
+"""Refusals that a caller takes for "try again later"."""
+
 
 class Gone(Exception):
     """The server is not there, or went away before it answered."""
@@ -78,9 +81,18 @@ class Client:
                 continue
             if "error" in answer:
                 self._journal.write(did="refused", marker=marker, key=key, code=answer["error"])
+                if answer["error"] in LATER and patient:
+                    await asyncio.sleep(10 * RETRY_S)
+                    continue
                 return None
             self._journal.write(did="told", marker=marker, key=key, **answer)
             return answer["run_id"]
+
+    async def order(self, marker: str, thread_id: str) -> str:
+        """Ask for an order until it is accepted, and read it to its end; return the last event's type."""
+        run_id = await self.submit(marker, thread_id)
+        assert run_id is not None, f"{marker} was refused"
+        return await self.read(run_id)
 
     async def read(self, run_id: str, *, cut: Callable[[], bool] = lambda: False) -> str:
         """Read a run's events to their end and return the last one's type.

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from motet.errors import DatabaseUnavailable, StorageError
 from motet.settings import StorageSettings
-from motet.storage.engine import GROUP_MAX, Database
+from motet.storage.engine import GROUP_MAX, IDLE_TRANSACTION_S, Database
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ COUNT_UP = """
 import sys
 import sqlalchemy as sa
 from motet.settings import StorageSettings
-from motet.storage.engine import Database
+from motet.storage.engine import IDLE_TRANSACTION_S, Database
 
 database = Database(StorageSettings(database_url=sys.argv[1]))
 
@@ -291,3 +291,11 @@ async def test_foreign_keys_are_kept(any_database: Database) -> None:
     await any_database.write(tables)
     with pytest.raises(StorageError, match=r"(?i)foreign key"):
         await any_database.write(lambda c: c.execute(sa.text("INSERT INTO child VALUES (1)")))
+
+
+async def test_postgresql_ends_a_transaction_whose_process_was_stopped(postgres_url: str) -> None:
+    """Else a stopped worker's row locks would keep every other worker from its runs."""
+    with opened(postgres_url) as database:
+        query = sa.text("SHOW idle_in_transaction_session_timeout")
+        assert await database.read(lambda c: c.execute(query).scalar()) == f"{IDLE_TRANSACTION_S}s"
+        assert await database.write(lambda c: c.execute(query).scalar()) == f"{IDLE_TRANSACTION_S}s"
