@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator
 
 from motet.storage.crash import STATUS
-
 from tests.chaos.client import Client
 from tests.chaos.report import Row
 from tests.chaos.rig import DatabaseKind, Rig, Stage

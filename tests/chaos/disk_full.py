@@ -22,8 +22,8 @@ WITHIN_S = 30.0
 
 async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
     """Fill the disk among runs, and free it."""
-    what, began = f"a disk of {SIZE_MB} MB full for 3 s", time.monotonic()
-    trials = rig.count(6, 40)
+    what, began = f"a disk of {SIZE_MB} MB full for 0.05 to 3 s", time.monotonic()
+    trials = rig.count(8, 60)
     with small_disk() as disk:
         if disk is None:
             reason = "a small disk cannot be mounted here: it needs root"
@@ -43,7 +43,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
                 await asyncio.sleep(stage.random.uniform(0, 0.6))
                 with filled(disk):
                     orders.append(asyncio.create_task(client.order(f"m{number}-3", "thread-3")))
-                    await asyncio.sleep(3.0)
+                    await asyncio.sleep(stage.random.choice((0.05, 0.3, 1.0, 3.0)))
                 freed = time.monotonic()
                 async with asyncio.timeout(4 * WITHIN_S):
                     await asyncio.gather(*orders)

@@ -11,7 +11,6 @@ from contextlib import closing
 
 from sqlalchemy import make_url
 
-from tests.chaos.checker import check
 from tests.chaos.client import Client
 from tests.chaos.report import Row
 from tests.chaos.rig import DatabaseKind, Program, Rig, Stage
@@ -76,7 +75,6 @@ async def _trial(stage: Stage, number: int, stopped_s: float) -> tuple[float, li
     taken = sum(row["attempt"] > 1 for row in after.rows.runs) - sum(
         row["attempt"] > 1 for row in before.rows.runs[:-RUNS]
     )
-    changed += check(after).lines()
     await asyncio.gather(first.kill(), second.kill())
     return ended_s, changed, taken
 
