@@ -32,50 +32,8 @@ from motet.storage.check import check_storage
 from motet.storage.encryption import SEALED, Sealed
 from motet.storage.engine import Database
 from motet.storage.seal import load_seal
-from motet.storage.tables import metadata
 
 pytest.importorskip("cryptography", reason="the extra motet[encrypt] is not installed")
-
-
-READABLE = {
-    "threads": {"tenant_id", "thread_id", "owner_id", "title", "graph", "metadata"},
-    "runs": {
-        "tenant_id",
-        "run_id",
-        "thread_id",
-        "owner_id",
-        "graph",
-        "status",
-        "worker_id",
-        "idempotency_key",
-        "request_hash",
-    },
-    "events": {"tenant_id", "run_id"},
-    "messages": {"tenant_id", "thread_id", "message_id", "run_id", "role", "text", "citations"},
-    "documents": {"tenant_id", "collection", "source", "title", "content_hash"},
-    "passages": {"tenant_id", "collection", "passage_id", "heading", "text", "vector"},
-    "collections": {"tenant_id", "collection", "embedder"},
-    "checkpoint_scopes": {"tenant_id", "thread_id", "checkpoint_ns"},
-    "checkpoint_runs": {"tenant_id", "run_id"},
-    "checkpoint_dictionaries": {"tenant_id", "thread_id"},
-    "checkpoints": {"checkpoint_id"},
-    "channel_values": {"digest"},
-    "checkpoint_writes": {"checkpoint_id", "task_id"},
-    "store_items": {"tenant_id", "namespace", "key"},
-    "store_texts": {"tenant_id", "namespace", "key", "path", "digest", "embedder", "vector"},
-    "store_revisions": {"tenant_id"},
-    "encryption_keys": {"key_id", "proof"},
-}
-"""Columns of text or bytes that stay readable in an encrypted database: names, and what is searched."""
-
-
-def test_of_each_column_it_is_said_whether_it_is_encrypted() -> None:
-    """A new column of text or bytes goes into `SEALED`, or, where it is a name or is searched, into `READABLE`."""
-    encrypted = {(sealed.column.table.name, sealed.column.name) for sealed in SEALED}
-    for table in metadata.sorted_tables:
-        found = {c.name for c in table.columns if isinstance(c.type, sa.Text | sa.LargeBinary)}
-        said = READABLE.get(table.name, set()) | {name for owner, name in encrypted if owner == table.name}
-        assert found == said, table.name
 
 
 async def test_nothing_that_was_said_stands_in_an_encrypted_column(plain: Settings) -> None:

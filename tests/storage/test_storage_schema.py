@@ -24,6 +24,7 @@ from alembic.script import ScriptDirectory
 from motet.errors import DatabaseForeign, DatabaseNewer, DatabaseUnavailable
 from motet.settings import StorageSettings
 from motet.storage import schema
+from motet.storage.encryption import READABLE, SEALED
 from motet.storage.engine import Database
 from motet.storage.schema import HEAD, prepare
 from motet.storage.tables import metadata
@@ -92,6 +93,17 @@ def test_the_tables_are_made_as_they_are_described(tmp_path: Path) -> None:
         return {key: sorted(part.strip().rstrip(",") for part in sql.splitlines()) for key, sql in kept}
 
     assert statements("migrated.db") == statements("described.db")
+
+
+def test_of_each_column_it_is_said_whether_it_is_encrypted() -> None:
+    encrypted = {(sealed.column.table.name, sealed.column.name) for sealed in SEALED}
+    for table in metadata.sorted_tables:
+        found = {c.name for c in table.columns if isinstance(c.type, sa.Text | sa.LargeBinary)}
+        said = READABLE.get(table.name, set()) | {name for owner, name in encrypted if owner == table.name}
+        assert found == said, (
+            f"{table.name}: do {found ^ said} hold people's words? Then SEALED in storage/encryption.py, and closed "
+            "and opened where they are written and read, as events.event is. A name, or what is searched: READABLE."
+        )
 
 
 def test_the_head_is_the_newest_migration() -> None:
