@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from motet import telemetry
 from motet.errors import Conflict
 from motet.graphs.base import DESCRIPTIONS, GraphParts, build_graph, known_graphs
+from motet.runs.erase import erase_memories
 from motet.runs.log.base import LOGS
 from motet.runs.queue.base import QUEUES
 from motet.runs.records import Records
@@ -21,7 +22,7 @@ from motet.storage.engine import Database
 from motet.storage.schema import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from motet.agents.base import AgentParts
     from motet.events import Recorded
     from motet.memory.checkpoints import MotetSaver
+    from motet.memory.fact import Memory
     from motet.memory.recall import Memories
     from motet.models.roles import Models
     from motet.retrieval.base import Embedder, Retriever
@@ -193,6 +195,18 @@ class App:
             )
         await self._rooms.saver.adelete_thread(thread.thread_id)
         await self.records.delete_thread(thread.thread_id)
+
+    async def forget(self, memory_ids: Sequence[str]) -> list[Memory]:
+        """Forget memories for good, every version, in the runs' logs too; return what is gone.
+
+        What was said stays in its conversation: `delete_thread` deletes that. On SQLite nothing of the memory's text
+        is left in the database's file, unless another process is reading it just now: then with its next checkpoint.
+        """
+        gone = await self.memories.forget(memory_ids)
+        pairs = {(memory.source.run_id, memory.memory_id) for memory in gone}
+        await self._rooms.database.write(lambda c: erase_memories(c, self.tenant_id, pairs))
+        await asyncio.to_thread(self._rooms.database.empty_journal)
+        return gone
 
     async def doctor(self) -> list[Finding]:
         """Look at everything that a run needs, and say what is missing and how to get it; no need to enter the app."""

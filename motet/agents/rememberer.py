@@ -1,61 +1,140 @@
-"""The rememberer: writes down what a user says about themselves. It reads the user's own words and nothing else."""
+"""The rememberer: writes down what a user says about themselves. It reads the user's own words and nothing else.
+
+What does not live here: which words are the user's own (`own_words`), and how facts are kept (`motet.memory.recall`).
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from langchain_core.messages import HumanMessage, SystemMessage
 from langgraph.config import get_config, get_stream_writer
 from pydantic import BaseModel, ConfigDict, Field
 
+from motet.agents.own_words import own_words
 from motet.errors import ModelOutputInvalid
 from motet.events import MemoryWritten
+from motet.memory.fact import Kind, Source, subjects  # pydantic reads the field's type
 from motet.models.structured import ask_json
+from motet.storage.search import terms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.messages import BaseMessage
+
     from motet.agents.base import AgentParts
     from motet.agents.prompts import Language
-    from motet.memory.recall import Memories
+    from motet.memory.recall import Memories, Memory
 
 _SELF = re.compile(r"\b(i|i'm|i’m|my|me|we|our)\b|我|咱|俺", re.IGNORECASE)
 
 
-class Facts(BaseModel):
+class Fact(BaseModel):
+    """One thing about the user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(min_length=3, max_length=160)]
+    kind: Kind
+
+
+class UserFacts(BaseModel):
     """What is worth knowing later."""
 
     model_config = ConfigDict(extra="forbid")
 
-    facts: list[Annotated[str, Field(min_length=3, max_length=160)]] = Field(max_length=3)
+    facts: list[Fact] = Field(max_length=3)
 
 
-async def find_facts(parts: AgentParts, said: str, language: Language) -> list[str]:
-    """Return what the user's words say about the user, 0 to 3 short sentences.
+class Comparison(BaseModel):
+    """How a new note stands to older ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Literal["new", "same", "replaces"]
+    note: int
+    """Number of the older note, from 1; 0 for none."""
+
+
+async def keep_facts(
+    parts: AgentParts, memories: Memories, messages: Sequence[BaseMessage], language: Language
+) -> None:
+    """Store what the newest user's message says about the user, and tell of it; only inside a graph's node.
+
+    Raises:
+        ModelError: The model cannot be reached.
+    """
+    asked = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
+    said = own_words(asked.text) if asked is not None else ""
+    if asked is None or not said:
+        return
+    config = get_config()
+    source = Source(
+        thread_id=str(config.get("configurable", {}).get("thread_id", "")),
+        run_id=str(config.get("metadata", {}).get("run_id", "")),
+        message_id=asked.id or "",
+    )
+    for fact in await find_facts(parts, said, language):
+        known, verdict = await compare(parts, fact.text, await memories.about_the_same(fact.text), language)
+        if verdict == "same":
+            continue
+        replaces = known.memory_id if known is not None else ""
+        written = await memories.write(fact.text, kind=fact.kind, source=source, replaces=replaces)
+        if written is not None:
+            memory = written.memory
+            get_stream_writer()(MemoryWritten(memory_id=memory.memory_id, text=memory.text))
+
+
+async def find_facts(parts: AgentParts, said: str, language: Language) -> list[Fact]:
+    """Return what the user's own words say about the user, 0 to 3 short sentences.
+
+    A sentence that has no word of the user's is the model's invention, and dropped.
 
     Raises:
         ModelError: The model cannot be reached.
     """
     prompt = SystemMessage(parts.prompts.text("remember", language))
+    asked = f"{json.dumps(said, ensure_ascii=False)} ->"
     try:
-        found = await ask_json(parts.fast, [prompt, HumanMessage(f'"{said}" ->')], Facts)
+        found = await ask_json(parts.fast, [prompt, HumanMessage(asked)], UserFacts)
     except ModelOutputInvalid:
         return []
-    return list(dict.fromkeys(fact.strip() for fact in found.facts if fact.strip()))
+    words = set(terms(said))
+    told = {fact.text.strip(): fact for fact in found.facts if subjects(fact.text) & words}
+    return list(told.values())
 
 
-def speaks_of_self(said: str) -> bool:
-    """Say whether a message may hold something about the user: it has a first person and is no mere question."""
-    return bool(_SELF.search(said)) and not said.rstrip().endswith(("?", "？"))
+async def compare(
+    parts: AgentParts, text: str, known: Sequence[Memory], language: Language
+) -> tuple[Memory | None, Literal["new", "same", "replaces"]]:
+    """Say whether a new fact repeats or replaces one that is known, and which.
 
-
-async def keep_facts(parts: AgentParts, memories: Memories, said: str, language: Language) -> None:
-    """Store what a user's words say about the user, and tell of it; only inside a graph's node.
+    Without any that is about the same, or without a clear answer, it is new: nothing is lost then.
 
     Raises:
         ModelError: The model cannot be reached.
     """
-    thread_id = str(get_config().get("configurable", {}).get("thread_id", ""))
-    for fact in await find_facts(parts, said, language):
-        memory = await memories.write(fact, thread_id=thread_id)
-        if memory is not None:
-            get_stream_writer()(MemoryWritten(memory_id=memory.memory_id, text=memory.text))
+    if not known:
+        return None, "new"
+    lines = " ".join(f"{n}. {memory.text}" for n, memory in enumerate(known, start=1))
+    asked = f"新：{text} 旧：{lines} ->" if language == "zh" else f"New: {text} Old: {lines} ->"
+    try:
+        found = await ask_json(
+            parts.fast,
+            [SystemMessage(parts.prompts.text("compare", language)), HumanMessage(asked)],
+            Comparison,
+        )
+    except ModelOutputInvalid:
+        return None, "new"
+    if found.verdict == "new" or not 1 <= found.note <= len(known):
+        return None, "new"
+    return known[found.note - 1], found.verdict
+
+
+def speaks_of_self(said: str) -> bool:
+    """Say whether a message may hold something about the user: own words in the first person, and no mere question."""
+    words = own_words(said)
+    return bool(_SELF.search(words)) and not words.endswith(("?", "？"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from motet.agents.citations import CitationFilter, cited
+from motet.agents.notes import notes_text, with_notes
 from motet.events import CITATIONS_KEY
 from motet.memory.window import visible
 from motet.models.filtered import StreamFilterModel
@@ -33,10 +34,12 @@ def brief(
     passages: Sequence[Passage],
     findings: Sequence[Finding],
     language: Language,
+    memories: Sequence[Memory] = (),
 ) -> list[BaseMessage]:
-    """Return the messages that an answer is written from: instructions, an example, the material."""
+    """Return the messages that an answer is written from: instructions, an example, the material with the notes."""
     shown = [f"[{n}] {place_of(p)}: {' '.join(p.text.split())}" for n, p in enumerate(passages, start=1)]
     results = [f"- {finding.task} → {finding.text}" for finding in findings]
+    notes = notes_text(parts, memories, language)
     material = parts.prompts.text(
         "material",
         language,
@@ -48,7 +51,7 @@ def brief(
         SystemMessage(parts.prompts.text("answer", language)),
         HumanMessage(parts.prompts.text("answer_example_material", language)),
         AIMessage(parts.prompts.text("answer_example", language)),
-        HumanMessage(material),
+        HumanMessage(f"{notes}\n\n{material}" if notes else material),
     ]
 
 
@@ -71,16 +74,15 @@ async def write_answer(
 async def write_direct(
     parts: AgentParts, messages: Sequence[BaseMessage], memories: Sequence[Memory], language: Language
 ) -> AIMessage:
-    """Answer from the conversation alone.
+    """Answer from the conversation and what is remembered.
 
     Raises:
         ModelError: The model cannot be reached.
     """
-    prompt = SystemMessage(
-        parts.prompts.text("direct", language, memories=memory_lines(parts, memories, language))
-    )
+    prompt = SystemMessage(parts.prompts.text("direct", language))
     model = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(()))
-    reply = await model.ainvoke([prompt, *visible(messages, max_width=HISTORY_WIDTH)])
+    shown = visible(messages, max_width=HISTORY_WIDTH)
+    reply = await model.ainvoke([prompt, *with_notes(parts, shown, memories, language)])
     return with_citations(reply, ())
 
 
@@ -91,11 +93,3 @@ def with_citations(reply: BaseMessage, passages: Sequence[Passage]) -> AIMessage
     extra = {CITATIONS_KEY: [passage.model_dump(mode="json") for passage in found]} if found else {}
     usage = reply.usage_metadata if isinstance(reply, AIMessage) else None
     return AIMessage(content=reply.text.strip(), id=reply.id, additional_kwargs=extra, usage_metadata=usage)
-
-
-def memory_lines(parts: AgentParts, memories: Sequence[Memory], language: Language) -> str:
-    """Return what is known about the user as a block of text; "" when nothing is."""
-    if not memories:
-        return ""
-    facts = "\n".join(f"- {memory.text}" for memory in memories)
-    return parts.prompts.text("memories", language, facts=facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
@@ -11,12 +10,12 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from motet.agents.citations import CitationFilter
+from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
-from motet.agents.writer import HISTORY_WIDTH, memory_lines, with_citations
+from motet.agents.writer import HISTORY_WIDTH, with_citations
 from motet.events import Passage, RetrievalCompleted
 from motet.graphs.state import Conversation
-from motet.memory.recall import Memory
 from motet.memory.window import last_user_text, visible
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 class ChatState(Conversation):
     """The conversation, and what is known about the user."""
 
-    memories: list[dict[str, Any]]
+    memories: list[str]
+    """Ids alone: what is forgotten later must not stay behind in a checkpoint."""
 
 
 def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -66,19 +66,20 @@ class _Score:
     async def recall(self, state: ChatState) -> dict[str, Any]:
         """Look up what is known about the user."""
         found = await self._memories.recall(last_user_text(state["messages"])) if self._memories else []
-        return {"memories": [asdict(memory) for memory in found]}
+        return {"memories": [memory.memory_id for memory in found]}
 
     async def agent(self, state: ChatState) -> dict[str, list[AIMessage]]:
         """Ask the model for an answer or a tool call."""
         parts, messages = self._parts, state["messages"]
         language = parts.prompts.language_of(last_user_text(messages))
-        memories = [Memory(**memory) for memory in state["memories"]]
-        system = parts.prompts.text("chat", language, memories=memory_lines(parts, memories, language))
+        memories = await self._memories.get_many(state["memories"]) if self._memories else []
+        system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
         model: Any = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages))
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))
         shown = visible(_numbered(messages), max_width=HISTORY_WIDTH)
+        shown = with_notes(parts, shown, memories, language)
         reply: AIMessage = await model.ainvoke([SystemMessage(system), *shown])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
 
@@ -91,7 +92,7 @@ class _Score:
         asked = last_user_text(state["messages"])
         if self._memories and speaks_of_self(asked):
             language = self._parts.prompts.language_of(asked)
-            await keep_facts(self._parts, self._memories, asked, language)
+            await keep_facts(self._parts, self._memories, state["messages"], language)
         return {}
 
 

@@ -6,7 +6,6 @@ the plan mended, a bounded number of times.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from langchain_core.messages import AnyMessage  # noqa: TC002  # LangGraph reads the nodes' types
@@ -31,7 +30,6 @@ from motet.events import (
     StepStarted,
 )
 from motet.graphs.state import Conversation, merge_results
-from motet.memory.recall import Memory
 from motet.memory.window import last_user_text
 
 if TYPE_CHECKING:
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
 
     from motet.agents.base import Agent
     from motet.graphs.base import GraphParts
+    from motet.memory.fact import Memory
 
 MAX_PASSAGES = 6
 """Passages that an answer is written from."""
@@ -49,7 +48,8 @@ class EnsembleState(Conversation):
     """The conversation, and this turn's work. Everything but the messages is made anew each turn."""
 
     language: Language
-    memories: list[dict[str, Any]]
+    memories: list[str]
+    """Ids alone: what is forgotten later must not stay behind in a checkpoint."""
     personal: bool
     plan: list[dict[str, Any]]
     """The plan's steps, as dicts of `PlanStep`."""
@@ -108,7 +108,7 @@ class _Score:
         found = await self._memories.recall(asked) if self._memories else []
         return {
             "language": self._parts.prompts.language_of(asked),
-            "memories": [asdict(memory) for memory in found],
+            "memories": [memory.memory_id for memory in found],
             "personal": False,
             "plan": [],
             "results": Overwrite({}),
@@ -182,7 +182,7 @@ class _Score:
         """Find out whether something is missing; not asked when nothing could be done about it."""
         if state["replans"] >= self._parts.settings.max_replans:
             return {"missing": ""}
-        verdict = await review(self._parts, self._brief(state), state["language"])
+        verdict = await review(self._parts, await self._brief(state), state["language"])
         missing = "" if verdict.enough else verdict.missing.strip()
         return {"missing": missing, "replans": state["replans"] + (1 if missing else 0)}
 
@@ -192,26 +192,31 @@ class _Score:
     async def answer(self, state: EnsembleState) -> dict[str, list[AnyMessage]]:
         """Write the answer: from the material where there was a plan, else from the conversation."""
         if not state["plan"]:
-            memories = [Memory(**memory) for memory in state["memories"]]
-            reply = await write_direct(self._parts, state["messages"], memories, state["language"])
+            known = await self._known(state)
+            reply = await write_direct(self._parts, state["messages"], known, state["language"])
         else:
-            reply = await write_answer(self._parts, self._brief(state), _passages(state), _findings(state))
+            material = await self._brief(state)
+            reply = await write_answer(self._parts, material, _passages(state), _findings(state))
         return {"messages": [reply]}
 
-    def _brief(self, state: EnsembleState) -> list[BaseMessage]:
+    async def _known(self, state: EnsembleState) -> list[Memory]:
+        """Return what was recalled, as it stands now."""
+        return await self._memories.get_many(state["memories"]) if self._memories else []
+
+    async def _brief(self, state: EnsembleState) -> list[BaseMessage]:
         return brief(
             self._parts,
             question=last_user_text(state["messages"]),
             passages=_passages(state),
             findings=_findings(state),
             language=state["language"],
+            memories=await self._known(state),
         )
 
     async def remember(self, state: EnsembleState) -> dict[str, Any]:
         """Keep what the user told about themselves. Nothing that was read in documents comes here."""
         if state["personal"] and self._memories:
-            said = last_user_text(state["messages"])
-            await keep_facts(self._parts, self._memories, said, state["language"])
+            await keep_facts(self._parts, self._memories, state["messages"], state["language"])
         return {}
 
 

@@ -14,7 +14,7 @@ from motet.errors import NotFound
 from motet.memory import transcript
 from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
-from motet.storage.tables import runs, threads
+from motet.storage.tables import messages, runs, threads
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,16 @@ class Records:
             lambda c: transcript.read(c, self._tenant_id, thread_id, limit=limit)
         )
         return [_message(row) for row in rows]
+
+    async def message(self, thread_id: str, message_id: str) -> MessageRecord | None:
+        """Return one message of a thread's transcript; None when it is not there (any more)."""
+        query = sa.select(messages).where(
+            messages.c.tenant_id == self._tenant_id,
+            messages.c.thread_id == thread_id,
+            messages.c.message_id == message_id,
+        )
+        row = await self._database.read(lambda c: c.execute(query).first())
+        return _message(row) if row is not None else None
 
     async def search(self, query: str, *, limit: int = 20) -> list[tuple[ThreadRecord, MessageRecord]]:
         """Search every transcript, best first, in Chinese and English; blank text gives []."""

@@ -116,6 +116,18 @@ class Database:
         """Queue `work` for the writer and wait for the commit. Never call it on an event loop's thread."""
         return self._submit(work).result()
 
+    def empty_journal(self) -> None:
+        """Move the write-ahead log into the file and empty it, so that nothing deleted is left in it; SQLite alone.
+
+        While another process reads, what it reads stays in the log for now.
+        """
+        if self.dialect == "sqlite":
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.close()
+
     def close(self) -> None:
         """Finish queued writes and close every connection. A second call does nothing."""
         with self._lock:
@@ -239,6 +251,9 @@ def _create_engine(settings: StorageSettings) -> Engine:
         cursor.execute(f"PRAGMA synchronous={settings.synchronous}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.execute(
+            "PRAGMA secure_delete=ON"
+        )  # what is deleted is overwritten; many builds have this anyway
         cursor.execute("PRAGMA journal_size_limit=67108864")
         cursor.close()
 

@@ -62,11 +62,15 @@ async def test_tools_end_when_they_are_used_up_or_repeat_themselves() -> None:
 
 async def test_it_shares_the_ensembles_memory() -> None:
     memories = Memories(InMemoryStore())
-    parts, _ = stage({"tool": "Nice.", "Facts": {"facts": ["The user lives in Lyon."]}}, memories=memories)
+    parts, _ = stage(
+        {"tool": "Nice.", "UserFacts": {"facts": [{"text": "The user lives in Lyon.", "kind": "identity"}]}},
+        memories=memories,
+    )
     await play_through(build_chat(parts), "I live in Lyon.")
     parts, calls = stage({"tool": "In Lyon."}, memories=memories)
     await play_through(build_chat(parts), "Where do I live?")
-    assert "The user lives in Lyon." in calls[-1].system_text
+    assert "The user lives in Lyon." in calls[-1].user_text
+    assert all("Lyon" not in call.system_text for call in calls)
 
 
 async def test_a_thread_remembers_its_turns() -> None:

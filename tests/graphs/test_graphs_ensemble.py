@@ -138,7 +138,7 @@ async def test_what_a_user_tells_is_remembered_and_recalled_on_another_thread() 
     memories = Memories(InMemoryStore())
     told = {
         "Route": {"route": "direct", "personal": True},
-        "Facts": {"facts": ["The user's name is Ada."]},
+        "UserFacts": {"facts": [{"text": "The user's name is Ada.", "kind": "identity"}]},
         "answer": "Hello Ada.",
     }
     parts, _ = stage(told, memories=memories)
@@ -148,7 +148,8 @@ async def test_what_a_user_tells_is_remembered_and_recalled_on_another_thread() 
         {"Route": {"route": "direct", "personal": False}, "answer": "Ada."}, memories=memories
     )
     await play_through(build_ensemble(parts), "Who am I?")
-    assert "The user's name is Ada." in calls[-1].system_text
+    assert "The user's name is Ada." in calls[-1].user_text
+    assert all("The user's name is Ada." not in call.system_text for call in calls)
 
 
 async def test_prompts_are_chinese_for_a_chinese_question() -> None:

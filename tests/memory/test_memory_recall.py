@@ -1,13 +1,26 @@
 """What agents remember, in LangGraph's own store and in Motet's."""
 
-import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.memory import InMemoryStore
 
-from motet.memory.recall import NAMESPACE, PAGE_ITEMS, Memories
+from motet.errors import InvalidInput
+from motet.memory.fact import MAX_WIDTH, Source
+from motet.memory.recall import NAMESPACE, PAGE_ITEMS, Memories, Memory
+
+
+class Clock:
+    """Unix seconds that only move when told."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        self.now += 0.001
+        return self.now
 
 
 @pytest.fixture(params=["langgraph", "motet"])
@@ -20,65 +33,140 @@ def store(request: pytest.FixtureRequest) -> Iterator[BaseStore]:
 
 
 @pytest.fixture
-def memories(store: BaseStore) -> Memories:
-    return Memories(store)
+def clock() -> Clock:
+    return Clock()
 
 
-async def test_a_fact_is_kept_with_its_source_and_its_time(memories: Memories) -> None:
-    written = await memories.write("The user lives in Lyon.", thread_id="t1")
+@pytest.fixture
+def memories(store: BaseStore, clock: Clock) -> Memories:
+    return Memories(store, clock=clock)
+
+
+async def keep(memories: Memories, text: str, **more: Any) -> Memory:
+    written = await memories.write(text, **more)
     assert written is not None
-    assert (written.text, written.thread_id) == ("The user lives in Lyon.", "t1")
-    assert written.created_at > 1_700_000_000
-    assert await memories.all() == [written]
-    assert await memories.recall("anything") == [written]
+    return written.memory
+
+
+async def test_a_fact_is_kept_with_its_source_its_time_and_its_trust(memories: Memories) -> None:
+    source = Source("t1", "r1", "m1")
+    made = await keep(memories, "The user lives in Lyon.", kind="identity", source=source)
+    assert (made.text, made.source, made.trust, made.importance) == (
+        "The user lives in Lyon.",
+        source,
+        "user",
+        1.0,
+    )
+    assert (made.version, made.uses, made.used_at) == (1, 0, 0.0)
+    assert made.created_at == made.updated_at > 1_700_000_000
+    assert await memories.all() == [made]
+    assert await memories.get(made.memory_id) == made
 
 
 async def test_a_fact_that_is_known_or_blank_is_not_kept_again(memories: Memories) -> None:
-    assert await memories.write("Likes  green\n tea") is not None
+    await keep(memories, "Likes  green\n tea")
     for again in ("Likes green tea", "LIKES GREEN TEA", " Likes green tea ", "", " \n\t"):
         assert await memories.write(again) is None
     assert [memory.text for memory in await memories.all()] == ["Likes green tea"]
-    assert (await memories.all())[0].thread_id == ""
+
+
+async def test_what_is_too_long_or_from_nobody_is_refused(memories: Memories) -> None:
+    await keep(memories, "字" * (MAX_WIDTH // 2))
+    with pytest.raises(InvalidInput, match="motet kb add"):
+        await memories.write("字" * (MAX_WIDTH // 2 + 1))
+    author: Any = "doc"
+    with pytest.raises(InvalidInput, match=r"Unknown author 'doc'\. Did you mean|Known: agent"):
+        await memories.write("x", author=author)
 
 
 async def test_what_has_most_to_do_with_a_question_comes_first(memories: Memories) -> None:
     for text in ("用户喜欢绿茶", "The user sings in a choir", "The user lives in Lyon", "用户住在里昂"):
-        await memories.write(text)
-        await asyncio.sleep(0.002)  # times differ
-    assert [m.text for m in await memories.recall("where does the user live? in Lyon?", limit=2)] == [
-        "The user lives in Lyon",
-        "The user sings in a choir",
-    ]
+        await keep(memories, text)
+    assert (await memories.recall("where does the user live? in Lyon?"))[0].text == "The user lives in Lyon"
     assert (await memories.recall("我喜欢喝绿茶吗？", limit=1))[0].text == "用户喜欢绿茶"
-    assert [m.text for m in await memories.recall("weather", limit=2)] == [
-        "用户住在里昂",
-        "The user lives in Lyon",
-    ]
+    assert (await memories.recall("我住在哪里", limit=1))[0].text == "用户住在里昂"
 
 
 async def test_nothing_known_is_no_trouble(memories: Memories) -> None:
     assert await memories.recall("who am I?") == []
     assert await memories.recall("") == []
     assert await memories.all() == []
-    assert not await memories.forget("nope")
+    assert await memories.search("x") == []
+    assert await memories.forget(["nope"]) == []
+    assert await memories.history("nope") == []
+    assert await memories.get("nope") is None
+    assert await memories.correct("nope", "x") is None
 
 
-async def test_the_limit_is_kept(memories: Memories) -> None:
-    for i in range(6):
-        await memories.write(f"fact {i}")
-    assert len(await memories.recall("fact")) == 4
+async def test_limit_and_width_are_kept(memories: Memories) -> None:
+    for number in range(8):
+        await keep(memories, f"fact {number}")
+    assert len(await memories.recall("fact")) == 6
     assert len(await memories.recall("fact", limit=2)) == 2
     assert await memories.recall("fact", limit=0) == []
+    assert len(await memories.recall("fact", max_width=13)) == 2  # six columns each
+    assert len(await memories.recall("")) == 6
 
 
-async def test_a_forgotten_fact_is_gone_and_may_be_learned_again(memories: Memories) -> None:
-    first = await memories.write("Likes tea")
-    assert first is not None
-    assert await memories.forget(first.memory_id)
-    assert await memories.all() == []
-    assert not await memories.forget(first.memory_id)
-    again = await memories.write("Likes tea")
+async def test_recalling_is_counted_and_looking_is_not(memories: Memories, clock: Clock) -> None:
+    made = await keep(memories, "Likes tea")
+    await memories.search("tea")
+    await memories.recall("tea")
+    await memories.recall("tea")
+    [now] = await memories.all()
+    assert now.uses == 2
+    assert made.updated_at < now.used_at <= clock.now
+    assert now.updated_at == made.updated_at
+
+
+async def test_a_newer_fact_takes_an_older_ones_place_and_keeps_it_as_history(memories: Memories) -> None:
+    old = await keep(memories, "The dog is called Max.", kind="identity", source=Source("t1", "r1", "m1"))
+    written = await memories.write("The dog is called Bella.", source=Source("t2"), replaces=old.memory_id)
+    assert written is not None
+    assert written.replaced == old
+    assert (written.memory.memory_id, written.memory.version) == (old.memory_id, 2)
+    assert written.memory.created_at == old.created_at < written.memory.updated_at
+    assert [m.text for m in await memories.all()] == ["The dog is called Bella."]
+    assert await memories.history(old.memory_id) == [written.memory, old]
+    assert [m.text for m in await memories.recall("What is the dog called? Max?")] == [
+        "The dog is called Bella."
+    ]
+    again = await memories.correct(old.memory_id, "The dog is called Luna.")
     assert again is not None
+    assert [m.version for m in await memories.history(old.memory_id)] == [3, 2, 1]
+    assert await memories.correct(old.memory_id, " The dog is called  Luna. ") is None
+
+
+async def test_less_trust_never_replaces_more(memories: Memories) -> None:
+    said = await keep(memories, "The user's bank is A.")
+    page = Source(origin="https://evil.example")
+    for author in ("document", "tool", "agent"):
+        written = await memories.write(
+            f"The {author} says: the user's bank is B.", author=author, source=page, replaces=said.memory_id
+        )
+        assert written is not None
+        assert written.replaced is None
+        assert await memories.write("the user's BANK is A.", author=author) is None
+    trust = {memory.text: memory.trust for memory in await memories.all()}
+    assert trust["The user's bank is A."] == "user"
+    assert sorted(trust.values()) == ["agent", "untrusted", "untrusted", "user"]
+    agreed = await memories.write("The agent says: the user's bank is B.")
+    assert agreed is not None
+    assert agreed.replaced is not None
+    assert (agreed.replaced.trust, agreed.memory.trust) == ("agent", "user")
+
+
+async def test_a_forgotten_fact_is_gone_with_its_history_and_may_be_learned_again(
+    store: BaseStore, memories: Memories
+) -> None:
+    first = await keep(memories, "Likes tea")
+    await memories.write("Likes coffee", replaces=first.memory_id)
+    await memories.recall("tea")
+    assert [m.text for m in await memories.forget([first.memory_id])] == ["Likes coffee", "Likes tea"]
+    assert await memories.all() == []
+    assert await memories.forget([first.memory_id]) == []
+    assert await store.asearch((), limit=10) == []
+    again = await keep(memories, "Likes tea")
     assert again.memory_id != first.memory_id
 
 
@@ -90,16 +178,18 @@ async def test_many_facts_are_all_known(store: BaseStore, memories: Memories) ->
     assert await memories.write(last) is None
     assert await memories.write("fact number 0") is None
     assert (await memories.recall(last))[0].text == last
-    assert await memories.write("a new one") is not None
-    assert (await memories.all())[0].text == "a new one"
+    await keep(memories, "a new one")
+    assert "a new one" in [memory.text for memory in await memories.all()]
 
 
-async def test_facts_stay_out_of_other_namespaces(store: BaseStore) -> None:
+async def test_facts_of_the_first_release_are_the_users(store: BaseStore, memories: Memories) -> None:
+    await store.aput(NAMESPACE, "old", {"text": "Likes tea", "thread_id": "t1"}, index=False)
+    [memory] = await memories.all()
+    assert (memory.text, memory.trust, memory.source.thread_id) == ("Likes tea", "user", "t1")
+    assert memory.created_at > 1_700_000_000
+
+
+async def test_facts_stay_out_of_other_namespaces(store: BaseStore, memories: Memories) -> None:
     await store.aput(("notes",), "n1", {"text": "somebody else's"}, index=False)
-    memories = Memories(store)
-    written = await memories.write("mine")
-    assert written is not None
+    await keep(memories, "mine")
     assert [memory.text for memory in await memories.all()] == ["mine"]
-    item = await store.aget(NAMESPACE, written.memory_id)
-    assert item is not None
-    assert item.value == {"text": "mine", "thread_id": ""}

@@ -301,3 +301,12 @@ async def test_another_tenant_sees_and_changes_nothing(studio: Studio) -> None:
     assert [m.text for m in await studio.records.messages("same")] == ["secret words"]
     count = sa.select(sa.func.count()).select_from(runs)
     assert await studio.database.read(lambda c: c.execute(count).scalar()) == 1
+
+
+async def test_a_message_is_found_by_its_id_in_its_thread_alone(studio: Studio) -> None:
+    claim = await ended(studio, MessageCompleted(message_id="m2", role="assistant", text="你好"))
+    found = await studio.records.message(thread_of(claim), "m2")
+    assert found is not None
+    assert (found.text, found.run_id) == ("你好", claim.job.run_id)
+    assert await studio.records.message(thread_of(claim), "m3") is None
+    assert await studio.records.message("another", "m2") is None

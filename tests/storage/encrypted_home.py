@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from motet import RunRequest, Settings, build_app
+from motet.memory.fact import Source
 from motet.secret import Secret
 from motet.storage.encryption import SEALED, Sealed
 
@@ -38,7 +39,7 @@ async def talk(settings: Settings, thread_id: str = "one") -> None:
             asked = {"input": words, "thread_id": thread_id, "create_thread": True, "graph": "chat"}
             async for _ in app.stream(RunRequest.model_validate(asked)):
                 pass
-        await app.memories.write(f"The user has a {SAID} called {thread_id}.", thread_id=thread_id)
+        await app.memories.write(f"The user has a {SAID} called {thread_id}.", source=Source(thread_id))
 
 
 async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
@@ -51,7 +52,7 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
             found.append([recorded.event async for recorded in app.follow(run.run_id)])
             found.append(run.error)
         known = await app.memories.recall(SAID)
-        return [*found, [memory.text for memory in known if memory.thread_id == thread_id]]
+        return [*found, [memory.text for memory in known if memory.source.thread_id == thread_id]]
 
 
 async def read_all(settings: Settings) -> None:

@@ -299,3 +299,17 @@ async def test_postgresql_ends_a_transaction_whose_process_was_stopped(postgres_
         query = sa.text("SHOW idle_in_transaction_session_timeout")
         assert await database.read(lambda c: c.execute(query).scalar()) == f"{IDLE_TRANSACTION_S}s"
         assert await database.write(lambda c: c.execute(query).scalar()) == f"{IDLE_TRANSACTION_S}s"
+
+
+def test_what_is_deleted_is_nowhere_in_the_files(sqlite_database: Database, path: Path) -> None:
+    def left() -> list[str]:
+        return [file.name for file in path.parent.iterdir() if b"a secret" in file.read_bytes()]
+
+    sqlite_database.write_sync(lambda c: c.exec_driver_sql("CREATE TABLE notes (text TEXT)"))
+    sqlite_database.write_sync(lambda c: c.exec_driver_sql("INSERT INTO notes VALUES ('a secret')"))
+    assert left() == ["numbers.db-wal"]
+    sqlite_database.empty_journal()
+    assert left() == ["numbers.db"]
+    sqlite_database.write_sync(lambda c: c.exec_driver_sql("DELETE FROM notes"))
+    sqlite_database.empty_journal()
+    assert left() == []
