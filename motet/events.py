@@ -160,6 +160,8 @@ class MemoryWritten(_Event):
     type: Literal["memory.written"] = "memory.written"
     memory_id: str
     text: str
+    before: str = ""
+    """What it said until now, where it takes the place of an older one."""
 
 
 class Notice(_Event):

@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 
     from motet.agents.base import AgentParts
     from motet.agents.prompts import Language
-    from motet.memory.recall import Memories, Memory
+    from motet.memory.recall import Memories
 
 _SELF = re.compile(r"\b(i|i'm|i’m|my|me|we|our)\b|我|咱|俺", re.IGNORECASE)
+
+_CHANGE = re.compile(
+    r"\b(now|no longer|any ?more|instead|not|don'?t|don’t|stopped|changed|used to)\b|不|现在|改|再也|戒",
+    re.IGNORECASE,
+)
+"""What says that a taste has changed."""
 
 
 class Fact(BaseModel):
@@ -50,13 +56,11 @@ class UserFacts(BaseModel):
 
 
 class Comparison(BaseModel):
-    """How a new note stands to older ones."""
+    """How a new note stands to an older one."""
 
     model_config = ConfigDict(extra="forbid")
 
     verdict: Literal["new", "same", "replaces"]
-    note: int
-    """Number of the older note, from 1; 0 for none."""
 
 
 async def keep_facts(
@@ -78,14 +82,18 @@ async def keep_facts(
         message_id=asked.id or "",
     )
     for fact in await find_facts(parts, said, language):
-        known, verdict = await compare(parts, fact.text, await memories.about_the_same(fact.text), language)
+        known = await memories.about_the_same(fact.text)
+        verdict = await compare(parts, fact.text, known.text, language) if known is not None else "new"
+        if verdict == "replaces" and fact.kind == "preference" and not _CHANGE.search(said):
+            verdict = "new"  # who likes one thing may like another too; both stay
         if verdict == "same":
             continue
-        replaces = known.memory_id if known is not None else ""
+        replaces = known.memory_id if known is not None and verdict == "replaces" else ""
         written = await memories.write(fact.text, kind=fact.kind, source=source, replaces=replaces)
         if written is not None:
-            memory = written.memory
-            get_stream_writer()(MemoryWritten(memory_id=memory.memory_id, text=memory.text))
+            memory, old = written.memory, written.replaced
+            told = MemoryWritten(memory_id=memory.memory_id, text=memory.text, before=old.text if old else "")
+            get_stream_writer()(told)
 
 
 async def find_facts(parts: AgentParts, said: str, language: Language) -> list[Fact]:
@@ -108,30 +116,21 @@ async def find_facts(parts: AgentParts, said: str, language: Language) -> list[F
 
 
 async def compare(
-    parts: AgentParts, text: str, known: Sequence[Memory], language: Language
-) -> tuple[Memory | None, Literal["new", "same", "replaces"]]:
-    """Say whether a new fact repeats or replaces one that is known, and which.
+    parts: AgentParts, new: str, old: str, language: Language
+) -> Literal["new", "same", "replaces"]:
+    """Say whether a new fact repeats or replaces one about the same. Without a clear answer it is new: nothing is lost.
 
-    Without any that is about the same, or without a clear answer, it is new: nothing is lost then.
+    One old fact at a time: of several, a small model picks the wrong one.
 
     Raises:
         ModelError: The model cannot be reached.
     """
-    if not known:
-        return None, "new"
-    lines = " ".join(f"{n}. {memory.text}" for n, memory in enumerate(known, start=1))
-    asked = f"新：{text} 旧：{lines} ->" if language == "zh" else f"New: {text} Old: {lines} ->"
+    asked = f"新：{new} 旧：{old} ->" if language == "zh" else f"New: {new} Old: {old} ->"
+    prompt = SystemMessage(parts.prompts.text("compare", language))
     try:
-        found = await ask_json(
-            parts.fast,
-            [SystemMessage(parts.prompts.text("compare", language)), HumanMessage(asked)],
-            Comparison,
-        )
+        return (await ask_json(parts.fast, [prompt, HumanMessage(asked)], Comparison)).verdict
     except ModelOutputInvalid:
-        return None, "new"
-    if found.verdict == "new" or not 1 <= found.note <= len(known):
-        return None, "new"
-    return known[found.note - 1], found.verdict
+        return "new"
 
 
 def speaks_of_self(said: str) -> bool:

@@ -177,11 +177,15 @@ class Memories:
         found = await self._with_uses([_memory(item) for item in await self._pages(NAMESPACE)])
         return sorted(found, key=lambda memory: memory.updated_at, reverse=True)
 
-    async def about_the_same(self, text: str, *, limit: int = 3) -> list[Memory]:
-        """Return facts that share a subject with a text, the nearest first: those that it may repeat or replace."""
+    async def about_the_same(self, text: str) -> Memory | None:
+        """Return the fact nearest to a text of those that share a subject with it: it may be repeated or replaced."""
         about = subjects(text)
-        ranked = rank(text, await self._candidates(text), now=self._clock())
-        return [memory for memory, _ in ranked if about & subjects(memory.text)][:limit]
+        found = [
+            (score or 0.0, len(about & subjects(memory.text)), memory.updated_at, memory)
+            for memory, score in await self._candidates(text)
+            if about & subjects(memory.text)
+        ]
+        return max(found, key=lambda item: item[:3])[3] if found else None
 
     async def _replace(self, old: Memory, made: Memory) -> Written:
         """Put a new version in an old one's place, in one batch; the id and the first time stay."""

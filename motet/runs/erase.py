@@ -27,6 +27,6 @@ def erase_memories(connection: Connection, tenant_id: str, memories: Iterable[tu
         for seq, stored in connection.execute(sa.select(events.c.seq, events.c.event).where(one)).all():
             event = EVENT.validate_json(texts.open(stored, tenant_id, "events", run_id, seq))
             if isinstance(event, MemoryWritten) and event.memory_id == memory_id:
-                emptied = EVENT.dump_json(event.model_copy(update={"text": ""})).decode()
+                emptied = EVENT.dump_json(event.model_copy(update={"text": "", "before": ""})).decode()
                 closed = texts.close(emptied, tenant_id, "events", run_id, seq)
                 connection.execute(sa.update(events).where(one, events.c.seq == seq).values(event=closed))

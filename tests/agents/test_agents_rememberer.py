@@ -1,8 +1,10 @@
 import pytest
 from langgraph.store.memory import InMemoryStore
-from stage import Call, stage
+from stage import Call, only, play_through, stage
 
 from motet.agents.rememberer import compare, find_facts, speaks_of_self
+from motet.events import MemoryWritten
+from motet.graphs.ensemble import build_ensemble
 from motet.memory.recall import Memories
 
 
@@ -35,37 +37,54 @@ async def test_a_fact_without_a_word_of_the_users_is_an_invention(
     assert [fact.text for fact in found] == kept
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     ("reply", "expected"),
-    [
-        ({"verdict": "replaces", "note": 1}, ("The dog is called Max.", "replaces")),
-        ({"verdict": "same", "note": 1}, ("The dog is called Max.", "same")),
-        ({"verdict": "new", "note": 1}, (None, "new")),
-        ({"verdict": "replaces", "note": 0}, (None, "new")),
-        ({"verdict": "replaces", "note": 9}, (None, "new")),
-        ("nonsense", (None, "new")),
-    ],
+    [({"verdict": "replaces"}, "replaces"), ({"verdict": "same"}, "same"), ("nonsense", "new")],
 )
-async def test_a_new_fact_is_compared_with_those_about_the_same(reply: object, expected: object) -> None:
-    memories = Memories(InMemoryStore())
-    await memories.write("The dog is called Max.")
-    await memories.write("The user sings.")
-    known = await memories.about_the_same("The dog is called Bella.")
-    assert [memory.text for memory in known] == ["The dog is called Max."]
-
-    def answer(call: Call) -> object:
-        assert call.user_text == "New: The dog is called Bella. Old: 1. The dog is called Max. ->"
+async def test_a_new_fact_is_compared_with_an_older_one(reply: object, expected: str, language: str) -> None:
+    def answer(_: Call) -> object:
         return {"json": reply} if isinstance(reply, dict) else reply
 
-    parts, _ = stage({"Comparison": answer} if isinstance(reply, dict) else {"Comparison": lambda _: reply})
-    memory, verdict = await compare(parts.agents, "The dog is called Bella.", known, "en")
-    assert (memory.text if memory else None, verdict) == expected
+    parts, calls = stage({"Comparison": answer})
+    found = await compare(parts.agents, "It is Bella.", "It is Max.", "zh" if language == "zh" else "en")
+    assert found == expected
+    first = calls[0].user_text
+    assert first.index("Bella") < first.index("Max")
 
 
-async def test_nothing_is_asked_where_nothing_is_about_the_same() -> None:
-    parts, calls = stage()
-    assert await compare(parts.agents, "The user sings.", [], "en") == (None, "new")
-    assert calls == []
+def remembering(verdict: str, text: str, kind: str) -> dict[str, object]:
+    return {
+        "Route": {"route": "direct", "personal": True},
+        "UserFacts": {"facts": [{"text": text, "kind": kind}]},
+        "Comparison": {"verdict": verdict},
+        "answer": "Noted.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "old", "verdict", "kind", "left"),
+    [
+        ("My dog is Bella.", "The dog is Max.", "replaces", "identity", ["The dog is Bella."]),
+        ("My dog is Bella.", "The dog is Max.", "new", "identity", ["The dog is Bella.", "The dog is Max."]),
+        ("My dog is Bella.", "The dog is Max.", "same", "identity", ["The dog is Max."]),
+        ("My dog is Bella.", "The user sings.", "replaces", "identity", ["The dog is Bella.", "The user sings."]),
+        ("My dog is Bella.", "The dog is Max.", "replaces", "preference", ["The dog is Bella.", "The dog is Max."]),
+        ("My dog is Bella now.", "The dog is Max.", "replaces", "preference", ["The dog is Bella."]),
+    ],
+)  # fmt: skip
+async def test_what_is_true_no_more_is_replaced_and_all_else_stays(
+    said: str, old: str, verdict: str, kind: str, left: list[str]
+) -> None:
+    memories = Memories(InMemoryStore())
+    await memories.write(old)
+    parts, _ = stage(remembering(verdict, "The dog is Bella.", kind), memories=memories)
+    events = await play_through(build_ensemble(parts), said)
+    assert sorted(memory.text for memory in await memories.all()) == left
+    told = only(events, MemoryWritten)
+    assert [(e.text, e.before) for e in told] == (
+        [] if verdict == "same" else [("The dog is Bella.", old if len(left) == 1 else "")]
+    )
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ rules:
     user: "杭州"
     reply: {json: {facts: [{text: "用户住在杭州。", kind: identity}]}}
   - schema: Comparison
-    reply: {json: {verdict: replaces, note: 1}}
+    reply: {json: {verdict: replaces}}
 default: "Noted."
 """
 
@@ -73,7 +73,8 @@ def test_nothing_is_remembered_yet(shown: Shown) -> None:
 
 def test_a_turn_is_remembered_corrected_by_a_later_one_and_why_shows_both(shown: Shown) -> None:
     assert "remembered: The user's dog is called Max." in shown("ask", "My dog is called Max.")
-    assert "remembered: The user's dog is called Bella." in shown("ask", "My dog is called Bella now.")
+    told = shown("ask", "My dog is called Bella now.")
+    assert "remembered: The user's dog is called Bella. (before: The user's dog is called Max.)" in told
     [fact] = shown.plain("memory", "list")
     assert (fact["text"], fact["trust"], fact["version"], fact["kind"]) == (
         "The user's dog is called Bella.",
@@ -81,16 +82,16 @@ def test_a_turn_is_remembered_corrected_by_a_later_one_and_why_shows_both(shown:
         2,
         "identity",
     )
-    told = shown("memory", "why", fact["memory_id"][:8]).splitlines()
-    assert told[0] == "The user's dog is called Bella."
-    assert told[1].startswith("  said by   you, 20")
-    assert "  turn      My dog is called Bella now." in told
+    lines = shown("memory", "why", fact["memory_id"][:8]).splitlines()
+    assert lines[0] == "The user's dog is called Bella."
+    assert lines[1].startswith("  said by   you, 20")
+    assert "  turn      My dog is called Bella now." in lines
     thread_id, run_id = fact["source"]["thread_id"], fact["source"]["run_id"]
-    assert f"  thread    My dog is called Bella now. ({thread_id})" in told
-    assert f"  run       {run_id}" in told
-    assert f"  open it   motet threads show {thread_id[:8]}" in told
-    assert "before: The user's dog is called Max." in told
-    assert "  turn      My dog is called Max." in told
+    assert f"  thread    My dog is called Bella now. ({thread_id})" in lines
+    assert f"  run       {run_id}" in lines
+    assert f"  open it   motet threads show {thread_id[:8]}" in lines
+    assert "before: The user's dog is called Max." in lines
+    assert "  turn      My dog is called Max." in lines
     assert "My dog is called Bella now." in shown("threads", "show", thread_id[:8])
     assert "Bella" in shown("runs", "show", run_id[:8])
     both = shown.plain("memory", "why", fact["memory_id"])

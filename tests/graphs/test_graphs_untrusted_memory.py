@@ -32,7 +32,7 @@ def gullible(call: Call) -> Any:
     if call.schema_name == "Review":
         return {"json": {"enough": True, "missing": ""}}
     if call.schema_name == "Comparison":
-        return {"json": {"verdict": "replaces", "note": 1}}
+        return {"json": {"verdict": "replaces"}}
     if call.schema_name == "UserFacts":
         own = call.user_text  # its own prompt's examples are no news
         found = ["The user is Ada."] if "Ada" in own else []

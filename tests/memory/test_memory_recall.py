@@ -1,15 +1,19 @@
 """What agents remember, in LangGraph's own store and in Motet's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from langgraph.store.base import BaseStore, PutOp
 from langgraph.store.memory import InMemoryStore
+from numpy.typing import NDArray
 
 from motet.errors import InvalidInput
 from motet.memory.fact import MAX_WIDTH, Source
 from motet.memory.recall import NAMESPACE, PAGE_ITEMS, Memories, Memory
+from motet.memory.store import MotetStore
+from motet.storage.engine import Database
 
 
 class Clock:
@@ -23,13 +27,15 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=["langgraph", "motet"])
+@pytest.fixture(params=["langgraph", "motet", "motet on postgresql"])
 def store(request: pytest.FixtureRequest) -> Iterator[BaseStore]:
     if request.param == "langgraph":
         yield InMemoryStore()
-        return
-    module = pytest.importorskip("motet.memory.store")
-    yield module.MotetStore(request.getfixturevalue("database"), tenant_id="local")
+    elif request.param == "motet":
+        yield MotetStore(request.getfixturevalue("database"))
+    else:
+        with MotetStore.from_url(request.getfixturevalue("postgres_url")) as opened:
+            yield opened
 
 
 @pytest.fixture
@@ -40,6 +46,25 @@ def clock() -> Clock:
 @pytest.fixture
 def memories(store: BaseStore, clock: Clock) -> Memories:
     return Memories(store, clock=clock)
+
+
+class Meanings:
+    """An embedder for which a word and what it means are the same."""
+
+    name = "meanings"
+    dimension = 4
+
+    def __init__(self, meant: dict[str, str]) -> None:
+        self._pairs = list(meant.items())
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        rows = np.zeros((len(texts), 4), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            place = next((i for i, pair in enumerate(self._pairs) if any(word in text for word in pair)), 3)
+            row[place] = 1
+        return rows
+
+    embed_passages = embed_queries
 
 
 async def keep(memories: Memories, text: str, **more: Any) -> Memory:
@@ -193,3 +218,28 @@ async def test_facts_stay_out_of_other_namespaces(store: BaseStore, memories: Me
     await store.aput(("notes",), "n1", {"text": "somebody else's"}, index=False)
     await keep(memories, "mine")
     assert [memory.text for memory in await memories.all()] == ["mine"]
+
+
+async def test_the_nearest_of_those_about_the_same_may_be_replaced(memories: Memories) -> None:
+    for text in ("The user sings.", "The dog is called Max.", "The dog likes the sofa.", "用户住在杭州。"):
+        await keep(memories, text)
+    found = await memories.about_the_same("The dog is called Bella.")
+    assert found is not None
+    assert found.text == "The dog is called Max."
+    home = await memories.about_the_same("用户住在上海。")
+    assert home is not None
+    assert home.text == "用户住在杭州。"
+    assert await memories.about_the_same("The user has a boat.") is None
+
+
+async def test_what_is_meant_is_recalled_where_no_word_is_shared(database: Database) -> None:
+    """Also what was written before there was an embedder, and across languages, as far as the embedder goes."""
+    plain = Memories(MotetStore(database))
+    for text in ("The user is vegetarian.", "用户住在杭州。", "The user works as a nurse."):
+        await keep(plain, text)
+    meant = {"cook": "vegetarian", "home": "杭州", "hospital": "nurse"}
+    memories = Memories(MotetStore(database, embedder=Meanings(meant)))
+    for word, meaning in meant.items():
+        assert meaning in (await memories.recall(word, limit=1))[0].text
+    await keep(memories, "The user likes Bach.")
+    assert len(await memories.recall("cook")) == 4

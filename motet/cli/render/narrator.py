@@ -85,8 +85,9 @@ class Narrator:
                 return [Line("tool", f"  search {_quoted(query)} → {_found(passages)}")]
             case events.MessageCompleted(role="assistant", citations=cited):
                 return [_quote(passage) for passage in sorted(cited, key=lambda p: p.number or 0)]
-            case events.MemoryWritten(text=text):
-                return [Line("notice", f"remembered: {wording.clip(text, QUOTE_CELLS)}")]
+            case events.MemoryWritten(text=text, before=before):
+                was = f" (before: {wording.clip(before, QUOTE_CELLS)})" if before else ""
+                return [Line("notice", f"remembered: {wording.clip(text, QUOTE_CELLS)}{was}")]
             case events.Notice(text=text, level=level):
                 return [Line("warning" if level == "warning" else "notice", text)]
             case events.Custom(data=data):
