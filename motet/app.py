@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from motet.retrieval.base import Embedder, Retriever
     from motet.retrieval.collection import KnowledgeBase
     from motet.runs.log.base import EventLog
-    from motet.runs.queue.base import RunQueue
+    from motet.runs.queue.base import Claim, RunQueue
     from motet.runs.request import RunOptions
     from motet.runs.worker import Worker
     from motet.settings import Settings
+    from motet.storage.seal import Seal
     from motet.telemetry import Finding
+    from motet.tools.ledger.base import Ledger
 
 HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "motet.memory.checkpoints")
 """Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
@@ -146,6 +148,7 @@ class App:
             spec_of=lambda job: self.models.spec("deep", job.options.model),
             max_steps=self.settings.agents.max_steps,
             max_attempts=self.settings.runs.max_attempts,
+            keep_calls=self._rooms.ledger,
             crash=self._rooms.database.crash,
         )
         threads = None if every_thread else set(self._waiting)
@@ -242,6 +245,7 @@ class _Rooms:
         self._knowledge: KnowledgeBase | None = None
         self._embedder: Embedder | None = None
         self._has_embedder = False
+        self._seal: Seal | None = None
         self._saver: MotetSaver | None = None
         self._memories: Memories | None = None
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
@@ -287,14 +291,30 @@ class _Rooms:
         return self._embedder
 
     @property
+    def seal(self) -> Seal:
+        if self._seal is None:
+            from motet.storage.seal import load_seal  # noqa: PLC0415
+
+            self._seal = load_seal(self._settings.storage)
+        return self._seal
+
+    @property
     def saver(self) -> MotetSaver:
         if self._saver is None:
             from motet.memory.checkpoints import MotetSaver  # noqa: PLC0415
-            from motet.storage.seal import load_seal  # noqa: PLC0415
 
-            seal = load_seal(self._settings.storage)
-            self._saver = MotetSaver(self.database, seal, tenant_id=self._tenant_id)
+            self._saver = MotetSaver(self.database, self.seal, tenant_id=self._tenant_id)
         return self._saver
+
+    def ledger(self, claim: Claim) -> Ledger:
+        """Return the ledger of the tool calls that an attempt of a run makes."""
+        from motet.memory.serde import StrictSerializer  # noqa: PLC0415
+        from motet.tools.ledger.sql import Attempt, SqlLedger  # noqa: PLC0415
+
+        job = claim.job
+        again = job.options.reuse_results_of
+        attempt = Attempt(job.tenant_id, job.thread_id, job.run_id, claim.fence, again)
+        return SqlLedger(self.database, self.seal, StrictSerializer(), attempt)
 
     @property
     def memories(self) -> Memories:
@@ -324,6 +344,7 @@ class _Rooms:
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""
+        options = options.model_copy(update={"reuse_results_of": None})  # of no matter to the graph
         retriever = await self.retriever(options)
         key = f"{name} {options.model_dump_json()} {retriever is None}"
         found = self._graphs.get(key)

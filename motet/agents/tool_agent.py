@@ -14,6 +14,8 @@ from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode
 from typing_extensions import TypedDict
 
+from motet.tools.ledger.keep import keep_call
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,7 +73,7 @@ def build_tool_agent(
     builder.add_node("model", call_model)
     builder.add_edge(START, "model")
     if tools:
-        builder.add_node("tools", ToolNode(list(tools), handle_tool_errors=True))
+        builder.add_node("tools", ToolNode(list(tools), handle_tool_errors=True, awrap_tool_call=keep_call))
         builder.add_conditional_edges("model", after_model, ["tools", END])
         builder.add_edge("tools", "model")
     return builder.compile()

@@ -61,7 +61,7 @@ def build_graph(
     own: Mapping[str, str],
     checkpointer: BaseCheckpointSaver[Any] | None = None,
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Build a graph by name, compiled with the checkpointer.
+    """Build a graph by name, compiled with the checkpointer; its tool calls are kept in the run's ledger.
 
     A shipped graph's function takes the parts. A user's function may take them or nothing, and may return a
     `StateGraph` or a compiled graph; a module's attribute may be either itself.
@@ -76,7 +76,11 @@ def build_graph(
     made = _load(name, table[name])
     if callable(made) and not hasattr(made, "astream") and not hasattr(made, "compile"):
         made = made(parts) if inspect.signature(made).parameters else made()
-    return with_checkpointer(name, made, checkpointer)
+    graph = with_checkpointer(name, made, checkpointer)
+    from motet.tools.ledger.nodes import keep_calls_of  # noqa: PLC0415  # the table is read without LangGraph
+
+    keep_calls_of(graph)
+    return graph
 
 
 def with_checkpointer(

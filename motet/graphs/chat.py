@@ -19,6 +19,7 @@ from motet.graphs.state import Conversation
 from motet.memory.window import last_user_text, visible
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
+from motet.tools.ledger.keep import keep_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder.add_edge("recall", "agent")
     builder.add_edge("remember", END)
     if tools:
-        builder.add_node("tools", ToolNode(tools, handle_tool_errors=True))
+        builder.add_node("tools", ToolNode(tools, handle_tool_errors=True, awrap_tool_call=keep_call))
         builder.add_conditional_edges("agent", score.after_agent, ["tools", "remember"])
         builder.add_edge("tools", "agent")
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphRecursionError
+from langgraph.pregel._loop import AsyncPregelLoop  # no public way; see let_graphs_without_saver_be_sync
 from langgraph.types import Command
 
 from motet.errors import BudgetExceeded, LeaseLost, MotetBug, MotetError, RunError
@@ -26,9 +27,10 @@ from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain
 from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
 from motet.storage.crash import CrashPoints
+from motet.tools.ledger.keep import CallKeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
     from motet.runs.request import RunJob
+    from motet.tools.ledger.base import Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,8 @@ class Engine:
     """Says which model a job uses, for its errors' sake."""
     max_steps: int
     max_attempts: int
+    keep_calls: Callable[[Claim], Ledger] | None = None
+    """Gives the ledger of an attempt's tool calls; without it no call is kept."""
     crash: CrashPoints = field(default_factory=CrashPoints)
 
     async def execute(self, claim: Claim, *, stopped: Callable[[], str | None]) -> None:
@@ -98,7 +103,7 @@ class Engine:
         """Stream the graph into the log; return the run's last event."""
         job = claim.job
         graph = await self.build_graph(job)
-        config = self._config(job, writer)
+        config = self._config(claim, graph, writer)
         translator = Translator()
         if claim.fence > 1:
             translator.know_events(await self._told(job))
@@ -107,6 +112,7 @@ class Engine:
         given = _input(newest, job)
         values: Any = None
         held: list[Event] = []
+        let_graphs_without_saver_be_sync()
         # "sync": no step begins before the last one's checkpoint is on disk. A tool is never called, and a message
         # never told, for a model's reply that a crash could take back.
         stream: Any = graph.astream(
@@ -132,9 +138,15 @@ class Engine:
         await writer.put_all(translator.answers(messages))
         return RunCompleted(output=_output(graph, values, messages))
 
-    def _config(self, job: RunJob, writer: EventWriter) -> RunnableConfig:
+    def _config(
+        self, claim: Claim, graph: CompiledStateGraph[Any, Any, Any, Any], writer: EventWriter
+    ) -> RunnableConfig:
+        job = claim.job
+        kept: dict[str, Any] = {}
+        if self.keep_calls is not None:
+            kept = CallKeeper(self.keep_calls(claim), _saver(graph, job), job.thread_id).configurable
         return {
-            "configurable": {"thread_id": job.thread_id},
+            "configurable": {"thread_id": job.thread_id, **kept},
             "metadata": {"run_id": job.run_id},
             "recursion_limit": job.options.max_steps or self.max_steps,
             "callbacks": [UsageCounter(writer.put)],
@@ -148,6 +160,24 @@ class Engine:
             told += [recorded.event for recorded in found]
             after = found[-1].seq
         return told
+
+
+class _Saved:
+    """Awaited, it is done at once."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+def let_graphs_without_saver_be_sync() -> None:
+    """Let a sub-graph that stores nothing (`checkpointer=False`) run beneath one whose steps wait for the disk.
+
+    LangGraph 1.2.22 has it wait for a save that it never began: `AsyncPregelLoop` gets no `_put_checkpoint_fut`
+    (`pregel/main.py`, "wait for checkpoint"). This may go when that has a default.
+    """
+    if not hasattr(AsyncPregelLoop, "_put_checkpoint_fut"):
+        AsyncPregelLoop._put_checkpoint_fut = _Saved()  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
 
 
 def _saver(graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob) -> BaseCheckpointSaver[Any]:

@@ -42,6 +42,8 @@ class RunOptions(_Frozen):
     collections: list[str] | None = None
     """Only these collections of documents; the default one unless given."""
     max_steps: int | None = None
+    reuse_results_of: str | None = None
+    """A run whose recorded tool results are given, in their order, to calls of the same tool and arguments."""
 
 
 class RunRequest(_Frozen):

@@ -170,6 +170,7 @@ def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
             )
         _make_thread(connection, job)
     _make_room(connection, request, job)
+    _check_source(connection, job)
     events = _first_events(job)
     connection.execute(
         sa.insert(runs).values(
@@ -190,6 +191,14 @@ def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
     log.remember(connection, job, events)
     touch_thread(connection, job.tenant_id, job.thread_id, graph=job.graph)
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
+
+
+def _check_source(connection: Connection, job: RunJob) -> None:
+    """Refuse a run whose results are to be used again when there is no such run."""
+    source = job.options.reuse_results_of
+    query = sa.select(runs.c.run_id).where(runs.c.tenant_id == job.tenant_id, runs.c.run_id == source)
+    if source is not None and connection.execute(query).first() is None:
+        raise NotFound(f"There is no run '{source}'. 'motet runs list' shows them.", run_id=source)
 
 
 def _hash(request: RunRequest) -> str:

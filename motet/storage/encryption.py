@@ -59,6 +59,7 @@ SEALED = (
     Sealed(t.runs.c.job, ("run_id",), ("job",)),
     Sealed(t.runs.c.error, ("run_id",), ("error",)),
     Sealed(t.events.c.event, ("run_id", "seq")),
+    Sealed(t.tool_calls.c.result, ("call_key",)),
     Sealed(t.store_items.c.value, ("namespace", "key")),
 )
 """Every column that is encrypted. A new one is closed and opened by `texts_of(connection)`, or by the seal."""
@@ -77,6 +78,17 @@ READABLE: dict[str, set[str]] = {
         "request_hash",
     },
     "events": {"tenant_id", "run_id"},
+    "tool_calls": {
+        "tenant_id",
+        "call_key",
+        "thread_id",
+        "run_id",
+        "tool",
+        "arguments_digest",
+        "effect",
+        "status",
+        "reused_key",
+    },
     "messages": {"tenant_id", "thread_id", "message_id", "run_id", "role", "text", "citations"},
     "documents": {"tenant_id", "collection", "source", "title", "content_hash"},
     "passages": {"tenant_id", "collection", "passage_id", "heading", "text", "vector"},

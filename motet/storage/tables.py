@@ -118,6 +118,32 @@ messages = Table(
 )
 """The transcript: every message of every thread, append-only."""
 
+tool_calls = Table(
+    "tool_calls",
+    metadata,
+    Column("position", _BigKey, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("call_key", Text, nullable=False),
+    Column("thread_id", Text, nullable=False),
+    Column("run_id", Text, nullable=False),  # the run that made the call last
+    Column("tool", Text, nullable=False),
+    Column("arguments_digest", Text, nullable=False),  # SHA-256
+    Column("effect", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("asks", Integer, nullable=False, server_default="0"),  # answers that a person gave about it
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("result", LargeBinary),  # authenticated
+    Column("reused_key", Text),  # of the call whose result this one was given
+    UniqueConstraint("tenant_id", "call_key"),
+    ForeignKeyConstraint(
+        ["tenant_id", "thread_id"], ["threads.tenant_id", "threads.thread_id"], ondelete="CASCADE"
+    ),
+    Index(None, "tenant_id", "thread_id"),
+    Index(None, "tenant_id", "run_id", "tool", "arguments_digest"),
+)
+"""The ledger: every tool call of every run, its intent and its result."""
+
 documents = Table(
     "documents",
     metadata,

@@ -35,6 +35,27 @@ Effect = Literal["pure", "idempotent", "once"]
 """Whether a call may be repeated (`tool.metadata["effect"]`): freely, under one key, never without asking."""
 
 
+IDEMPOTENCY_KEY = "motet_idempotency_key"
+"""Where a call's key is in a config's `configurable`; read it by `idempotency_key()`."""
+
+
+def effect_of(tool: BaseTool) -> Effect:
+    """Return what a tool declares (`metadata={"effect": …}`); one that declares nothing may be called `once`."""
+    declared = (tool.metadata or {}).get("effect")
+    return declared if declared in ("pure", "idempotent") else "once"
+
+
+def idempotency_key() -> str:
+    """Return the key of the tool call that is being made; "" outside of a run.
+
+    It is the same when a call is made again after a crash. A tool that hands it on to what it calls, which then does
+    its work once however often it is asked, declares itself `idempotent`.
+    """
+    from langchain_core.runnables.config import ensure_config  # noqa: PLC0415  # the table is read without LangChain
+
+    return str((ensure_config().get("configurable") or {}).get(IDEMPOTENCY_KEY, ""))
+
+
 def utc_now() -> datetime:
     """Return this machine's time, aware, in UTC."""
     return datetime.now(UTC)

@@ -23,11 +23,13 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from motet.app import HEAVY, build_app
+from motet.events import InterruptRequested
 from motet.graphs.base import GraphParts
 from motet.models.scripted import Call, ScriptedChatModel, ToolCall
 from motet.runs.request import RunRequest
 from motet.settings import Settings
 from motet.storage.crash import STATUS
+from motet.tools.base import idempotency_key
 
 ANSWER = "Both are written down."
 QUESTION = "Write both down, please."
@@ -63,12 +65,12 @@ def _tools(effects: Path) -> list[BaseTool]:
 
     async def send(text: str) -> str:
         """Send a text."""
-        write(tool="send", text=text)
+        write(tool="send", text=text, key="")
         return f"sent {text}"
 
     async def book(seat: int) -> str:
         """Book a seat."""
-        write(tool="book", seat=seat)
+        write(tool="book", seat=seat, key=idempotency_key())
         return f"booked {seat}"
 
     return [
@@ -108,17 +110,33 @@ async def ask(home: Path, crash_at: int) -> dict[str, Any]:
 
 
 async def recover(home: Path) -> dict[str, Any]:
-    """Finish what is there, and tell what came of it."""
+    """Finish what is there, and tell what came of it; a person who knows what happened answers what is asked."""
     async with build_app(settings_of(home)) as app:
         await app.start_worker(every_thread=True)
-        found = await app.records.runs()
-        told: dict[str, Any] = {"runs": [run.run_id for run in found]}
-        for run in found:
-            recorded = [one async for one in app.follow(run.run_id)]
-            told["numbers"] = [one.seq for one in recorded]
-            told["types"] = [one.event.type for one in recorded]
-            told["messages"] = [m.text for m in await app.records.messages(run.thread_id)]
+        told: dict[str, Any] = {"asked": [], "logs": [], "messages": []}
+        for run in await app.records.runs():
+            told["messages"] = run.thread_id
+            events = [one async for one in app.follow(run.run_id)]
+            told["logs"].append([[one.seq, one.event.type] for one in events])
+            while events[-1].event.type == "run.interrupted":
+                [question] = [one.event for one in events if isinstance(one.event, InterruptRequested)]
+                told["asked"].append(question.value["tool"])
+                answer = {"result": "sent hello"} if _effects(home, "send") else "again"
+                resume = RunRequest(graph="two", thread_id=run.thread_id, resume=answer)
+                accepted = await app.submit(resume)
+                events = [one async for one in app.follow(accepted.run_id)]
+                told["logs"].append([[one.seq, one.event.type] for one in events])
+        if told["messages"]:
+            told["messages"] = [m.text for m in await app.records.messages(told["messages"])]
+        told["runs"] = [run.run_id for run in await app.records.runs()]
         return told
+
+
+def _effects(home: Path, tool: str) -> list[str]:
+    """Return the keys of what a tool has done."""
+    path = home / "effects"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [line["key"] for line in map(json.loads, lines) if line["tool"] == tool]
 
 
 def fork(work: Callable[[], Coroutine[Any, Any, dict[str, Any]]], out: Path) -> int:
@@ -153,8 +171,7 @@ def main(folder: Path) -> None:
         line["recovery"] = fork(lambda: recover(home), home / "out")  # noqa: B023
         if line["recovery"] == 0:
             line |= json.loads((home / "out").read_text("utf-8"))
-        effects = home / "effects"
-        line["effects"] = effects.read_text("utf-8").splitlines() if effects.exists() else []
+        line["effects"] = {tool: _effects(home, tool) for tool in ("send", "book")}
         print(json.dumps(line), flush=True)
         if status != STATUS:
             return

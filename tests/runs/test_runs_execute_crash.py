@@ -6,12 +6,14 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 LOOP = Path(__file__).with_name("crash_loop.py")
+ENDS = ("run.completed", "run.failed", "run.cancelled", "run.interrupted")
 QUESTION, ANSWER = "Write both down, please.", "Both are written down."
 
 
@@ -39,32 +41,43 @@ def test_every_point_was_tried_until_a_process_met_none(trials: list[dict[str, A
 def test_an_accepted_run_ends_well_and_none_appears_from_nowhere(trials: list[dict[str, Any]]) -> None:
     for trial in trials:
         assert trial["recovery"] == 0, trial
-        assert len(trial["runs"]) <= 1, trial
         if trial["accepted"]:
-            assert trial["runs"] == [trial["accepted"]], trial
-        if trial["runs"]:
-            assert trial["types"][-1] == "run.completed", trial
+            assert trial["runs"][-1] == trial["accepted"], trial  # the newest is first
+        assert len(trial["runs"]) == len(trial["logs"]) <= 1 + len(trial["asked"]), trial
+        if trial["logs"]:
+            assert trial["logs"][-1][-1][1] == "run.completed", trial
     assert any(not trial["accepted"] for trial in trials)  # the point between commit and answer was there
 
 
 def test_the_log_has_no_gap_and_one_end_and_tells_each_thing_once(trials: list[dict[str, Any]]) -> None:
     for trial in trials:
-        if trial["runs"]:
-            assert trial["numbers"] == list(range(1, len(trial["numbers"]) + 1)), trial
-            counted = {kind: trial["types"].count(kind) for kind in trial["types"]}
+        for log in trial["logs"]:
+            assert [seq for seq, _ in log] == list(range(1, len(log) + 1)), trial
+            assert [kind for _, kind in log if kind.startswith(ENDS)] == [log[-1][1]], trial
+        if trial["logs"]:
+            counted = Counter(kind for log in trial["logs"] for _, kind in log)
             assert counted["run.completed"] == 1, trial
-            assert counted["run.accepted"] == 1, trial
+            assert counted["run.interrupted"] == len(trial["asked"]), trial
             assert counted["message.completed"] == 2, trial
             assert counted["tool.completed"] == 2, trial
 
 
 def test_the_conversation_is_whole_and_nothing_is_in_it_twice(trials: list[dict[str, Any]]) -> None:
     for trial in trials:
-        if trial["runs"]:
+        if trial["logs"]:
             assert trial["messages"] == [QUESTION, ANSWER], trial
 
 
-def test_no_call_is_lost(trials: list[dict[str, Any]]) -> None:
+def test_no_effect_is_lost_and_none_happens_twice(trials: list[dict[str, Any]]) -> None:
     for trial in trials:
-        if trial["runs"]:
-            assert {json.loads(line)["tool"] for line in trial["effects"]} == {"send", "book"}, trial
+        if trial["logs"]:
+            assert len(trial["effects"]["send"]) == 1, trial
+            assert len(set(trial["effects"]["book"])) == 1, trial  # again, under the same key
+
+
+def test_a_person_is_asked_where_nobody_knows_whether_it_happened_and_only_there(
+    trials: list[dict[str, Any]],
+) -> None:
+    asked = [trial for trial in trials if trial["asked"]]
+    assert [trial["asked"] for trial in asked] == [["send"]] * len(asked)
+    assert 1 <= len(asked) < len(trials) / 3

@@ -184,3 +184,20 @@ async def test_a_node_that_returns_no_update_ends_its_run_typed(studio: Studio, 
     await studio.work()
     events = await studio.events((await studio.submit("hi")).run_id)
     assert events[-1].type == ("run.completed" if wrong is None else "run.failed")
+
+
+async def test_a_sub_graph_that_stores_nothing_runs_too(studio: Studio) -> None:
+    async def inner(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage("from inside", id="m1")]}
+
+    unstored = graph_of(inner)()
+    unstored.checkpointer = False
+
+    async def outer(state: MessagesState) -> dict[str, Any]:
+        return await unstored.ainvoke(state)
+
+    studio.graphs["echo"] = graph_of(outer)
+    await studio.work()
+    events = await studio.events((await studio.submit("hi")).run_id)
+    assert texts(events) == ["from inside"]
+    assert events[-1].type == "run.completed"

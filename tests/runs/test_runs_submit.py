@@ -59,6 +59,8 @@ async def test_an_unknown_thread_model_or_tool_is_refused(studio: Studio) -> Non
         await studio.submit("hi", options=RunOptions(model="opnai:gpt"))
     with pytest.raises(NotFound, match="Did you mean 'calculator'"):
         await studio.submit("hi", options=RunOptions(tools=["calculater"]))
+    with pytest.raises(NotFound, match="no run 'gone'"):
+        await studio.submit("hi", options=RunOptions(reuse_results_of="gone"))
     assert await studio.records.threads() == []
 
 
