@@ -32,7 +32,6 @@ TESTED_ELSEWHERE = {
     "motet.storage.tables": "the tests of the schema compare it with the migrations",
     "motet.storage.migrations.env": "every test with a database runs it",
     "motet.retrieval.base": "ports without behaviour",
-    "motet.runs.erase": "the tests of `motet memory forget` look for what is left",
     "motet.runs.log.base": "a port without behaviour",
     "motet.runs.queue.base": "a port without behaviour",
     "motet.cli.render.base": "a port without behaviour",

@@ -118,7 +118,8 @@ class Memories:
         now = self._clock()
         weight = IMPORTANCE[kind] if importance is None else min(max(importance, 0.0), 1.0)
         made = Memory(uuid.uuid4().hex, text, kind, author, weight, source, created_at=now, updated_at=now)
-        same = [memory for memory in await self.all() if memory.text.casefold() == text.casefold()]
+        near = [memory for memory, _ in await self._candidates(text)]
+        same = [memory for memory in near if memory.text.casefold() == text.casefold()]
         if any(RANK[memory.trust] >= RANK[made.trust] for memory in same):
             return None
         old = same[0] if same else await self.get(replaces) if replaces else None

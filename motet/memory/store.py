@@ -16,6 +16,7 @@ from langgraph.store.base import BaseStore, PutOp, Result, SearchOp, TTLConfig
 
 from motet.memory.store_rows import Put, Reading, StoreRows, check, last_puts
 from motet.memory.store_texts import EMBED_AT_ONCE, StoreTexts, Text
+from motet.secret import Secret
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
@@ -67,7 +68,12 @@ class MotetStore(BaseStore):
     @classmethod
     @contextmanager
     def from_url(
-        cls, url: str, *, embedder: Embeds | None = None, ttl: TTLConfig | None = None
+        cls,
+        url: str,
+        *,
+        embedder: Embeds | None = None,
+        ttl: TTLConfig | None = None,
+        encryption_key: str = "",
     ) -> Generator[Self]:
         """Open a database, make it ready, and give a store on it for the length of a `with` block.
 
@@ -75,11 +81,13 @@ class MotetStore(BaseStore):
             url: A SQLAlchemy URL, like `sqlite:///agents.db`.
             embedder: What turns texts into vectors; without one a search ranks by shared words.
             ttl: See LangGraph's `TTLConfig`.
+            encryption_key: Key that encrypts the values; nothing is encrypted unless given. Several, oldest first,
+                are separated by commas. Vectors and fingerprints of texts stay readable.
 
         Raises:
             StorageError: The database cannot be used.
         """
-        settings = StorageSettings(database_url=url)
+        settings = StorageSettings(database_url=url, encryption_key=Secret(encryption_key))
         database = Database(settings)
         try:
             prepare(database, settings)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from langgraph.store.base import BaseStore, GetOp, PutOp, SearchOp
 from langgraph.store.memory import InMemoryStore
 from numpy.typing import NDArray
 
-from motet.errors import InvalidInput
+from motet.errors import InvalidInput, StorageError
 from motet.memory.store import MotetStore
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
@@ -496,3 +497,17 @@ async def test_filters_look_into_objects_and_lists(store: BaseStore) -> None:
 async def test_a_value_that_is_not_json_is_refused(database: Database, bad: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="not plain JSON"):
         await MotetStore(database).aput(("a",), "k", bad)
+
+
+def test_an_encrypted_store_finds_what_it_keeps_and_nobody_else_reads_it(tmp_path: Path) -> None:
+    url, key = f"sqlite:///{tmp_path / 'agents.db'}", "a key that is long enough"
+    with MotetStore.from_url(url, embedder=Letters(), encryption_key=key) as store:
+        store.put(("t",), "k", {"text": "zebra crossing", "n": 3})
+        store.put(("t",), "other", {"text": "apple", "n": 1})
+        [found] = store.search(("t",), query="zebra", filter={"n": {"$gte": 2}})
+        assert found.value == {"text": "zebra crossing", "n": 3}
+        assert MotetStore(store._database, embedder=Letters("other")).reembed() == 2
+        assert MotetStore(store._database).search(("t",), query="crossing")[0].key == "k"
+    assert not [file.name for file in tmp_path.iterdir() if b"zebra" in file.read_bytes()]
+    with pytest.raises(StorageError, match="MOTET_ENCRYPTION_KEY"), MotetStore.from_url(url):
+        pass
