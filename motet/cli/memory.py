@@ -237,7 +237,7 @@ def _chosen(known: Sequence[Memory], name: str) -> Memory:
         return found[0]
     if found:
         raise NotFound(f"More than one memory begins with '{name}': write more of its id.")
-    short = {fact.memory_id[:ID_CHARS]: fact.text for fact in known}
-    near = difflib.get_close_matches(name[:ID_CHARS], short, n=1, cutoff=0.6)
-    guess = f" Did you mean {near[0]}, “{short[near[0]]}”?" if near else ""
+    begins = {fact.memory_id[: len(name)]: fact for fact in known}
+    near = difflib.get_close_matches(name, begins, n=1, cutoff=0.6) if name else []
+    guess = f" Did you mean {begins[near[0]].memory_id[:ID_CHARS]}, “{begins[near[0]].text}”?" if near else ""
     raise NotFound(f"There is no memory '{name}'.{guess} 'motet memory list' shows them.")

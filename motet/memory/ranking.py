@@ -20,6 +20,9 @@ HALF_LIFE_DAYS = 30.0
 
 DAY_S = 86_400.0
 
+LEAST_SPREAD = 0.05
+"""Cosines that lie nearer together than this say little about which fact is meant."""
+
 UNTRUSTED_SHARE = 0.5
 """What a document or a tool said counts this much of what the user said."""
 
@@ -32,8 +35,8 @@ def rank(
     score = (0.1 + 0.9 relevance) · (0.5 + 0.5 recency) · (0.5 + 0.5 importance), halved for what is not trusted.
 
     - relevance, 0 to 1: the mean of the nearness in meaning (the cosine, stretched so that the farthest of these
-      facts has 0 and the nearest 1) and of the share of the query's words in the fact, rare words counting more;
-      the latter alone where there is no cosine.
+      facts has 0 and the nearest 1, less where they lie within 0.05 of each other) and of the share of the
+      query's words in the fact, rare words counting more; the latter alone where there is no cosine.
     - recency, 1 to 0: 0.5 ^ (days since it was written or last recalled / 30).
     - importance, 0 to 1: the fact's own.
 
@@ -89,11 +92,10 @@ def _word_shares(query: str, texts: Sequence[str]) -> list[float]:
 
 
 def _stretched(scores: Sequence[float | None]) -> list[float | None]:
-    """Return cosines as 0.0 for the lowest to 1.0 for the highest; all 0.5 where they hardly differ."""
+    """Return cosines as 0.0 for the lowest to 1.0 for the highest; less where they hardly differ."""
     there = [score for score in scores if score is not None]
     if not there:
         return list(scores)
-    low, high = min(there), max(there)
-    if high - low < 0.02:
-        return [0.5 if score is not None else 0.0 for score in scores]
-    return [0.0 if score is None else (score - low) / (high - low) for score in scores]
+    low = min(there)
+    spread = max(max(there) - low, LEAST_SPREAD)
+    return [0.0 if score is None else (score - low) / spread for score in scores]

@@ -154,9 +154,9 @@ def test_what_cannot_be_done_is_one_line(shown: Shown, arguments: list[str], sai
 def test_a_mistyped_id_is_guessed(shown: Shown) -> None:
     shown("memory", "add", "a fact")
     [fact] = shown.plain("memory", "list")
-    wrong = "z" + fact["memory_id"][1:8]
-    told = shown("memory", "why", wrong, status=2)
-    assert f"Did you mean {fact['memory_id'][:8]}, “a fact”?" in told
+    for wrong in ("z" + fact["memory_id"][1:8], fact["memory_id"][:3] + "z", fact["memory_id"] + "0"):
+        told = shown("memory", "why", wrong, status=2)
+        assert f"Did you mean {fact['memory_id'][:8]}, “a fact”?" in told
 
 
 def test_nothing_of_a_forgotten_memory_is_left_in_the_files(home: Path, shown: Shown) -> None:

@@ -47,6 +47,9 @@ def test_nearness_in_meaning_counts_where_no_word_is_shared() -> None:
     assert order("what shall I cook?", *facts, near=(0.80, 0.72)) == ["vegetarian", "lives in Oslo"]
     assert order("what shall I cook?", *facts, near=(0.72, 0.80)) == ["lives in Oslo", "vegetarian"]
     assert order("Oslo", *facts, near=(0.801, 0.8)) == ["lives in Oslo", "vegetarian"], "no real difference"
+    assert order("what shall I cook?", *facts, near=(0.801, 0.8)) == ["vegetarian", "lives in Oslo"], (
+        "but some"
+    )
 
 
 def test_what_fits_is_kept_in_order_and_one_that_is_too_wide_is_left_out() -> None:

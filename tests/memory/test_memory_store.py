@@ -426,10 +426,10 @@ META = [
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(text=st.one_of(st.sampled_from(META), st.text(min_size=1, max_size=12)))
-async def test_nothing_that_a_caller_names_is_read_as_sql(database: Database, text: str) -> None:
+async def test_nothing_that_a_caller_names_is_read_as_sql(each: Database, text: str) -> None:
     """Keys, labels, filter keys, operators, values and queries: only the own tenant's items come back."""
-    await MotetStore(database, tenant_id="other").aput(("secret",), "k", {"text": "secret", text: "secret"})
-    store = MotetStore(database, tenant_id="own")
+    await MotetStore(each, tenant_id="other").aput(("secret",), "k", {"text": "secret", text: "secret"})
+    store = MotetStore(each, tenant_id="own")
     await store.aput(("n",), "k", {"text": "own"})
     tries: list[Any] = [
         lambda: store.asearch((), filter={text: "x"}, limit=50),
@@ -452,7 +452,7 @@ async def test_nothing_that_a_caller_names_is_read_as_sql(database: Database, te
     except (InvalidInput, ValueError):
         pass
     rows = sa.select(sa.func.count()).select_from(store_items)
-    assert database.read_sync(lambda c: c.execute(rows).scalar_one()) == 2
+    assert each.read_sync(lambda c: c.execute(rows).scalar_one()) == 2
 
 
 @pytest.mark.parametrize(
