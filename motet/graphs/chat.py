@@ -15,7 +15,7 @@ from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
 from motet.agents.writer import HISTORY_WIDTH, with_citations
 from motet.events import Passage, RetrievalCompleted
-from motet.graphs.state import Conversation
+from motet.graphs.state import Conversation, memory_ids
 from motet.memory.window import last_user_text, visible
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
@@ -73,7 +73,7 @@ class _Score:
         """Ask the model for an answer or a tool call."""
         parts, messages = self._parts, state["messages"]
         language = parts.prompts.language_of(last_user_text(messages))
-        memories = await self._memories.get_many(state["memories"]) if self._memories else []
+        memories = await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
         system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
         model: Any = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages))

@@ -29,7 +29,7 @@ from motet.events import (
     StepCompleted,
     StepStarted,
 )
-from motet.graphs.state import Conversation, merge_results
+from motet.graphs.state import Conversation, memory_ids, merge_results
 from motet.memory.window import last_user_text
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class _Score:
 
     async def _known(self, state: EnsembleState) -> list[Memory]:
         """Return what was recalled, as it stands now."""
-        return await self._memories.get_many(state["memories"]) if self._memories else []
+        return await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
 
     async def _brief(self, state: EnsembleState) -> list[BaseMessage]:
         return brief(

