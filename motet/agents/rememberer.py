@@ -86,9 +86,9 @@ async def keep_facts(
         verdict = await compare(parts, fact.text, known.text, language) if known is not None else "new"
         if verdict == "replaces" and fact.kind == "preference" and not _CHANGE.search(said):
             verdict = "new"  # who likes one thing may like another too; both stay
-        if verdict == "same":
-            continue
-        replaces = known.memory_id if known is not None and verdict == "replaces" else ""
+        if known is not None and verdict == "same" and known.trust == "user":
+            continue  # what somebody else said is replaced by the user's own words, the same or not
+        replaces = known.memory_id if known is not None and verdict != "new" else ""
         written = await memories.write(fact.text, kind=fact.kind, source=source, replaces=replaces)
         if written is not None:
             memory, old = written.memory, written.replaced

@@ -49,7 +49,10 @@ PAGE_ITEMS = 500
 CANDIDATES = 60
 """Facts that are ranked: the nearest in meaning, and as many of the newest."""
 
-WHOLE = ["text"]
+QUERY_CHARS = 2000
+"""Of a longer query, the beginning counts: there the question stands, and below it what was piped in."""
+
+SEARCHED = ["text"]
 """What of a fact is searched by meaning."""
 
 
@@ -78,7 +81,7 @@ class Memories:
             limit: At most this many.
             max_width: At most this many columns of text together: about 150 tokens of English, 300 of Chinese.
         """
-        ranked = rank(query, await self._candidates(query), now=self._clock())
+        ranked = rank(query[:QUERY_CHARS], await self._candidates(query), now=self._clock())
         chosen = fit((memory for memory, _ in ranked), limit=limit, max_width=max_width)
         await self._used(chosen)
         return chosen
@@ -124,7 +127,7 @@ class Memories:
             return None
         old = same[0] if same else await self.get(replaces) if replaces else None
         if old is None or RANK[old.trust] > RANK[made.trust]:
-            await self._store.aput(NAMESPACE, made.memory_id, made.to_value(), index=WHOLE)
+            await self._store.aput(NAMESPACE, made.memory_id, made.to_value(), index=SEARCHED)
             return Written(made)
         return await self._replace(old, made)
 
@@ -199,11 +202,12 @@ class Memories:
             importance=max(old.importance, made.importance),
         )
         past = PutOp((HISTORY, old.memory_id), str(old.version), old.to_value(), index=False)
-        await self._store.abatch([past, PutOp(NAMESPACE, made.memory_id, made.to_value(), index=WHOLE)])
+        await self._store.abatch([past, PutOp(NAMESPACE, made.memory_id, made.to_value(), index=SEARCHED)])
         return Written(made, old)
 
     async def _candidates(self, query: str) -> list[tuple[Memory, float | None]]:
         """Return the facts that may matter, each with the store's own score; all where the store ranks nothing."""
+        query = query[:QUERY_CHARS]
         found: dict[str, tuple[Item, float | None]] = {}
         nearest = await self._store.asearch(NAMESPACE, query=query, limit=CANDIDATES) if query.strip() else []
         if nearest and all(item.score is None for item in nearest):

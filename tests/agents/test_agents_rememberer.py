@@ -100,3 +100,11 @@ async def test_what_is_true_no_more_is_replaced_and_all_else_stays(
 )
 def test_only_statements_in_the_first_person_speak_of_the_user(said: str, expected: bool) -> None:
     assert speaks_of_self(said) is expected
+
+
+async def test_what_a_document_said_does_not_keep_the_users_own_words_out() -> None:
+    memories = Memories(InMemoryStore())
+    await memories.write("The dog is called Bella.", author="document")
+    parts, _ = stage(remembering("same", "The dog is Bella.", "identity"), memories=memories)
+    await play_through(build_ensemble(parts), "My dog is Bella.")
+    assert [(m.text, m.trust) for m in await memories.all()] == [("The dog is Bella.", "user")]

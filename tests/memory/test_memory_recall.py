@@ -113,6 +113,14 @@ async def test_what_has_most_to_do_with_a_question_comes_first(memories: Memorie
     assert (await memories.recall("我住在哪里", limit=1))[0].text == "用户住在里昂"
 
 
+async def test_of_a_long_message_the_beginning_counts(memories: Memories) -> None:
+    for text in ("The dog is called Max.", "The user sings in a choir."):
+        await keep(memories, text)
+    for piped in ("choir " * 10_000, "合唱团" * 10_000):
+        found = await memories.recall(f"Is this about my dog?{' ' * 2000}{piped}", limit=1)
+        assert found[0].text == "The dog is called Max."
+
+
 async def test_nothing_known_is_no_trouble(memories: Memories) -> None:
     assert await memories.recall("who am I?") == []
     assert await memories.recall("") == []
