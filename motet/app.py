@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from motet import telemetry
 from motet.errors import Conflict
 from motet.graphs.base import DESCRIPTIONS, GraphParts, build_graph, known_graphs
+from motet.runs.answers import expire
 from motet.runs.erase import erase_memories
 from motet.runs.log.base import LOGS
 from motet.runs.queue.base import QUEUES
@@ -79,6 +80,7 @@ class App:
             graphs=self.graph_names(),
             default_graph=self.settings.agents.graph,
             on_accepted=self._accepted,
+            interrupt_ttl_s=self.settings.runs.interrupt_ttl_s,
         )
         return self
 
@@ -152,7 +154,9 @@ class App:
             crash=self._rooms.database.crash,
         )
         threads = None if every_thread else set(self._waiting)
-        worker = Worker(self._rooms.queue, engine, self.settings.runs, threads=threads)
+        worker = Worker(
+            self._rooms.queue, engine, self.settings.runs, threads=threads, chores=[self._expire_questions]
+        )
         await worker.start()
         self._worker = worker
         for thread_id in self._waiting:
@@ -225,6 +229,11 @@ class App:
 
     async def _graph_of(self, job: RunJob) -> CompiledStateGraph[Any, Any, Any, Any]:
         return await self._rooms.graph(job.graph, job.options)
+
+    async def _expire_questions(self) -> None:
+        ttl_s = self.settings.runs.interrupt_ttl_s
+        if ttl_s:
+            await self._rooms.database.write(lambda c: expire(c, ttl_s))
 
     def _accepted(self, job: RunJob) -> None:
         self._wake(job.thread_id)

@@ -21,6 +21,7 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   ├── ToolFailed           a tool cannot do its work now; its agent is told, and goes on
     │   ├── BudgetExceeded       a limit on steps, tokens, time or money
     │   ├── RunCancelled         somebody stopped it
+    │   ├── InterruptExpired     nobody answered in time
     │   ├── LeaseLost            another worker owns the run now
     │   ├── DocumentUnreadable   one document cannot be taken in; the others are
     │   └── StateCorrupt         a stored value fails its check and is not loaded
@@ -168,6 +169,12 @@ class RunCancelled(RunError):
     """Somebody stopped the run."""
 
     code = "run_cancelled"
+
+
+class InterruptExpired(RunError):
+    """The run waited for a person, and nobody answered in time."""
+
+    code = "interrupt_expired"
 
 
 class LeaseLost(RunError):

@@ -196,6 +196,8 @@ class InterruptRequested(_Event):
     interrupt_id: str
     value: Any
     """What the graph asks, as plain JSON."""
+    response_schema: dict[str, Any] | None = None
+    """JSON Schema of the answer, where the graph gave one."""
 
 
 class RunInterrupted(_Event):

@@ -179,6 +179,9 @@ class RunSettings:
         0.05, "MOTET_POLL_S", "How often readers in other processes look for new events."
     )
     max_attempts: int = _setting(5, "MOTET_MAX_ATTEMPTS", "How often a run is taken up again after a crash.")
+    interrupt_ttl_s: float = _setting(
+        0.0, "MOTET_INTERRUPT_TTL_S", "How long a run waits for a person's answer; 0 waits for ever."
+    )
     concurrency: int = _setting(4, "MOTET_CONCURRENCY", "Runs that one process works on at once.")
 
 

@@ -43,6 +43,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int | None: st.none() | numbers,
     Any: plain_json,
     dict[str, Any]: st.dictionaries(st.text(), plain_json, max_size=3),
+    dict[str, Any] | None: st.none() | st.dictionaries(st.text(), plain_json, max_size=3),
     list[int]: st.lists(numbers, max_size=3),
 }
 

@@ -206,6 +206,7 @@ def end(outcome: Outcome, stops: Stops) -> None:
         Exit: It was stopped, or it waits for a person.
     """
     from motet.cli.entry import say
+    from motet.cli.render import wording
     from motet.errors import MotetError
 
     if outcome.status == "success":
@@ -216,6 +217,8 @@ def end(outcome: Outcome, stops: Stops) -> None:
         raise typer.Exit(stops.status)
     if outcome.status == "interrupted":
         say(f"the run waits for a person: conversation {outcome.thread_id}")
+        for line in wording.how_to_answer(outcome.run_id, outcome.questions):
+            say(line)
         raise typer.Exit(exit_codes.APPROVAL_NEEDED)
     raise MotetError.from_dict(
         outcome.error or {"code": "bug", "message": "The run's log ended without an end."}

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from motet.app import App
-    from motet.events import Recorded
+    from motet.events import InterruptRequested, Recorded
     from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
 
 threads = typer.Typer(help="Conversations: list, show, search, rename, delete.", no_args_is_help=True)
-runs = typer.Typer(help="Runs: list them, and show what one did.", no_args_is_help=True)
+runs = typer.Typer(help="Runs: list them, show what one did, answer one that waits.", no_args_is_help=True)
 
 ThreadName = Annotated[str, typer.Argument(help="Id, first characters of it, or title.", metavar="THREAD")]
+
+RunName = Annotated[str, typer.Argument(help="Id, or the first characters of it.", metavar="RUN")]
 
 ROLES = {"user": "you", "assistant": "motet"}
 """What a transcript calls who speaks."""
@@ -161,21 +163,41 @@ def list_runs(
 
 @runs.command("show")
 def show_run(
-    run: Annotated[str, typer.Argument(help="Id, or the first characters of it.", metavar="RUN")],
+    run: RunName,
     as_json: AsJson = False,
 ) -> None:
     """Print what a run did: its plan, its steps, its tool calls and its answer."""
 
-    async def read(app: App) -> tuple[RunRecord, list[Recorded]]:
+    async def read(app: App) -> tuple[RunRecord, list[Recorded], list[InterruptRequested]]:
         found = await app.records.run(run)
-        return found, await _events(app, found)
+        return found, await _events(app, found), await app.records.questions(found)
 
-    record, events = with_app(read)
+    record, events, questions = with_app(read)
     if as_json:
         lines = [recorded.to_line() for recorded in events]
-        print_json({"run": record.model_dump(mode="json"), "events": lines})
+        shown = {"run": record.model_dump(mode="json"), "events": lines, "questions": dump(questions)}
+        print_json(shown)
         return
     _replay(record, events)
+    _print_questions(record, questions)
+
+
+@runs.command("resume")
+def resume_run(
+    run: RunName,
+    answer: Annotated[
+        str, typer.Option("--answer", "-a", help="The answer: JSON, or text.", metavar="ANSWER")
+    ],
+    interrupt: Annotated[
+        str | None,
+        typer.Option("--interrupt", "-i", help="Which question, where there are several.", metavar="ID"),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
+) -> None:
+    """Answer what a run waits for, and go on with it."""
+    from motet.cli.answer import resume
+
+    resume(run, interrupt, answer, quiet=quiet)
 
 
 async def _events(app: App, run: RunRecord) -> list[Recorded]:
@@ -202,6 +224,17 @@ def _replay(record: RunRecord, events: Sequence[Recorded]) -> None:
     answer.close()
     if record.error:
         print(f"failed: {record.error.get('message', '')}")
+
+
+def _print_questions(record: RunRecord, questions: Sequence[InterruptRequested]) -> None:
+    """Print what a run waits for, whole, and how to answer."""
+    from motet.cli.render.wording import how_to_answer
+
+    for asked in questions:
+        print(f"\nquestion {asked.interrupt_id}")
+        print_json({"value": asked.value, "response_schema": asked.response_schema})
+    for line in how_to_answer(record.run_id, questions):
+        print(line)
 
 
 def _run_row(run: RunRecord) -> list[str]:

@@ -23,7 +23,7 @@ from motet.events import (
     RunStarted,
 )
 from motet.models.faults import map_error
-from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain
+from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
 from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
 from motet.storage.crash import CrashPoints
@@ -200,7 +200,12 @@ def _input(newest: CheckpointTuple | None, job: RunJob) -> Any:
     """Return what to start the graph with; None goes on from the checkpoint that this run left behind."""
     if _begun(newest, job):
         return None
-    return job.input if job.input is not None else Command(resume=job.resume)
+    if job.answers is None:
+        return job.input if job.input is not None else Command(resume=job.resume)
+    # After a crash an answer may have been taken already, and its task may ask the next thing.
+    waiting = waiting_for(newest)
+    left = {interrupt_id: answer for interrupt_id, answer in job.answers.items() if interrupt_id in waiting}
+    return Command(resume=left) if left else None
 
 
 def _earlier_messages(newest: CheckpointTuple | None, job: RunJob) -> list[BaseMessage]:

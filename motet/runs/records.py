@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from motet.errors import NotFound
 from motet.memory import transcript
+from motet.runs.answers import questions_of
 from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
 from motet.storage.tables import messages, runs, threads
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Row
 
+    from motet.events import InterruptRequested
     from motet.storage.engine import Database
     from motet.storage.texts import Texts
 
@@ -99,6 +101,14 @@ class Records:
         query = sa.select(runs).where(runs.c.tenant_id == self._tenant_id, begins).limit(2)
         found = await self._database.read(lambda c: c.execute(query).all())
         return _run(_only(found, f"run '{run_id}'", "motet runs list"), self._database.texts)
+
+    async def questions(self, run: RunRecord) -> list[InterruptRequested]:
+        """Return what a run waits for an answer to; [] when it does not wait, or its thread went on without it."""
+        newest = await self.runs(run.thread_id, limit=1)
+        if run.status != "interrupted" or newest[0].run_id != run.run_id:
+            return []
+        found = await self._database.read(lambda c: questions_of(c, self._tenant_id, run.run_id))
+        return list(found.values())
 
     async def unfinished(self, thread_id: str) -> list[RunRecord]:
         """Return the runs of a thread that have not ended, oldest first."""

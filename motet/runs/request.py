@@ -58,7 +58,9 @@ class RunRequest(_Frozen):
     input: dict[str, Any] | None = None
     """The graph's input as plain JSON, `{"messages": [{"role": "user", "content": "…"}]}`."""
     resume: Any = None
-    """Answer to an interrupt; with it there is no input."""
+    """Answer to the one interrupt that the thread waits at; with it there is no input."""
+    answers: dict[str, Any] | None = None
+    """Answers by interrupt id, where there are several; those that get none ask again."""
     options: RunOptions = RunOptions()
     multitask: Multitask = "enqueue"
     idempotency_key: str | None = Field(default=None, max_length=255)
@@ -75,6 +77,9 @@ class RunJob(_Frozen):
     graph: str
     input: dict[str, Any] | None
     resume: Any = None
+    """Written by the first release; `answers` since."""
+    answers: dict[str, Any] | None = None
+    """Answers by interrupt id."""
     options: RunOptions
     metadata: dict[str, Any] = {}
 

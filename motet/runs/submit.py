@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, did_you_mean
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
 from motet.models.base import ModelSpec
+from motet.runs.answers import asker, check_answers, expire, options_for
 from motet.runs.log import sql as log
 from motet.runs.records import ACTIVE, lock_thread, touch_thread
-from motet.runs.request import Accepted, Caller, RunJob, RunRequest
+from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from langchain_core.messages import BaseMessage
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Row
 
     from motet.storage.engine import Database
 
@@ -48,11 +49,13 @@ class Gate:
         graphs: Iterable[str],
         default_graph: str,
         on_accepted: Callable[[RunJob], None],
+        interrupt_ttl_s: float = 0,
     ) -> None:
         self._database = database
         self._graphs = sorted(graphs)
         self._default_graph = default_graph
         self._on_accepted = on_accepted
+        self._interrupt_ttl_s = interrupt_ttl_s
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Admit a run: its row and its whole input are committed before this returns.
@@ -63,23 +66,26 @@ class Gate:
             PermissionRefused: The caller may not start runs.
             NotFound: No such graph, thread or tool.
             InvalidInput: The input, the model or the answer has the wrong shape.
-            Conflict: The thread is busy and `multitask` is `reject`, or the idempotency key has another body.
+            Conflict: The thread is busy and `multitask` is `reject`, or the idempotency key has another body; or
+                it waits for no answer.
+            InterruptExpired: The answer comes too late.
         """
         _authorize(request.caller)
         job = self._grant(request)
-        accepted = await self._database.write(lambda c: _save(c, request, job))
+        if job.input is None:
+            ttl_s = self._interrupt_ttl_s
+            await self._database.write(lambda c: expire(c, ttl_s, thread_id=job.thread_id))
+        accepted = await self._database.write(lambda c: self._save(c, request, job))
         if accepted.created:
             self._on_accepted(job)
         return accepted
 
     def _grant(self, request: RunRequest) -> RunJob:
         graph = request.graph or self._default_graph
-        if graph not in self._graphs:
-            raise NotFound(f"Unknown graph '{graph}'.{did_you_mean(graph, self._graphs)}", graph=graph)
-        _check_options(request)
-        if (request.input is None) == (request.resume is None):
+        self._check(request.caller, graph, request.options)
+        if sum(given is not None for given in (request.input, request.resume, request.answers)) != 1:
             raise InvalidInput(
-                "A run needs either an input or an answer to an interrupt (resume), and not both."
+                "A run needs either an input or an answer to an interrupt (resume or answers), and not both."
             )
         return RunJob(
             tenant_id=request.caller.tenant_id,
@@ -88,9 +94,50 @@ class Gate:
             thread_id=request.thread_id or str(uuid.uuid4()),
             graph=graph,
             input=None if request.input is None else _check_input(request.input),
-            resume=_plain(request.resume),
-            options=request.options,
+            answers=_plain(request.answers),
+            options=_narrow(request.caller, request.options),
             metadata=_plain(request.metadata),
+        )
+
+    def _check(self, caller: Caller, graph: str, options: RunOptions) -> None:
+        """Refuse a graph, a model or a tool that is not there, or not for this caller."""
+        if graph not in self._graphs:
+            raise NotFound(f"Unknown graph '{graph}'.{did_you_mean(graph, self._graphs)}", graph=graph)
+        _check_options(options)
+        _narrow(caller, options)
+
+    def _save(self, connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
+        """Store the run, its first events and its messages in one transaction."""
+        request_hash = _hash(request)
+        thread = lock_thread(connection, job.tenant_id, job.thread_id)
+        earlier = _earlier(connection, request, request_hash)
+        if earlier is not None:
+            return earlier
+        if thread is None or not _may_use(request.caller, thread):
+            if request.thread_id and (thread is not None or not request.create_thread):
+                raise NotFound(
+                    f"There is no thread '{request.thread_id}'. 'motet threads list' shows them.",
+                    thread_id=request.thread_id,
+                )
+            _make_thread(connection, job)
+        if job.input is None:
+            job = self._answer(connection, request, job)
+        _make_room(connection, request, job)
+        return _store(connection, request, job, request_hash)
+
+    def _answer(self, connection: Connection, request: RunRequest, job: RunJob) -> RunJob:
+        """Return the run that brings an answer: as the one that asked, with what it may do looked at again."""
+        asked = asker(connection, job.tenant_id, job.thread_id)
+        graph = asked.job.graph
+        if request.graph not in (None, graph):
+            raise Conflict(
+                f"The question was asked by graph '{graph}', not by '{request.graph}'.", graph=graph
+            )
+        options = options_for(request, asked)
+        self._check(request.caller, graph, options)
+        answers = _plain(check_answers(request, asked))
+        return job.model_copy(
+            update={"graph": graph, "options": _narrow(request.caller, options), "answers": answers}
         )
 
 
@@ -99,11 +146,34 @@ def _authorize(caller: Caller) -> None:
         raise PermissionRefused("This caller may not start runs: the scope runs:write is needed.")
 
 
-def _check_options(request: RunRequest) -> None:
-    if request.options.model is not None:
-        ModelSpec.parse(request.options.model)
+def _may_use(caller: Caller, thread: Row[Any]) -> bool:
+    return bool(caller.scopes & {"*", "admin"}) or thread.owner_id == caller.owner_id
+
+
+def _narrow(caller: Caller, options: RunOptions) -> RunOptions:
+    """Return the options with no more tools than the caller's scopes (`tools:NAME`, `tools:*`) allow.
+
+    Raises:
+        PermissionRefused: A tool that is asked for by name is not among them.
+    """
+    if caller.scopes & {"*", "tools:*"}:
+        return options
+    allowed = {scope.removeprefix("tools:") for scope in caller.scopes if scope.startswith("tools:")}
+    for name in options.tools or ():
+        if name not in allowed:
+            raise PermissionRefused(
+                f"This caller may not use the tool '{name}': the scope tools:{name} is needed.", tool=name
+            )
+    if options.tools is not None:
+        return options
+    return options.model_copy(update={"tools": sorted(allowed & known_tools().keys())})
+
+
+def _check_options(options: RunOptions) -> None:
+    if options.model is not None:
+        ModelSpec.parse(options.model)
     known = known_tools()
-    for name in request.options.tools or ():
+    for name in options.tools or ():
         if name not in known:
             raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, known)}", tool=name)
 
@@ -155,21 +225,7 @@ def _dump(message: BaseMessage) -> dict[str, Any]:
     }
 
 
-def _save(connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
-    """Store the run, its first events and its messages in one transaction."""
-    request_hash = _hash(request)
-    thread = lock_thread(connection, job.tenant_id, job.thread_id)
-    earlier = _earlier(connection, request, request_hash)
-    if earlier is not None:
-        return earlier
-    if thread is None:
-        if request.thread_id and not request.create_thread:
-            raise NotFound(
-                f"There is no thread '{request.thread_id}'. 'motet threads list' shows them.",
-                thread_id=request.thread_id,
-            )
-        _make_thread(connection, job)
-    _make_room(connection, request, job)
+def _store(connection: Connection, request: RunRequest, job: RunJob, request_hash: str) -> Accepted:
     _check_source(connection, job)
     events = _first_events(job)
     connection.execute(
@@ -204,6 +260,9 @@ def _check_source(connection: Connection, job: RunJob) -> None:
 def _hash(request: RunRequest) -> str:
     """Return a hash of what was asked, the same for the same request, whatever text it holds."""
     asked = request.model_dump(exclude={"caller", "idempotency_key"})
+    for values, younger in ((asked, "answers"), (asked["options"], "reuse_results_of")):
+        if values[younger] is None:  # younger than the first hashes on disk
+            del values[younger]
     encoded = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(encoded.encode("ascii")).hexdigest()
 
@@ -254,7 +313,7 @@ def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None
 def _first_events(job: RunJob) -> list[Event]:
     """Return the events that acceptance itself writes: the input, and the user's messages in it."""
     accepted = RunAccepted(
-        graph=job.graph, input=job.input if job.input is not None else {"resume": job.resume}
+        graph=job.graph, input=job.input if job.input is not None else {"answers": job.answers}
     )
     return [accepted, *(_completed(m) for m in _user_messages(job))]
 

@@ -26,6 +26,7 @@ from motet.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from langgraph.checkpoint.base import CheckpointTuple
     from langgraph.types import StreamMode
 
 _EVENT_TYPES: tuple[type, ...] = get_args(get_args(Event)[0])
@@ -114,13 +115,32 @@ class Translator:
         for interrupt in interrupts:
             if interrupt.id not in self._interrupts:
                 self._interrupts.add(interrupt.id)
-                yield InterruptRequested(interrupt_id=interrupt.id, value=plain(interrupt.value))
+                yield InterruptRequested(
+                    interrupt_id=interrupt.id,
+                    value=plain(interrupt.value),
+                    response_schema=_answer_schema(interrupt),
+                )
 
     def _first(self, key: str) -> bool:
         if key in self._seen:
             return False
         self._seen.add(key)
         return True
+
+
+def waiting_for(newest: CheckpointTuple | None) -> set[str]:
+    """Return the ids of the interrupts that a thread's newest checkpoint waits for an answer to."""
+    writes = (newest.pending_writes or []) if newest is not None else []
+    return {interrupt.id for _, channel, value in writes if channel == "__interrupt__" for interrupt in value}
+
+
+def _answer_schema(interrupt: Any) -> dict[str, Any] | None:
+    """Return the JSON Schema that an interrupt brings, in LangGraph's own field or in its value."""
+    schema = interrupt.response_schema
+    if schema is None and isinstance(interrupt.value, dict):
+        value: dict[str, Any] = interrupt.value
+        schema = value.get("response_schema")
+    return plain(schema) if isinstance(schema, dict) else None
 
 
 def plain(value: Any) -> Any:

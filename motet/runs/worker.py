@@ -15,6 +15,8 @@ from motet.errors import LeaseLost, MotetError
 from motet.runs.queue.owner import worker_id
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from motet.runs.execute import Engine
     from motet.runs.queue.base import Claim, RunQueue
     from motet.settings import RunSettings
@@ -35,16 +37,26 @@ class _Active:
 
 
 class Worker:
-    """Works on runs until it is closed. `threads` None takes any run; a set takes only runs of those threads."""
+    """Works on runs until it is closed. `threads` None takes any run; a set takes only runs of those threads.
+
+    `chores` are done with every heartbeat.
+    """
 
     def __init__(
-        self, queue: RunQueue, engine: Engine, settings: RunSettings, *, threads: set[str] | None = None
+        self,
+        queue: RunQueue,
+        engine: Engine,
+        settings: RunSettings,
+        *,
+        threads: set[str] | None = None,
+        chores: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self.worker_id = worker_id()
         self._queue = queue
         self._engine = engine
         self._settings = settings
         self._threads = threads
+        self._chores = chores
         self._active: dict[str, _Active] = {}
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -152,10 +164,18 @@ class Worker:
             except Exception as error:  # noqa: BLE001  # the worker's edge
                 _tell("look for runs to stop", error)
 
+    async def _do_chores(self) -> None:
+        for chore in self._chores:
+            try:
+                await chore()
+            except Exception as error:  # noqa: BLE001  # the worker's edge: leases are renewed all the same
+                _tell("do a chore", error)
+
     async def _heartbeat_loop(self) -> None:
         while True:
             await asyncio.sleep(self._settings.heartbeat_s)
             before = dict(self._active)
+            await self._do_chores()
             try:
                 await self._queue.recover(self.worker_id)
                 if not before:

@@ -38,7 +38,16 @@ def the_object(story: list[object]) -> dict[str, object]:
 
 def test_json_is_one_object_at_the_end() -> None:
     found = the_object([*whole()])
-    assert list(found) == ["thread_id", "run_id", "status", "answer", "citations", "usage", "error"]
+    assert list(found) == [
+        "thread_id",
+        "run_id",
+        "status",
+        "answer",
+        "citations",
+        "usage",
+        "error",
+        "questions",
+    ]
     assert (found["thread_id"], found["run_id"], found["status"]) == ("thread-1", "run-1", "success")
     assert found["error"] is None
     assert found["usage"] == {

@@ -178,7 +178,8 @@ class InteractiveChat:
         elif outcome.status == "cancelled":
             self._screen.note(Text("stopped", style="yellow"))
         elif outcome.status == "interrupted":
-            self._screen.note(Text("the run waits for an answer", style="yellow"))
+            how = wording.how_to_answer(outcome.run_id, outcome.questions)
+            self._screen.note(*(Text(line, style="yellow") for line in ["the run waits for an answer", *how]))
 
     def _fail(self, error: MotetError) -> None:
         self._screen.note(Text(error.message, style="red"))

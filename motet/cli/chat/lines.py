@@ -17,6 +17,7 @@ from motet.cli import exit_codes
 from motet.cli.chat.commands import Commands
 from motet.cli.chat.transcript import MARK
 from motet.cli.entry import say
+from motet.cli.render import wording
 from motet.cli.render.answers import RawAnswer, WholeAnswer
 from motet.cli.render.notes import PlainNotes
 from motet.cli.session import console
@@ -78,6 +79,8 @@ class LineChat:
             say("stopped")
         elif outcome.status == "interrupted":
             self._status = exit_codes.APPROVAL_NEEDED
+            for line in wording.how_to_answer(outcome.run_id, outcome.questions):
+                say(line)
 
     def _fail(self, error: MotetError) -> None:
         self._status = exit_codes.exit_code(error)

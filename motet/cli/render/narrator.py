@@ -92,8 +92,9 @@ class Narrator:
                 return [Line("warning" if level == "warning" else "notice", text)]
             case events.Custom(data=data):
                 return [Line("notice", wording.clip(str(data), QUOTE_CELLS))]
-            case events.InterruptRequested(value=value):
-                return [Line("warning", f"waits for an answer: {wording.clip(str(value), QUOTE_CELLS)}")]
+            case events.InterruptRequested():
+                asked = wording.clip(wording.question(event), QUOTE_CELLS)
+                return [Line("warning", f"waits for an answer: {asked}")]
             case (
                 events.RunCompleted()
                 | events.RunFailed()

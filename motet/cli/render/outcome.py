@@ -24,6 +24,8 @@ class Outcome:
         self.answer = ""
         self.citations: list[Passage] = []
         self.error: dict[str, Any] | None = None
+        self.questions: list[events.InterruptRequested] = []
+        """What it waits for an answer to, where it was interrupted."""
         self.model_calls = 0
         self.input_tokens = 0
         self.output_tokens = 0
@@ -50,6 +52,8 @@ class Outcome:
                 self.status = "success"
             case events.RunInterrupted():
                 self.status = "interrupted"
+            case events.InterruptRequested():
+                self.questions.append(recorded.event)
             case events.RunFailed(error=error):
                 self.status, self.error = "error", error
             case events.RunCancelledEvent(reason=reason):
@@ -72,7 +76,6 @@ class Outcome:
                 | events.MemoryWritten()
                 | events.Notice()
                 | events.Custom()
-                | events.InterruptRequested()
             ):
                 pass
             case _:
@@ -94,6 +97,7 @@ class Outcome:
                 "duration_s": round(self.duration_s, 3),
             },
             "error": self.error,
+            "questions": [asked.model_dump(mode="json", exclude={"type"}) for asked in self.questions],
         }
 
     def _add_message(self, message: events.MessageCompleted) -> None:

@@ -15,7 +15,7 @@ from rich.cells import cell_len, set_cell_size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from motet.events import Passage
+    from motet.events import InterruptRequested, Passage
 
 MINUTE_S = 60
 HOUR_S = 60 * MINUTE_S
@@ -63,6 +63,27 @@ def ago(at: float, now: float) -> str:
     if seconds < 7 * DAY_S:
         return f"{seconds // DAY_S:.0f} d ago"
     return time.strftime("%Y-%m-%d", time.localtime(at))
+
+
+def question(asked: InterruptRequested) -> str:
+    """Return what a run asks, on one line: its text, or its JSON where it has none."""
+    value = asked.value
+    if isinstance(value, dict):
+        mapping: dict[str, Any] = value
+        arguments = mapping.get("arguments")
+        called = f" {call(str(mapping['tool']), arguments)}" if "tool" in mapping and arguments else ""
+        value = f"{mapping['question']}{called}" if isinstance(mapping.get("question"), str) else mapping
+    return " ".join((value if isinstance(value, str) else _value(value)).split())
+
+
+def how_to_answer(run_id: str, questions: Sequence[InterruptRequested]) -> list[str]:
+    """Return a line for each question that a run waits with, and the command that answers it; none give none."""
+    lines: list[str] = []
+    for asked in questions:
+        which = f" --interrupt {asked.interrupt_id[:8]}" if len(questions) > 1 else ""
+        lines.append(f"it asks: {question(asked)}")
+        lines.append(f"answer it: motet runs resume {run_id[:8]}{which} --answer …")
+    return lines
 
 
 def count(number: int, one: str, many: str = "") -> str:

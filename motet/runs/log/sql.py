@@ -90,11 +90,13 @@ class SqlLog:
         try:
             while True:
                 woken.clear()
-                for recorded in await self.read(tenant_id, run_id, after=after):
+                found = await self.read(tenant_id, run_id, after=after)
+                for recorded in found:
                     after = recorded.seq
                     yield recorded
-                    if recorded.event.type in TERMINAL:
-                        return
+                # A run that waits for a person has another end when that takes too long.
+                if found and found[-1].event.type in TERMINAL:
+                    return
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._settings.poll_s):
                         await woken.wait()
