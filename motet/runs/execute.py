@@ -14,7 +14,15 @@ from langgraph.errors import GraphRecursionError
 from langgraph.pregel._loop import AsyncPregelLoop  # no public way; see let_graphs_without_saver_be_sync
 from langgraph.types import Command
 
-from motet.errors import BudgetExceeded, LeaseLost, MotetBug, MotetError, RunError
+from motet.errors import (
+    BudgetExceeded,
+    DatabaseFull,
+    DatabaseUnavailable,
+    LeaseLost,
+    MotetBug,
+    MotetError,
+    RunError,
+)
 from motet.events import (
     RunCancelledEvent,
     RunCompleted,
@@ -73,6 +81,7 @@ class Engine:
 
         Raises:
             LeaseLost: The run is another worker's; nothing more was written.
+            DatabaseFull, DatabaseUnavailable: The database takes nothing now; the run has not ended.
         """
         writer = EventWriter(self.log, claim)
         try:
@@ -93,8 +102,8 @@ class Engine:
             if reason is None:
                 raise
             ending = RunCancelledEvent(reason=reason)
-        except LeaseLost:
-            raise
+        except (DatabaseFull, DatabaseUnavailable, LeaseLost):
+            raise  # a database that is full or locked is no fault of the run's: it is taken up again
         except Exception as error:  # noqa: BLE001  # the worker's edge: whatever a graph raises ends its run
             ending = RunFailed(error=_failure(error, claim, self.spec_of(claim.job)).to_dict())
         await writer.flush(ending)

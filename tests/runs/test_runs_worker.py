@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from langgraph.graph import MessagesState
 from studio import Studio, graph_of
 
-from motet.errors import DatabaseUnavailable, StorageError
+from motet.errors import DatabaseFull, DatabaseUnavailable, StorageError
 from motet.events import Event, Recorded, RunCancelledEvent, RunCompleted, RunStarted
 from motet.runs.queue.base import Claim
 from motet.runs.worker import Worker
@@ -307,3 +307,25 @@ async def test_a_run_whose_end_cannot_be_written_is_taken_up_again_though_others
     assert ran == [1]  # only its end was missing
     run = await studio.records.run(long.run_id)
     assert (run.status, run.attempt) == ("running", 1)
+
+
+@pytest.mark.parametrize("trouble", [DatabaseFull, DatabaseUnavailable])
+async def test_a_database_that_takes_nothing_for_a_moment_fails_no_run(
+    studio: Studio, trouble: type[StorageError]
+) -> None:
+    began = 0
+
+    async def node(state: MessagesState) -> dict[str, Any]:
+        nonlocal began
+        began += 1
+        if began == 1:  # as the saver does inside the graph
+            raise trouble("No space is left.")
+        return {"messages": [AIMessage("there was room again")]}
+
+    studio.graphs["echo"] = graph_of(node)
+    await studio.work()
+    accepted = await studio.submit("hi")
+    async with asyncio.timeout(10):
+        events = await studio.events(accepted.run_id)
+    assert isinstance(events[-1], RunCompleted)
+    assert [e.attempt for e in events if isinstance(e, RunStarted)] == [1, 2]
