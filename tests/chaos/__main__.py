@@ -30,6 +30,9 @@ EXPERIMENTS: dict[str, tuple[DatabaseKind, ...]] = {
     "same_key": ("sqlite", "postgres"),
     "disk_full": ("sqlite",),
     "locked": ("sqlite",),
+    "postgres_faults": ("postgres",),
+    "clock": ("sqlite", "postgres"),
+    "soak": ("sqlite", "postgres"),
     "compare": ("sqlite",),
 }
 """Modules of this folder, each with the databases that it is about, in the order in which they run."""

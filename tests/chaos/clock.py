@@ -1,0 +1,91 @@
+"""R-16: the clock of a worker jumps by hours and days while its runs are at work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tests.chaos.client import Client
+from tests.chaos.report import Row
+from tests.chaos.rig import DatabaseKind, Rig, Stage
+
+JUMPS_S = (86400.0, -86400.0, 3600.0, -3600.0, 2.0, -2.0)
+"""A day, the end of summer time and its beginning, and what a time server corrects."""
+
+LATE_S = 1.0
+"""A run may take so much longer than one with a steady clock."""
+
+
+def library() -> Path | None:
+    """Return the library that shows a process another time, where it is installed."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
+    """Let the clock jump among runs."""
+    faketime, began = library(), time.monotonic()
+    what = "the worker's clock jumps" if kind == "postgres" else "the machine's clock jumps"
+    if faketime is None:
+        reason = "libfaketime is not here: install the package faketime"
+        yield Row("R-16", what, kind, "0", passed=None, reason=reason)
+        return
+    async with rig.stage("clock", kind, model_delay_s=0.4) as stage:
+        steps = stage.folder / "clock"
+        await asyncio.to_thread(steps.write_text, "+0\n")
+        program = await stage.start_alone(
+            LD_PRELOAD=str(faketime),
+            FAKETIME_TIMESTAMP_FILE=str(steps),
+            FAKETIME_NO_CACHE="1",
+            FAKETIME_DONT_FAKE_MONOTONIC="1",
+            DONT_FAKE_MONOTONIC="1",
+        )
+        client = Client(stage.client, lambda: program.socket)
+        await client.order("m0", "thread-0")
+        steady_s = await _orders(client, "m1")
+        late: list[str] = []
+        jumps = [*JUMPS_S] * rig.count(1, 10)
+        for number, jump in enumerate(jumps, 2):
+            orders = asyncio.create_task(_orders(client, f"m{number}"))
+            await asyncio.sleep(stage.random.uniform(0.1, steady_s - 0.2))
+            await asyncio.to_thread(steps.write_text, f"{jump:+.0f}\n")
+            took_s = await orders
+            if took_s > steady_s + LATE_S:
+                late.append(
+                    f"after a jump of {jump:+.0f} s the runs took {took_s:.1f} s; steady: {steady_s:.1f} s"
+                )
+        found = await stage.check()
+        late += await _order(stage)
+    details = found.lines() + late
+    if found.attempts:
+        details.append(f"{found.attempts} runs lost their lease to the clock")
+    yield Row(
+        "R-16",
+        what,
+        kind,
+        f"{len(jumps)} jumps",
+        lost=len(found.lost),
+        repeated=len(found.repeated),
+        counts={"acknowledged": found.acknowledged, "leases lost": found.attempts, "late": len(late)},
+        seconds=time.monotonic() - began,
+        passed=not details,
+        details=details,
+    )
+
+
+async def _orders(client: Client, name: str) -> float:
+    """Return how long three runs take."""
+    began = time.monotonic()
+    async with asyncio.timeout(90):
+        await asyncio.gather(*(client.order(f"{name}-{i}", f"thread-{i}") for i in range(3)))
+    return time.monotonic() - began
+
+
+async def _order(stage: Stage) -> list[str]:
+    """Check that runs are kept in the order in which clients were told of them, whatever the clock said."""
+    history = await stage.history()
+    kept = {row["run_id"]: place for place, row in enumerate(history.rows.runs)}
+    told = [entry for entry in history.client if entry["did"] == "told"]
+    names = [entry["marker"].partition("-")[0] for entry in sorted(told, key=lambda e: kept[e["run_id"]])]
+    return [] if names == sorted(names, key=lambda n: int(n[1:])) else [f"runs are kept in the order {names}"]
