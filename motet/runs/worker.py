@@ -124,6 +124,8 @@ class Worker:
         if claim is None:
             return False
         run_id = claim.job.run_id
+        if run_id in self._active:  # its lease ended before this worker could renew it
+            self._active[run_id].task.cancel()
         active = _Active(claim, asyncio.create_task(self._execute(claim), name=f"motet-run-{run_id}"))
         self._active[run_id] = active
         return True
@@ -145,7 +147,8 @@ class Worker:
             # Its lease is not renewed any more, and then a worker takes it up again.
             _tell(f"end run {run_id}", error)
         finally:
-            self._active.pop(run_id, None)
+            if self._active.get(run_id) is active:  # and not this worker's own later claim of it
+                del self._active[run_id]
             self._wake.set()
 
     async def _release(self, claim: Claim) -> None:

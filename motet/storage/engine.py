@@ -13,6 +13,7 @@ import asyncio
 import queue
 import re
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +39,7 @@ from motet.errors import (
 )
 from motet.secret import hide_password
 from motet.storage.cipher import load_cipher
+from motet.storage.clock import STEADY_FUNCTION
 from motet.storage.crash import CrashPoints
 from motet.storage.texts import Texts, option
 
@@ -246,6 +248,7 @@ def _create_engine(settings: StorageSettings) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.create_function(STEADY_FUNCTION, 0, time.monotonic)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA synchronous={settings.synchronous}")

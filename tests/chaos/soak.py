@@ -111,11 +111,14 @@ async def _blips(stage: Stage, until: float) -> None:
     while time.monotonic() < until - 15:
         await asyncio.sleep(stage.random.uniform(5, 10))
         if stage.kind == "sqlite":
-            with closing(sqlite3.connect(str(make_url(stage.url).database), isolation_level=None)) as holder:
-                with contextlib.suppress(sqlite3.OperationalError):
-                    holder.execute("BEGIN IMMEDIATE")
-                    await asyncio.sleep(0.5)
-                    holder.execute("ROLLBACK")
+            file = str(make_url(stage.url).database)
+            with (
+                closing(sqlite3.connect(file, isolation_level=None)) as holder,
+                contextlib.suppress(sqlite3.OperationalError),
+            ):
+                holder.execute("BEGIN IMMEDIATE")
+                await asyncio.sleep(0.5)
+                holder.execute("ROLLBACK")
         else:
             await asyncio.to_thread(_end_connections, stage.url)
 

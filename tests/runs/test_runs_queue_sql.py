@@ -10,6 +10,7 @@ from motet.errors import LeaseLost
 from motet.events import Notice, RunCompleted
 from motet.runs.queue.base import Claim, RunQueue
 from motet.runs.queue.owner import worker_id
+from motet.storage.clock import lease_now
 from motet.storage.tables import runs
 
 
@@ -135,3 +136,23 @@ async def test_leases_of_dead_processes_of_this_machine_end_at_once(studio: Stud
     assert await queue.recover(alive) == 1
     await claim(queue, alive)
     assert await queue.recover("someone else") == 0
+
+
+async def test_a_lease_that_ends_too_late_to_be_true_is_an_earlier_boots(
+    studio: Studio, queue: RunQueue
+) -> None:
+    await studio.submit("hi")
+    first = await queue.claim("host/boot/1/2/a")
+    assert first is not None
+    lease_s = studio.settings.runs.lease_s
+
+    async def end_in(seconds: float) -> None:
+        change = sa.update(runs).values(lease_until=lease_now() + seconds)
+        await studio.database.write(lambda c: c.execute(change))
+
+    await end_in(5 * lease_s)
+    assert await queue.claim("w2") is None
+    await end_in(11 * lease_s)
+    second = await queue.claim("w2")
+    assert second is not None
+    assert second.fence == first.fence + 1

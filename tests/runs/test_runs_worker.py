@@ -329,3 +329,22 @@ async def test_a_database_that_takes_nothing_for_a_moment_fails_no_run(
         events = await studio.events(accepted.run_id)
     assert isinstance(events[-1], RunCompleted)
     assert [e.attempt for e in events if isinstance(e, RunStarted)] == [1, 2]
+
+
+async def test_a_worker_that_takes_its_own_run_up_again_works_on_it_once(studio: Studio, hall: Hall) -> None:
+    """As after a pause of the whole process: its lease is over before it can renew it."""
+    slow = replace(studio.settings.runs, heartbeat_s=10, lease_s=30)
+    worker = Worker(studio.queue, studio.engine, slow)
+    studio.workers.append(worker)
+    await worker.start()
+    accepted = await studio.submit("hi")
+    await hall.someone.wait()
+    hall.someone.clear()
+    await studio.database.write(lambda c: c.execute(sa.update(runs).values(lease_until=0.0)))
+    worker.wake(accepted.thread_id)
+    await asyncio.wait_for(hall.someone.wait(), 5)
+    await asyncio.sleep(0.1)
+    assert (hall.inside, len(hall.entered)) == (1, 2)
+    hall.door.set()
+    events = await asyncio.wait_for(studio.events(accepted.run_id), 5)
+    assert isinstance(events[-1], RunCompleted)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from numbers_table import opened
 from sqlalchemy.engine import Connection
 
-from motet.storage.clock import db_now
+from motet.storage.clock import db_now, lease_now
 from motet.storage.engine import Database
 
 
@@ -60,3 +60,12 @@ async def test_it_can_be_stored_compared_and_added_to(any_database: Database) ->
     assert await any_database.read(held(lambda: table.c.until > db_now() + 50.0)) == 1
     assert await any_database.read(held(lambda: table.c.until > db_now() + 70.0)) == 0
     assert await any_database.read(held(lambda: table.c.until < db_now())) == 0
+
+
+async def test_leases_go_by_a_clock_that_nobody_sets(any_database: Database) -> None:
+    """On one machine by its monotonic clock; where workers have machines of their own, by the database's."""
+    query = sa.select(lease_now())
+    clock = time.monotonic if any_database.dialect == "sqlite" else time.time
+    for run in (any_database.read, any_database.write):
+        before = clock()
+        assert before - 0.1 <= await run(lambda c: c.execute(query).scalar_one()) <= clock() + 0.1

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from motet.runs.queue.base import Claim, Pulse
 from motet.runs.queue.owner import is_gone
 from motet.runs.request import RunJob
-from motet.storage.clock import db_now
+from motet.storage.clock import db_now, lease_now
 from motet.storage.tables import runs
 from motet.storage.texts import texts_of
 
@@ -31,7 +31,7 @@ class SqlQueue:
 
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
         """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do."""
-        query = _claimable(thread_ids)
+        query = _claimable(thread_ids, self._settings.lease_s)
         if await self._database.read(lambda c: c.execute(query).first()) is None:
             return None
         return await self._database.write(lambda c: self._claim(c, worker_id, query))
@@ -42,7 +42,7 @@ class SqlQueue:
         renew = (
             sa.update(runs)
             .where(runs.c.worker_id == worker_id, runs.c.status == "running", these)
-            .values(lease_until=db_now() + self._settings.lease_s)
+            .values(lease_until=lease_now() + self._settings.lease_s)
             .returning(runs.c.run_id, runs.c.fence, runs.c.cancel_requested)
         )
         rows = await self._database.write(lambda c: c.execute(renew).all())
@@ -101,7 +101,7 @@ class SqlQueue:
             .values(
                 status="running",
                 worker_id=worker_id,
-                lease_until=db_now() + self._settings.lease_s,
+                lease_until=lease_now() + self._settings.lease_s,
                 fence=runs.c.fence + 1,
                 attempt=runs.c.attempt + 1,
                 started_at=sa.func.coalesce(runs.c.started_at, db_now()),
@@ -112,10 +112,14 @@ class SqlQueue:
         return Claim(RunJob.model_validate_json(job), taken.fence, taken.attempt)
 
 
-def _claimable(thread_ids: Collection[str] | None) -> sa.Select[Any, Any, Any, Any]:
-    """Select the next run: free or abandoned, and the first of its thread that has not ended."""
+def _claimable(thread_ids: Collection[str] | None, lease_s: float) -> sa.Select[Any, Any, Any, Any]:
+    """Select the next run: free or abandoned, and the first of its thread that has not ended.
+
+    A lease that ends much later than any worker takes one for was taken by a clock that has been set back since.
+    """
     free = sa.and_(runs.c.status == "pending", runs.c.not_before <= db_now())
-    abandoned = sa.and_(runs.c.status == "running", runs.c.lease_until < db_now())
+    left_s = runs.c.lease_until - lease_now()
+    abandoned = sa.and_(runs.c.status == "running", sa.or_(left_s < 0, left_s > 10 * lease_s))
     earlier = runs.alias()
     in_front = sa.exists().where(
         earlier.c.tenant_id == runs.c.tenant_id,
