@@ -9,7 +9,7 @@ import httpx
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
-from motet.tools.base import ToolContext
+from motet.tools.base import ToolContext, idempotency_key
 from motet.tools.wrap import as_tool
 
 
@@ -21,6 +21,11 @@ class Order(BaseModel):
 
 async def book(item: str) -> str:
     """Order an item under the call's own key."""
+    return await deliver(item, idempotency_key())
+
+
+async def pay(item: str) -> str:
+    """Order an item at somebody who knows no keys."""
     return await deliver(item, "")
 
 
@@ -33,6 +38,13 @@ def build_book(_context: ToolContext) -> BaseTool:
         arguments=Order,
         access="egress",
         effect="idempotent",
+    )
+
+
+def build_pay(_context: ToolContext) -> BaseTool:
+    """Build the tool whose effect must not be repeated without asking."""
+    return as_tool(
+        pay, name="pay", description="Orders an item.", arguments=Order, access="egress", effect="once"
     )
 
 
@@ -49,4 +61,5 @@ def install(folder: Path) -> None:
     info = folder / "chaos_tools-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chaos-tools\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[motet.tools]\nbook = tests.chaos.tools:build_book\n")
+    offered = "book = tests.chaos.tools:build_book\npay = tests.chaos.tools:build_pay\n"
+    (info / "entry_points.txt").write_text(f"[motet.tools]\n{offered}")
