@@ -80,7 +80,8 @@ def check(
     found = Findings()
     runs = {row["run_id"]: row for row in history.rows.runs}
     markers = _markers(history, runs, found)
-    _check_acknowledged(history, runs, found, ended=ended, allowed=allowed)
+    answered = _answered(markers)
+    _check_acknowledged(history, runs, found, ended=ended, allowed=allowed, answered=answered)
     _check_events(history, runs, found)
     _check_readers(history, found)
     _check_effects(history, runs, markers, found)
@@ -107,8 +108,20 @@ def _markers(history: History, runs: dict[str, Any], found: Findings) -> dict[st
     return markers
 
 
+def _answered(markers: dict[str, str]) -> set[str]:
+    """Return the runs that a later run went on with: they asked a person, and that one brought the answer."""
+    last = {marker: run_id for run_id, marker in markers.items()}
+    return markers.keys() - set(last.values())
+
+
 def _check_acknowledged(
-    history: History, runs: dict[str, Any], found: Findings, *, ended: bool, allowed: frozenset[str]
+    history: History,
+    runs: dict[str, Any],
+    found: Findings,
+    *,
+    ended: bool,
+    allowed: frozenset[str],
+    answered: set[str],
 ) -> None:
     told: dict[str, set[str]] = defaultdict(set)
     for entry in history.client:
@@ -125,7 +138,7 @@ def _check_acknowledged(
             elif row["status"] in ("pending", "running"):
                 if ended:
                     found.lost.append(f"run {run_id} ({key}) was acknowledged and is still {row['status']}")
-            elif row["status"] not in allowed:
+            elif row["status"] not in ({"interrupted"} if run_id in answered else allowed):
                 found.lost.append(
                     f"run {run_id} ({key}) was acknowledged and ended as {row['status']}: {row['error']}"
                 )
@@ -205,13 +218,14 @@ def _check_answers(history: History, runs: dict[str, Any], markers: dict[str, st
     kept: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for message in history.rows.messages:
         kept[message["run_id"]].append(message)
+    first = {marker: run_id for run_id, marker in reversed(markers.items())}
     for run_id, marker in markers.items():
         roles = [message["role"] for message in kept[run_id]]
         answers = [message["text"] for message in kept[run_id] if message["role"] == "assistant"]
         found.repeated += [
             f"run {run_id} has {n} {role} messages" for role, n in Counter(roles).items() if n > 1
         ]
-        if "user" not in roles:
+        if "user" not in roles and first[marker] == run_id:
             found.lost.append(f"run {run_id} has no message of its user in the transcript")
         if runs[run_id]["status"] == "success":
             expected = answer_to(marker, [receipts.get(item, "?") for item in items_of(marker)])
@@ -231,7 +245,7 @@ def _check_threads(history: History, runs: dict[str, Any], markers: dict[str, st
     order: dict[str, list[str]] = defaultdict(list)
     thread_of: dict[str, str] = {}
     for run_id, row in runs.items():
-        if run_id in markers:
+        if run_id in markers and markers[run_id] not in order[row["thread_id"]]:
             order[row["thread_id"]].append(markers[run_id])
             thread_of[markers[run_id]] = row["thread_id"]
     newest: dict[str, int] = {}

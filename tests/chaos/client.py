@@ -54,9 +54,18 @@ class Client:
     def __init__(self, journal: Journal, where: Callable[[], Path]) -> None:
         self._journal = journal
         self._where = where
+        self.questions: dict[str, dict[str, Any]] = {}
+        """What runs asked, the last question of each."""
 
     async def submit(
-        self, marker: str, thread_id: str, *, tool: str = "", key: str = "", patient: bool = True
+        self,
+        marker: str,
+        thread_id: str,
+        *,
+        tool: str = "",
+        key: str = "",
+        resume: Any = None,
+        patient: bool = True,
     ) -> str | None:
         """Ask for an order and return its run; None when it was refused, or the caller gave up.
 
@@ -65,14 +74,16 @@ class Client:
             thread_id: On which thread.
             tool: With which tool.
             key: Idempotency key; the marker unless given.
+            resume: The answer to what the order's last run asked; a new order unless given.
             patient: Whether to ask again, under the same key, until an answer comes.
         """
         key = key or marker
         text = f"order {marker} by {tool}" if tool else f"order {marker}"
+        wanted = {"text": text} if resume is None else {"resume": resume}
         self._journal.write(did="ask", marker=marker, thread_id=thread_id, key=key)
         while True:
             try:
-                answer = await ask(self._where(), op="submit", text=text, thread_id=thread_id, key=key)
+                answer = await ask(self._where(), op="submit", thread_id=thread_id, key=key, **wanted)
             except Gone:
                 if not patient:
                     self._journal.write(did="give up", marker=marker, key=key)
@@ -110,7 +121,9 @@ class Client:
                         self._journal.write(did="refused", run_id=run_id, code=answer["error"])
                         break
                     after, last = answer["seq"], answer["type"]
-                    self._journal.write(did="read", run_id=run_id, **answer)
+                    self._journal.write(did="read", run_id=run_id, seq=after, type=last)
+                    if answer["asks"] is not None:
+                        self.questions[run_id] = answer["asks"]
                     if cut():
                         break
             except Gone:

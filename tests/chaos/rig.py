@@ -152,6 +152,10 @@ class Stage:
         """What the clients wrote down."""
         return read_journal(self.folder / "client.jsonl")
 
+    def deliveries(self) -> list[dict[str, Any]]:
+        """What the effect server wrote down."""
+        return read_journal(self.folder / "effects.jsonl")
+
     def log_text(self) -> str:
         """What the programs said on stderr."""
         path = self.folder / "server.log"

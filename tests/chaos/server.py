@@ -52,7 +52,8 @@ class Door:
                     yield await self._submit(asked)
                 case "follow":
                     async for recorded in self._app.follow(asked["run_id"], after=asked["after"]):
-                        yield {"seq": recorded.seq, "type": recorded.event.type}
+                        asks = getattr(recorded.event, "value", None)
+                        yield {"seq": recorded.seq, "type": recorded.event.type, "asks": asks}
                     yield {"end": True}
                 case "cancel":
                     yield {"cancelled": await self._app.cancel(asked["run_id"])}
@@ -65,7 +66,8 @@ class Door:
         request = RunRequest(
             thread_id=asked["thread_id"],
             create_thread=True,
-            input={"messages": [{"role": "user", "content": asked["text"]}]},
+            input={"messages": [{"role": "user", "content": asked["text"]}]} if "text" in asked else None,
+            resume=asked.get("resume"),
             idempotency_key=asked["key"],
         )
         accepted = await self._app.submit(request)

@@ -164,5 +164,28 @@ def test_a_run_may_end_as_the_experiment_allows(history: History) -> None:
     assert check(history, allowed=frozenset({"success", "cancelled"})).clean
 
 
+def _answer_later(h: History) -> None:
+    """Have the second run ask a person, and a third bring the answer."""
+    h.rows.runs[1]["status"] = "interrupted"
+    h.rows.events[-1]["type"] = h.client[-1]["type"] = "run.interrupted"
+    _again(h.rows.runs, 1, run_id="r3", idempotency_key="m2 answer", status="success", last_seq=1)
+    h.rows.events.append({"run_id": "r3", "seq": 1, "type": "run.completed"})
+    h.rows.messages[-1]["run_id"] = "r3"
+    h.client.append({"did": "ask", "marker": "m2", "key": "m2 answer", "thread_id": "t"})
+    h.client.append({"did": "told", "marker": "m2", "key": "m2 answer", "run_id": "r3", "created": True})
+
+
+def test_a_run_may_ask_a_person_where_a_later_one_brings_the_answer(history: History) -> None:
+    _answer_later(history)
+    assert check(history).lines() == []
+
+
+def test_a_run_that_asked_and_was_never_answered_is_lost(history: History) -> None:
+    _answer_later(history)
+    history.rows.runs[2]["status"] = "interrupted"
+    history.rows.events[-1]["type"] = "run.interrupted"
+    assert any("ended as interrupted" in line for line in check(history).lost)
+
+
 def test_findings_are_shown_with_their_kind() -> None:
     assert Findings(lost=["a"], gaps=["b"]).lines() == ["lost: a", "gap: b"]
