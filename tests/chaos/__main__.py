@@ -30,6 +30,7 @@ EXPERIMENTS: dict[str, tuple[DatabaseKind, ...]] = {
     "same_key": ("sqlite", "postgres"),
     "disk_full": ("sqlite",),
     "locked": ("sqlite",),
+    "drain": ("sqlite", "postgres"),
     "postgres_faults": ("postgres",),
     "clock": ("sqlite", "postgres"),
     "soak": ("sqlite", "postgres"),
