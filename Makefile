@@ -85,15 +85,22 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (make lock UPGRADE=1 
 	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(UV_COMPILE) --group build -o requirements/run.txt
 	$(UV_COMPILE) --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(UV_COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(UV_COMPILE_GROUP) --group bench-openai-agents -o requirements/bench-openai-agents.txt
 
-UV_COMPILE = $(BIN)/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
-	--no-emit-index-url --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade)
+UV_OPTIONS = --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	$(if $(UPGRADE),--upgrade)
+UV_COMPILE = $(BIN)/python -m uv pip compile pyproject.toml $(UV_OPTIONS)
+UV_COMPILE_GROUP = $(BIN)/python -m uv pip compile $(UV_OPTIONS)
 
-bench-memory: setup ## Measure what a turn of a long thread costs, against LangGraph's own savers
+OPENAI_AGENTS := benchmarks/out/openai-agents
+
+bench-memory: python ## Measure what a turn of a long thread costs, against LangGraph's savers and openai-agents' session
+	@$(PYTHON) scripts/install.py bench
+	@test -e $(OPENAI_AGENTS)/ready || { $(BIN)/python -m venv --clear $(OPENAI_AGENTS) && \
+	$(OPENAI_AGENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	-r requirements/bench-openai-agents.txt && touch $(OPENAI_AGENTS)/ready; }
 	@$(BIN)/python -m benchmarks.memory --postgres
-
-chaos: setup ## Break things on purpose and show that nothing is lost or repeated: make chaos PROFILE=full for the long form
-	@$(BIN)/python -m tests.chaos $(if $(filter full,$(PROFILE)),--full) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,39 +1,46 @@
 """What a turn of a long conversation costs: bytes, CPU, and the load of the latest state, saver by saver.
 
 A turn is scripted: START -> prep -> model -> post, two new messages of 400 characters and a counter, which makes
-five checkpoints. Each case begins with DEPTH turns of history, written by one `update_state`; then TURNS turns are
+five checkpoints. Each case begins with DEPTH turns of history, written by one `update_state`; then turns are
 measured, one waiting for the other, every checkpoint on disk before the next superstep. CPU is the whole process's
-(for PostgreSQL the client's), so other work on the machine counts less than in wall time.
+(for PostgreSQL the client's), so other work on the machine counts less than in wall time; each figure is the median
+of turns, and then of the rounds, in which the cases take turns.
 
-    python -m benchmarks.memory                                 # 10, 100 and 1,000 turns
-    python -m benchmarks.memory --postgres 10 100 1000 3000     # these depths, on a private PostgreSQL server too
+    python -m benchmarks.memory                                # 10, 100, 1,000 and 10,000 turns
+    python -m benchmarks.memory --postgres 10 100 1000         # these depths, on a private PostgreSQL server too
+
+`make bench-memory` does all of it: it installs what is compared, openai-agents in an environment of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
 import random
 import shutil
-import sqlite3
 import statistics
+import subprocess
 import tempfile
 import time
-from contextlib import ExitStack, closing, contextmanager
-from importlib.util import find_spec
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.channels.delta import DeltaChannel
-from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import _messages_delta_reducer, add_messages
 
-from motet.memory.checkpoints import MotetSaver
+from benchmarks.memory_table import MOTET_ALL, MOTET_RECENT, SQLITE_ALL, Figures, report
+from benchmarks.savers import motet_on_postgres, motet_saver, postgres_saver, sqlite_saver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+OUT = Path(__file__).parent / "out"
+OPENAI_AGENTS = OUT / "openai-agents" / "bin" / "python"
+"""The Python of the environment that has openai-agents; `make bench-memory` makes it."""
 
 TURNS = 20
 """Turns that CPU is measured over, each by itself; the figure is their median."""
@@ -41,10 +48,13 @@ TURNS = 20
 MORE_TURNS = 40
 """Turns that are added for the bytes: a database grows by whole pages."""
 
+FEW_TURNS = 6
+"""Turns in all, where one stores more than a megabyte."""
+
 LOADS = 9
 CHARS = 400
 KEPT = 40
-"""Messages that stay in the state of the bounded cases."""
+"""Messages that stay in the state of the bounded cases, as in Motet's own graphs."""
 
 _WORDS = """
 the of to and in a model graph agent plan step passage number result because however question answer tool call memory
@@ -53,8 +63,9 @@ second third north river station ticket family group price table winter summer m
 """
 
 
+@functools.cache
 def text(seed: int) -> str:
-    """Return 400 characters of words, another text for every seed."""
+    """Return 400 characters of words, another text for every seed; made before anything is timed."""
     source = random.Random(seed)  # noqa: S311  # not for secrets
     words = _WORDS.split()
     return " ".join(source.choice(words) for _ in range(CHARS))[:CHARS]
@@ -97,7 +108,7 @@ def build(schema: Any, saver: Any) -> Any:
         return {"count": (state.get("count") or 0) + 1}
 
     def model(state: Any) -> dict[str, Any]:
-        return {"messages": [AIMessage(text(2 * state["count"] + 1))]}
+        return {"messages": [AIMessage(_answer(state["count"]))]}
 
     def post(state: Any) -> dict[str, Any]:
         return {"count": state["count"] + 1}
@@ -112,98 +123,43 @@ def build(schema: Any, saver: Any) -> Any:
     return graph.compile(checkpointer=saver)
 
 
-class Opened(NamedTuple):
-    """A saver, and what its database takes."""
-
-    saver: Any
-    size_bytes: Callable[[], int]
+def _question(turn: int) -> str:
+    return text(1_000_000_000 + turn)
 
 
-@contextmanager
-def motet_saver(folder: Path) -> Iterator[Opened]:
-    """Open Motet's saver on SQLite."""
-    file = folder / "motet.db"
-    with MotetSaver.from_url(f"sqlite:///{file}") as saver:
-        yield Opened(saver, functools.partial(sqlite_bytes, file))
+def _answer(count: int) -> str:
+    return text(2_000_000_000 + count)
 
 
-@contextmanager
-def sqlite_saver(folder: Path) -> Iterator[Opened]:
-    """Open LangGraph's saver on SQLite."""
-    file = folder / "sqlite.db"
-    with SqliteSaver.from_conn_string(str(file)) as saver:
-        yield Opened(saver, functools.partial(sqlite_bytes, file))
-
-
-def sqlite_bytes(file: Path) -> int:
-    """Return the bytes of a database's used pages."""
-    with closing(sqlite3.connect(file)) as connection:
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-    return (pages - free) * size
-
-
-@contextmanager
-def motet_on_postgres(server: Any, _folder: Path) -> Iterator[Opened]:
-    """Open Motet's saver on PostgreSQL."""
-    with MotetSaver.from_url(server.empty_database(), secret_key="only for measuring") as saver:  # noqa: S106
-        yield Opened(saver, functools.partial(postgres_bytes, server))
-
-
-@contextmanager
-def postgres_saver(server: Any, _folder: Path) -> Iterator[Opened]:
-    """Open LangGraph's saver on PostgreSQL."""
-    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415  # only where it is asked for
-
-    server.empty_database()
-    with PostgresSaver.from_conn_string(f"host={server.folder} user=motet dbname=postgres") as saver:
-        saver.setup()
-        yield Opened(saver, functools.partial(postgres_bytes, server))
-
-
-def postgres_bytes(server: Any) -> int:
-    """Return the bytes of all tables and indexes."""
-    import psycopg  # noqa: PLC0415  # only where it is asked for
-
-    query = (
-        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
-        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    )
-    with psycopg.connect(host=str(server.folder), user="motet", dbname="postgres") as connection:
-        return int((connection.execute(query).fetchone() or [0])[0])
-
-
-class Figures(NamedTuple):
-    """What was measured in one case."""
-
-    cpu_ms: float
-    """CPU of one turn."""
-    kilobytes: float
-    """Growth of the database in one turn."""
-    load_ms: float
-    """CPU of one load of the latest state, by the saver that ran the turns."""
+def prepare_texts(depth: int) -> None:
+    """Make every text of a case, so that making it is not measured."""
+    for turn in range(TURNS + MORE_TURNS + 1):
+        _question(turn)
+        _answer(2 * depth + 2 * turn + 1)
+    for index in range(2 * depth):
+        text(index)
 
 
 def measure(schema: Any, opener: Callable[[Path], Any], depth: int) -> Figures:
     """Run one case in a fresh folder."""
+    prepare_texts(depth)
     folder = Path(tempfile.mkdtemp(prefix="motet-bench-"))
     config = {"configurable": {"thread_id": "long"}}
     try:
         with opener(folder) as (saver, size_bytes):
             graph = build(schema, saver)
             kinds = (HumanMessage, AIMessage)
-            history = [kinds[index % 2](text(-index), id=str(index)) for index in range(2 * depth)]
+            history = [kinds[index % 2](text(index), id=str(index)) for index in range(2 * depth)]
             graph.update_state(config, {"messages": history, "count": 2 * depth}, as_node="post")
-            turn = functools.partial(invoke, graph, config)
+            turn, before = functools.partial(invoke, graph, config), size_bytes()
             turn(0)
-            before = size_bytes()
-            cpu = [timed(functools.partial(turn, number)) for number in range(1, TURNS + 1)]
+            whole = FEW_TURNS if size_bytes() - before > 1_000_000 else TURNS + MORE_TURNS
+            timed_turns, before = min(TURNS, whole), size_bytes()
+            cpu = [timed(functools.partial(turn, number)) for number in range(1, timed_turns + 1)]
             load = [timed(functools.partial(graph.get_state, config)) for _ in range(LOADS)]
-            for number in range(TURNS + 1, TURNS + MORE_TURNS + 1):
+            for number in range(timed_turns + 1, whole + 1):
                 turn(number)
-            grown = (size_bytes() - before) / (TURNS + MORE_TURNS)
+            grown = (size_bytes() - before) / whole
             return Figures(statistics.median(cpu), grown / 1000, statistics.median(load))
     finally:
         shutil.rmtree(folder)
@@ -211,7 +167,7 @@ def measure(schema: Any, opener: Callable[[Path], Any], depth: int) -> Figures:
 
 def invoke(graph: Any, config: Any, turn: int) -> None:
     """Run one turn."""
-    graph.invoke({"messages": [HumanMessage(text(1_000_000 + turn))]}, config, durability="sync")
+    graph.invoke({"messages": [HumanMessage(_question(turn))]}, config, durability="sync")
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -221,59 +177,76 @@ def timed(work: Callable[[], Any]) -> float:
     return (time.process_time() - before) * 1000
 
 
-CASES: dict[str, tuple[Any, Callable[[Path], Any]]] = {
-    "SqliteSaver, all messages": (Whole, sqlite_saver),
-    "SqliteSaver, DeltaChannel": (Delta, sqlite_saver),
-    "SqliteSaver, last 40": (Bounded, sqlite_saver),
-    "MotetSaver, all messages": (Whole, motet_saver),
-    "MotetSaver, last 40": (Bounded, motet_saver),
+class Case(NamedTuple):
+    """What is measured: a graph's state, and a saver."""
+
+    schema: Any
+    opener: Callable[[Path], Any]
+
+
+CASES: dict[str, Case] = {
+    SQLITE_ALL: Case(Whole, sqlite_saver),
+    "SqliteSaver, DeltaChannel": Case(Delta, sqlite_saver),
+    "SqliteSaver, last 40": Case(Bounded, sqlite_saver),
+    MOTET_ALL: Case(Whole, motet_saver),
+    MOTET_RECENT: Case(Bounded, motet_saver),
 }
 
 
-def postgres_cases(server: Any) -> dict[str, tuple[Any, Callable[[Path], Any]]]:
-    """Return the same on PostgreSQL; LangGraph's saver where langgraph-checkpoint-postgres is installed."""
+def postgres_cases(server: Any) -> dict[str, Case]:
+    """Return the same on PostgreSQL."""
     theirs, ours = functools.partial(postgres_saver, server), functools.partial(motet_on_postgres, server)
-    cases = {"MotetSaver on PG, all": (Whole, ours), "MotetSaver on PG, last 40": (Bounded, ours)}
-    if find_spec("langgraph.checkpoint.postgres") is not None:
-        cases |= {"PostgresSaver, all messages": (Whole, theirs), "PostgresSaver, last 40": (Bounded, theirs)}
-    return cases
+    return {
+        "PostgresSaver, all messages": Case(Whole, theirs),
+        "PostgresSaver, last 40": Case(Bounded, theirs),
+        "MotetSaver on PG, all": Case(Whole, ours),
+        "MotetSaver on PG, last 40": Case(Bounded, ours),
+    }
 
 
-def show(found: dict[str, dict[int, Figures]], depths: list[int]) -> None:
-    """Print the tables and the ratios."""
-    new = sum(
-        len(m.model_dump_json())
-        for m in (HumanMessage(text(1), id="0" * 36), AIMessage(text(2), id="0" * 36))
-    )
-    print(f"A turn adds two messages, {new:,} bytes as JSON. Depth in turns.")
-    for title, field in (
-        ("CPU of a turn, ms", "cpu_ms"),
-        ("Stored by a turn, kB", "kilobytes"),
-        ("CPU of a load, ms", "load_ms"),
-    ):
-        print(f"\n{title:<30}" + "".join(f"{depth:>10,}" for depth in depths) + "   worst/best")
-        for name, figures in found.items():
-            row = [getattr(figures[depth], field) for depth in depths]
-            print(
-                f"  {name:<28}"
-                + "".join(f"{v:>10.2f}" for v in row)
-                + f"{max(row) / max(min(row), 1e-9):>12.2f}"
-            )
-    deep = depths[-1]
-    base = found["SqliteSaver, all messages"][deep]
-    print(f"\nAt {deep:,} turns: bytes by the JSON of a turn; times less than SqliteSaver with all messages")
-    for name, figures in found.items():
-        mine = figures[deep]
-        less = (base.kilobytes / mine.kilobytes, base.cpu_ms / mine.cpu_ms, base.load_ms / mine.load_ms)
-        shown = "{:>8,.1f} x bytes {:>6.1f} x CPU {:>6.1f} x load".format(*less)
-        print(f"  {name:<28}{mine.kilobytes * 1000 / new:>8.2f} x JSON {shown}")
+def measure_openai_session(depths: list[int]) -> dict[int, Figures]:
+    """Measure openai-agents' SQLiteSession, which keeps messages and no state, in an environment of its own."""
+    with tempfile.TemporaryDirectory(prefix="motet-bench-") as folder:
+        texts = Path(folder) / "texts.json"
+        count = 2 * max(depths) + 2 * (TURNS + MORE_TURNS)
+        texts.write_text(json.dumps([text(index) for index in range(count)]))
+        script = Path(__file__).with_name("openai_session.py")
+        turns = [str(TURNS), str(MORE_TURNS), str(LOADS)]
+        command = [str(OPENAI_AGENTS), str(script), str(texts), *turns, *map(str, depths)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # our own script
+    return {int(depth): Figures(*row) for depth, row in json.loads(done.stdout).items()}
+
+
+def measure_all(cases: dict[str, Case], depths: list[int], rounds: int) -> dict[str, dict[int, Figures]]:
+    """Measure every case at every depth, round after round; return the medians."""
+    found: dict[str, dict[int, list[Figures]]] = {name: {depth: [] for depth in depths} for name in cases}
+    for case in cases.values():
+        measure(
+            case.schema, case.opener, depths[0]
+        )  # warms up: what is imported and cached once is no turn's
+    for _ in range(rounds):
+        for depth in depths:
+            for name, case in cases.items():
+                found[name][depth].append(measure(case.schema, case.opener, depth))
+    return {
+        name: {depth: Figures(*map(statistics.median, zip(*rows, strict=True))) for depth, rows in at.items()}
+        for name, at in found.items()
+    }
+
+
+def json_bytes() -> int:
+    """Return the size of a turn's new messages as JSON."""
+    messages = (HumanMessage(_question(1), id="0" * 36), AIMessage(_answer(1), id="0" * 36))
+    return sum(len(message.model_dump_json()) for message in messages)
 
 
 def main() -> None:
-    """Measure every case and print the tables."""
+    """Measure every case, print the tables, write the plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("depths", nargs="*", type=int, default=[10, 100, 1000], metavar="DEPTH")
+    parser.add_argument("depths", nargs="*", type=int, default=[10, 100, 1000, 10_000], metavar="DEPTH")
     parser.add_argument("--postgres", action="store_true", help="measure on a private PostgreSQL server too")
+    parser.add_argument("--rounds", type=int, default=3, help="how often all is measured (3)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only the cases with this in their name")
     asked = parser.parse_args()
     with ExitStack() as stack:
         cases = dict(CASES)
@@ -286,11 +259,11 @@ def main() -> None:
             server = PostgresServer(programs)
             stack.callback(server.stop)
             cases |= postgres_cases(server)
-        found = {
-            name: {depth: measure(schema, opener, depth) for depth in asked.depths}
-            for name, (schema, opener) in cases.items()
-        }
-    show(found, asked.depths)
+        cases = {name: case for name, case in cases.items() if asked.only in name}
+        found = measure_all(cases, asked.depths, asked.rounds)
+    if OPENAI_AGENTS.exists() and asked.only in "openai-agents SQLiteSession":
+        found["openai-agents SQLiteSession"] = measure_openai_session(asked.depths)
+    report(found, asked.depths, json_bytes(), OUT)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Sets up `.venv`: makes it, installs a list of packages with their hashes checked, and Motet itself in place.
 
-Run by `make setup`, `make demo` and `make test` as `python scripts/install.py run|dev`, with the standard library
+Run by `make setup`, `make demo` and `make test` as `python scripts/install.py run|dev|bench`, with the standard library
 alone. What was installed is written down in a stamp, so that a second run does nothing; a run that was
 interrupted leaves no stamp, and the next one goes on.
 """
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "motet-installed.json"
-CONTAINS = {"run": ["run"], "dev": ["dev", "run"]}
+CONTAINS = {"run": ["run"], "dev": ["dev", "run"], "bench": ["bench", "dev", "run"]}
 """Which lists are installed when one is: the one for development holds everything of the other."""
 
 

@@ -236,7 +236,17 @@ def test_every_setting_and_every_error_is_documented() -> None:
 # What may not be in the tree
 
 
-REVIVING_MODULES = ("pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "langchain_core.load")
+REVIVING_MODULES = (
+    "pickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "langchain_core.load",
+    "langchain_core.prompts.loading",
+    "langchain_core.prompts.load_prompt",
+)
 REVIVING_CALLS = {
     "eval",
     "exec",
@@ -278,6 +288,7 @@ def test_nothing_revives_code_from_data() -> None:
         "import pickle",
         "from langchain_core.load import load",
         "from langchain_core import load",
+        "from langchain_core.prompts import load_prompt",
         "import yaml\nyaml.load('x')",
         "eval('1')",
         "np.load('x', allow_pickle=True)",

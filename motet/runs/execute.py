@@ -235,7 +235,8 @@ def _output(
     """Return the graph's output as plain JSON, of its messages only the new ones: the log stays flat."""
     if not isinstance(values, dict):
         return {"output": plain(values)}
-    wanted = graph.get_output_jsonschema().get("properties", {})
+    names = graph.output_channels
+    wanted = {names} if isinstance(names, str) else set(names)
     output: dict[str, Any] = {
         key: plain(value) for key, value in values.items() if key in wanted and key != "messages"
     }

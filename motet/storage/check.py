@@ -49,8 +49,20 @@ def _database(settings: Settings) -> Finding:
         database = Database(settings.storage)
         try:
             prepare(database, settings.storage)
+            damage = _damage(database)
         finally:
             database.close()
     except MotetError as error:
         return Finding("database", ok=False, detail=error.message)
+    if damage:
+        fix = "Copy it away, then restore a backup."
+        return Finding("database", ok=False, detail=f"{shown} is damaged: {damage}", fix=fix)
     return Finding("database", ok=True, detail=shown)
+
+
+def _damage(database: Database) -> str:
+    """Look at every page of a SQLite file; return what is wrong first, "" where all is well."""
+    if database.dialect != "sqlite":
+        return ""
+    found = database.read_sync(lambda c: c.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    return "" if found == "ok" else " ".join(str(found).split())

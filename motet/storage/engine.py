@@ -41,6 +41,7 @@ from motet.secret import hide_password
 from motet.storage.cipher import load_cipher
 from motet.storage.clock import STEADY_FUNCTION
 from motet.storage.crash import CrashPoints
+from motet.storage.probe import database_file
 from motet.storage.texts import Texts, option
 
 if TYPE_CHECKING:
@@ -316,11 +317,12 @@ def translate(error: DBAPIError, url: str) -> MotetError:
     where = hide_password(url)
     if isinstance(error, IntegrityError | DataError | ProgrammingError):
         return StorageError(f"The database {where} refused a statement: {said}")
-    if "is full" in text or "no space" in text:
+    if "is full" in text or "no space" in text or ("disk i/o error" in text and _disk_is_full(url)):
         return DatabaseFull(f"No space is left for the database {where}: free some, then try again.")
     if "not a database" in text or "malformed" in text or "corrupt" in text:
         return DatabaseForeign(
-            f"{where} is not a Motet database, or it is damaged: {said}. It was left as it is."
+            f"{where} is not a Motet database, or it is damaged: {said}. It was left as it is: restore a backup, or "
+            "set MOTET_HOME to another folder."
         )
     if "readonly" in text or "read-only" in text:
         return DatabaseUnavailable(f"The database {where} is read-only. Make it writable, or set MOTET_HOME.")
@@ -329,3 +331,14 @@ def translate(error: DBAPIError, url: str) -> MotetError:
     if isinstance(error, OperationalError):
         return DatabaseUnavailable(f"The database {where} cannot be used: {said}")
     return StorageError(f"The database {where} failed: {said}")
+
+
+def _disk_is_full(url: str) -> bool:
+    """Say whether there is no room for a page: where its index of the log cannot grow, SQLite says less."""
+    import shutil  # noqa: PLC0415  # only in trouble
+
+    path = database_file(url)
+    return path is not None and path.parent.exists() and shutil.disk_usage(path.parent).free < _ROOM_BYTES
+
+
+_ROOM_BYTES = 64 * 1024

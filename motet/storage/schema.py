@@ -70,7 +70,9 @@ def _check_file(path: Path) -> None:
             f"The database {path} cannot be read: {error.strerror}. Set MOTET_HOME to a folder of yours."
         ) from None
     except sqlite3.Error as error:
-        raise DatabaseForeign(f"{path} is damaged: {error}. It was left as it is.") from None
+        raise DatabaseForeign(
+            f"{path} is damaged: {error}. It was left as it is: restore a backup, or set MOTET_HOME."
+        ) from None
     if kind is FileKind.NO_DATABASE:
         raise DatabaseForeign(f"{path} is not a database. It was left as it is: move it, or set MOTET_HOME.")
     if kind is FileKind.FOREIGN:
@@ -115,8 +117,8 @@ def _migrate(connection: Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
     tables = sa.inspect(connection).get_table_names()
     kind = judge(name for name in tables)
+    where = hide_password(connection.engine.url.render_as_string(hide_password=False))
     if kind is FileKind.FOREIGN:
-        where = hide_password(connection.engine.url.render_as_string(hide_password=False))
         raise DatabaseForeign(f"{where} holds tables of another program. Give Motet a database of its own.")
     from alembic import command  # noqa: PLC0415  # 0.3 s that a ready database need not pay
     from alembic.config import Config  # noqa: PLC0415
@@ -130,7 +132,7 @@ def _migrate(connection: Connection) -> None:
         stored = connection.execute(sa.select(_version.c.version_num)).scalar()
         if stored is not None and stored not in known:
             raise DatabaseNewer(
-                f"The database has schema {stored}, made by a newer Motet; this one knows {HEAD}. "
+                f"The database {where} has schema {stored}, made by a newer Motet; this one knows {HEAD}. "
                 "Install a newer Motet, or set MOTET_HOME to another folder.",
                 found=stored,
                 known=HEAD,

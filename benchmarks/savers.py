@@ -1,0 +1,79 @@
+"""The savers that are measured, each opened on a database of its own, with what that database takes."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langgraph.checkpoint.sqlite import SqliteSaver
+
+from motet.memory.checkpoints import MotetSaver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Opened(NamedTuple):
+    """A saver, and what its database takes."""
+
+    saver: Any
+    size_bytes: Callable[[], int]
+
+
+@contextmanager
+def motet_saver(folder: Path) -> Iterator[Opened]:
+    """Open Motet's saver on SQLite."""
+    file = folder / "motet.db"
+    with MotetSaver.from_url(f"sqlite:///{file}") as saver:
+        yield Opened(saver, functools.partial(sqlite_bytes, file))
+
+
+@contextmanager
+def sqlite_saver(folder: Path) -> Iterator[Opened]:
+    """Open LangGraph's saver on SQLite."""
+    file = folder / "sqlite.db"
+    with SqliteSaver.from_conn_string(str(file)) as saver:
+        yield Opened(saver, functools.partial(sqlite_bytes, file))
+
+
+def sqlite_bytes(file: Path) -> int:
+    """Return the bytes of a database's used pages."""
+    with closing(sqlite3.connect(file)) as connection:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return (pages - free) * size
+
+
+@contextmanager
+def motet_on_postgres(server: Any, _folder: Path) -> Iterator[Opened]:
+    """Open Motet's saver on PostgreSQL."""
+    with MotetSaver.from_url(server.empty_database(), secret_key="only for measuring") as saver:  # noqa: S106
+        yield Opened(saver, functools.partial(postgres_bytes, server))
+
+
+@contextmanager
+def postgres_saver(server: Any, _folder: Path) -> Iterator[Opened]:
+    """Open LangGraph's saver on PostgreSQL."""
+    from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415  # only where it is asked for
+
+    server.empty_database()
+    with PostgresSaver.from_conn_string(f"host={server.folder} user=motet dbname=postgres") as saver:
+        saver.setup()
+        yield Opened(saver, functools.partial(postgres_bytes, server))
+
+
+def postgres_bytes(server: Any) -> int:
+    """Return the bytes of all tables and indexes."""
+    import psycopg  # noqa: PLC0415  # only where it is asked for
+
+    query = (
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
+        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    with psycopg.connect(host=str(server.folder), user="motet", dbname="postgres") as connection:
+        return int((connection.execute(query).fetchone() or [0])[0])
