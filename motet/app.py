@@ -142,21 +142,24 @@ class App:
             return
         await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
         from motet.runs.execute import Engine  # noqa: PLC0415  # imported just now, on the thread
+        from motet.runs.retry import RetryPolicy  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
+
+        runs = self.settings.runs
 
         engine = Engine(
             log=self._rooms.log,
             build_graph=self._graph_of,
             spec_of=lambda job: self.models.spec("deep", job.options.model),
             max_steps=self.settings.agents.max_steps,
-            max_attempts=self.settings.runs.max_attempts,
+            max_attempts=runs.max_attempts,
+            retry=RetryPolicy(runs.max_retries, runs.retry_delay_s, runs.retry_max_delay_s),
+            undo=self._undo,
             keep_calls=self._rooms.ledger,
             crash=self._rooms.database.crash,
         )
         threads = None if every_thread else set(self._waiting)
-        worker = Worker(
-            self._rooms.queue, engine, self.settings.runs, threads=threads, chores=[self._expire_questions]
-        )
+        worker = Worker(self._rooms.queue, engine, runs, threads=threads, chores=[self._expire_questions])
         await worker.start()
         self._worker = worker
         for thread_id in self._waiting:
@@ -228,7 +231,10 @@ class App:
         await self._rooms.aclose()
 
     async def _graph_of(self, job: RunJob) -> CompiledStateGraph[Any, Any, Any, Any]:
-        return await self._rooms.graph(job.graph, job.options)
+        return await self._rooms.of(job.tenant_id).graph(job.graph, job.options)
+
+    async def _undo(self, job: RunJob) -> None:
+        await self._rooms.of(job.tenant_id).saver.adelete_for_runs([job.run_id])
 
     async def _expire_questions(self) -> None:
         ttl_s = self.settings.runs.interrupt_ttl_s
@@ -236,6 +242,7 @@ class App:
             await self._rooms.database.write(lambda c: expire(c, ttl_s))
 
     def _accepted(self, job: RunJob) -> None:
+        self._rooms.queue.accepted(job)
         self._wake(job.thread_id)
 
     def _wake(self, thread_id: str) -> None:
@@ -258,6 +265,17 @@ class _Rooms:
         self._saver: MotetSaver | None = None
         self._memories: Memories | None = None
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
+        self._tenants: dict[str, _Rooms] = {tenant_id: self}
+
+    def of(self, tenant_id: str) -> _Rooms:
+        """Return another tenant's rooms: documents, memories and checkpoints of its own, over the same models."""
+        found = self._tenants.get(tenant_id)
+        if found is None:
+            found = _Rooms(self._settings, tenant_id)
+            found.database, found._models, found._tenants = self.database, self.models, self._tenants
+            found._embedder, found._has_embedder = self.embedder, True
+            self._tenants[tenant_id] = found
+        return found
 
     def open(self) -> None:
         """Open the database and what is light."""
@@ -380,7 +398,8 @@ class _Rooms:
 
     async def aclose(self) -> None:
         """Close what was opened, the last first."""
-        self._graphs.clear()
+        for rooms in self._tenants.values():
+            rooms._graphs.clear()  # noqa: SLF001  # its own kind
         if self._models is not None:
             await self._models.aclose()
         if hasattr(self, "database"):

@@ -227,11 +227,36 @@ class RunCancelledEvent(_Event):
 
     type: Literal["run.cancelled"] = "run.cancelled"
     reason: str = ""
+    undone: bool = False
+    """Whether its effects on the thread's state and transcript were taken back."""
+
+
+class RunRetrying(_Event):
+    """A passing fault stopped the run; it is tried again later, on from where it was."""
+
+    type: Literal["run.retrying"] = "run.retrying"
+    retry: int
+    """From 1."""
+    delay_s: float
+    """It does not start before this time is over."""
+    error: dict[str, Any]
+    """`{"code", "message", "fields"}`."""
+
+
+class EventsRemoved(_Event):
+    """Retention took events out of the log of a run that has ended; this one stands in the last one's place."""
+
+    type: Literal["events.removed"] = "events.removed"
+    first_seq: int
+    last_seq: int
+    why: Literal["folded", "expired"]
+    """`folded`: pieces of messages that stand whole further on; `expired`: too old."""
 
 
 Event = Annotated[
     RunAccepted
     | RunStarted
+    | RunRetrying
     | PlanUpdated
     | StepStarted
     | StepCompleted
@@ -248,7 +273,8 @@ Event = Annotated[
     | RunInterrupted
     | RunCompleted
     | RunFailed
-    | RunCancelledEvent,
+    | RunCancelledEvent
+    | EventsRemoved,
     Field(discriminator="type"),
 ]
 """Any event."""

@@ -182,6 +182,18 @@ class RunSettings:
     interrupt_ttl_s: float = _setting(
         0.0, "MOTET_INTERRUPT_TTL_S", "How long a run waits for a person's answer; 0 waits for ever."
     )
+    tenant_concurrency: int = _setting(
+        0, "MOTET_TENANT_CONCURRENCY", "Runs of one tenant at once, over all workers; no limit at 0."
+    )
+    max_retries: int = _setting(
+        3, "MOTET_MAX_RETRIES", "How often a run is tried again when a model is not there or too busy."
+    )
+    retry_delay_s: float = _setting(
+        2.0, "MOTET_RETRY_DELAY_S", "Pause before the first such retry; it doubles, with some chance in it."
+    )
+    retry_max_delay_s: float = _setting(
+        300.0, "MOTET_RETRY_MAX_DELAY_S", "Longest such pause; a server that asks for a longer one gets it."
+    )
     concurrency: int = _setting(4, "MOTET_CONCURRENCY", "Runs that one process works on at once.")
 
 
@@ -361,6 +373,8 @@ _POSITIVE = frozenset(
         "runs.lease_s",
         "runs.max_attempts",
         "runs.poll_s",
+        "runs.retry_delay_s",
+        "runs.retry_max_delay_s",
         "tools.max_output_chars",
         "tools.timeout_s",
     }

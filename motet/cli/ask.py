@@ -245,7 +245,8 @@ def _request(asked: Asked, thread_id: str | None, collections: list[str] | None)
         graph=asked.graph,
         thread_id=thread_id,
         input={"messages": [{"role": "user", "content": asked.question}]},
-        options=RunOptions(model=asked.model, collections=collections),
+        # No retries by itself: somebody is there to ask again.
+        options=RunOptions(model=asked.model, collections=collections, max_retries=0),
     )
 
 

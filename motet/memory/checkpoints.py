@@ -34,6 +34,7 @@ from motet.memory.serde import StrictSerializer
 from motet.secret import Secret
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
+from motet.storage.fence import held
 from motet.storage.probe import database_file
 from motet.storage.schema import prepare
 from motet.storage.seal import Seal, derive_keys, read_key_file
@@ -221,7 +222,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
             draft = await asyncio.to_thread(self._draft, None, put)
         except NeedsConnection:
             draft = await self._read(lambda connection: self._draft(connection, put))
-        done = await self.database.write(lambda connection: self._writer.commit(connection, draft))
+        done = await self.database.write(lambda c: self._writer.commit(held(c, config), draft))
         self._writer.remember(done)
         return _config(put.scope, checkpoint["id"])
 
@@ -238,7 +239,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
             draft = self._draft(None, put)
         except NeedsConnection:
             draft = self._read_sync(lambda connection: self._draft(connection, put))
-        done = self.database.write_sync(lambda connection: self._writer.commit(connection, draft))
+        done = self.database.write_sync(lambda c: self._writer.commit(held(c, config), draft))
         self._writer.remember(done)
         return _config(put.scope, checkpoint["id"])
 
@@ -384,15 +385,13 @@ class MotetSaver(BaseCheckpointSaver[int]):
         """Serialize a task's writes and return the transaction's work."""
         scope, checkpoint_id = self._named(config)
         if checkpoint_id is None:
-            raise InvalidInput(
-                "The config names no checkpoint that the writes belong to: give checkpoint_id."
-            )
+            raise InvalidInput("The config names no checkpoint that the writes are of: give checkpoint_id.")
         numbered = [
             (WRITES_IDX_MAP.get(channel, idx), channel, value) for idx, (channel, value) in enumerate(writes)
         ]
         all_writes = Writes(scope, checkpoint_id, task_id, task_path, numbered)
         sealed = self._writer.seal_writes(all_writes)
-        return lambda connection: self._writer.commit_writes(connection, all_writes, sealed)
+        return lambda c: self._writer.commit_writes(held(c, config), all_writes, sealed)
 
 
 def _snapshot(connection: Connection) -> Connection:

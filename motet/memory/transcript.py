@@ -84,9 +84,24 @@ def search(connection: Connection, tenant_id: str, query: str, *, limit: int) ->
     return [rows[key] for key in keys if key in rows]
 
 
+def delete_run(connection: Connection, tenant_id: str, thread_id: str, run_id: str) -> None:
+    """Take one run's messages out again; the numbers of those after them stay."""
+    _delete(
+        connection,
+        sa.and_(
+            messages.c.tenant_id == tenant_id,
+            messages.c.thread_id == thread_id,
+            messages.c.run_id == run_id,
+        ),
+    )
+
+
 def delete(connection: Connection, tenant_id: str, thread_id: str) -> None:
     """Take a thread's messages out of the full-text index and the table."""
-    mine = sa.and_(messages.c.tenant_id == tenant_id, messages.c.thread_id == thread_id)
+    _delete(connection, sa.and_(messages.c.tenant_id == tenant_id, messages.c.thread_id == thread_id))
+
+
+def _delete(connection: Connection, mine: sa.ColumnElement[bool]) -> None:
     keys = connection.execute(sa.select(messages.c.message_key).where(mine)).scalars().all()
     fulltext.delete(connection, INDEX, keys)
     connection.execute(sa.delete(messages).where(mine))

@@ -136,12 +136,12 @@ def _end(connection: Connection, row: Row[Any], ttl_s: float) -> None:
     ).to_dict()
     texts = texts_of(connection)
     said = texts.close(json.dumps(error, ensure_ascii=False), row.tenant_id, "runs", row.run_id, "error")
-    job = RunJob.model_validate_json(texts.open(row.job, row.tenant_id, "runs", row.run_id, "job"))
     one = runs.c.position == row.position
     connection.execute(
         sa.update(runs).where(one).values(status="error", error=said, last_seq=row.last_seq + 1)
     )
-    log.insert(connection, job, row.last_seq + 1, [EVENT.dump_json(RunFailed(error=error)).decode()])
+    encoded = [EVENT.dump_json(RunFailed(error=error)).decode()]
+    log.insert(connection, row.tenant_id, row.run_id, row.last_seq + 1, encoded)
     mine = sa.and_(threads.c.tenant_id == row.tenant_id, threads.c.thread_id == row.thread_id)
     connection.execute(sa.update(threads).where(mine).values(updated_at=db_now()))
 

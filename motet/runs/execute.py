@@ -31,10 +31,13 @@ from motet.events import (
     RunStarted,
 )
 from motet.models.faults import map_error
+from motet.runs.log.base import MustUndo
+from motet.runs.retry import RetryPolicy
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
 from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
 from motet.storage.crash import CrashPoints
+from motet.storage.fence import CONFIG_KEY, Fence
 from motet.tools.ledger.keep import CallKeeper
 
 if TYPE_CHECKING:
@@ -72,6 +75,9 @@ class Engine:
     keep_calls: Callable[[Claim], Ledger] | None = None
     """Gives the ledger of an attempt's tool calls; without it no call is kept."""
     crash: CrashPoints = field(default_factory=CrashPoints)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    undo: Callable[[RunJob], Awaitable[None]] | None = None
+    """Takes back what a run did to its thread's state; a run is only rolled back where there is one."""
 
     async def execute(self, claim: Claim, *, stopped: Callable[[], str | None]) -> None:
         """Run a claimed run to its end, or on from where an earlier attempt stopped.
@@ -105,8 +111,19 @@ class Engine:
         except (DatabaseFull, DatabaseUnavailable, LeaseLost):
             raise  # a database that is full or locked is no fault of the run's: it is taken up again
         except Exception as error:  # noqa: BLE001  # the worker's edge: whatever a graph raises ends its run
-            ending = RunFailed(error=_failure(error, claim, self.spec_of(claim.job)).to_dict())
-        await writer.flush(ending)
+            ending = self._after(error, claim)
+        try:
+            await writer.flush(ending)
+        except MustUndo as signal:
+            if self.undo is not None:
+                await self.undo(claim.job)
+            await writer.flush(RunCancelledEvent(reason=signal.reason, undone=True))
+
+    def _after(self, error: Exception, claim: Claim) -> Event:
+        """Return what an error makes of the run: another try later, or its end."""
+        failure = _failure(error, claim, self.spec_of(claim.job))
+        again = self.retry.after(failure, claim.retries, max_retries=claim.job.options.max_retries)
+        return again or RunFailed(error=failure.to_dict())
 
     async def _drive(self, claim: Claim, writer: EventWriter) -> Event:
         """Stream the graph into the log; return the run's last event."""
@@ -154,8 +171,9 @@ class Engine:
         kept: dict[str, Any] = {}
         if self.keep_calls is not None:
             kept = CallKeeper(self.keep_calls(claim), _saver(graph, job), job.thread_id).configurable
+        fence = Fence(job.tenant_id, job.run_id, claim.fence)
         return {
-            "configurable": {"thread_id": job.thread_id, **kept},
+            "configurable": {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept},
             "metadata": {"run_id": job.run_id},
             "recursion_limit": job.options.max_steps or self.max_steps,
             "callbacks": [UsageCounter(writer.put)],

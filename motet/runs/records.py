@@ -236,6 +236,7 @@ def _run(row: Row[Any], texts: Texts) -> RunRecord:
         graph=row.graph,
         status=row.status,
         attempt=row.attempt,
+        retries=row.retries,
         error=json.loads(error) if error else None,
         created_at=row.created_at,
         started_at=row.started_at,

@@ -13,8 +13,14 @@ from motet.events import Passage
 
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
 
-Multitask = Literal["enqueue", "reject", "interrupt"]
-"""What a new run does while its thread is busy: wait its turn, be refused, or stop the one that is active."""
+Multitask = Literal["enqueue", "reject", "interrupt", "rollback"]
+"""What a new run does while its thread is busy: wait its turn, be refused, or stop what has not ended.
+
+`interrupt` keeps what the stopped runs did so far. `rollback` takes it back: when the new run starts, the thread's
+state and transcript are as if those runs had never been; their rows and events stay, and end with `run.cancelled`,
+`undone`. What they did elsewhere (tools, long-term memory) is not taken back. The answer to an interrupt cannot be
+taken back either: while one is at work, `rollback` is refused.
+"""
 
 LOCAL_TENANT = "local"
 LOCAL_OWNER = "me"
@@ -44,6 +50,8 @@ class RunOptions(_Frozen):
     max_steps: int | None = None
     reuse_results_of: str | None = None
     """A run whose recorded tool results are given, in their order, to calls of the same tool and arguments."""
+    max_retries: int | None = Field(default=None, ge=0, le=100)
+    """How often the run is tried again after a passing fault; the settings' unless given."""
 
 
 class RunRequest(_Frozen):
@@ -63,6 +71,10 @@ class RunRequest(_Frozen):
     """Answers by interrupt id, where there are several; those that get none ask again."""
     options: RunOptions = RunOptions()
     multitask: Multitask = "enqueue"
+    priority: int = Field(default=0, ge=-100, le=100)
+    """Higher starts first, whatever the tenant's turn."""
+    delay_s: float = Field(default=0.0, ge=0, le=366 * 86400, allow_inf_nan=False)
+    """Do not start before so much time is over; other runs of the thread go first."""
     idempotency_key: str | None = Field(default=None, max_length=255)
     metadata: dict[str, Any] = {}
 
@@ -101,6 +113,7 @@ class RunRecord(_Frozen):
     graph: str
     status: RunStatus
     attempt: int
+    retries: int
     error: dict[str, Any] | None
     created_at: float
     started_at: float | None

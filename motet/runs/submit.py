@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, did_you_mean
+from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, StateCorrupt, did_you_mean
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
 from motet.models.base import ModelSpec
 from motet.runs.answers import asker, check_answers, expire, options_for
+from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
 from motet.runs.records import ACTIVE, lock_thread, touch_thread
 from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
@@ -237,13 +238,17 @@ def _store(connection: Connection, request: RunRequest, job: RunJob, request_has
             graph=job.graph,
             job=texts_of(connection).close(job.model_dump_json(), job.tenant_id, "runs", job.run_id, "job"),
             status="pending",
+            priority=request.priority,
+            not_before=db_now() + request.delay_s if request.delay_s else 0,
             last_seq=len(events),
             idempotency_key=request.idempotency_key,
             request_hash=request_hash,
             created_at=db_now(),
         )
     )
-    log.insert(connection, job, 1, [EVENT.dump_json(event).decode() for event in events])
+    log.insert(
+        connection, job.tenant_id, job.run_id, 1, [EVENT.dump_json(event).decode() for event in events]
+    )
     log.remember(connection, job, events)
     touch_thread(connection, job.tenant_id, job.thread_id, graph=job.graph)
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
@@ -260,9 +265,15 @@ def _check_source(connection: Connection, job: RunJob) -> None:
 def _hash(request: RunRequest) -> str:
     """Return a hash of what was asked, the same for the same request, whatever text it holds."""
     asked = request.model_dump(exclude={"caller", "idempotency_key"})
-    for values, younger in ((asked, "answers"), (asked["options"], "reuse_results_of")):
-        if values[younger] is None:  # younger than the first hashes on disk
-            del values[younger]
+    for values, name, default in (
+        (asked, "answers", None),
+        (asked, "priority", 0),
+        (asked, "delay_s", 0.0),
+        (asked["options"], "reuse_results_of", None),
+        (asked["options"], "max_retries", None),
+    ):  # younger than the first hashes on disk
+        if values[name] == default:
+            del values[name]
     encoded = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(encoded.encode("ascii")).hexdigest()
 
@@ -303,11 +314,27 @@ def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None
     active = sa.and_(
         runs.c.tenant_id == job.tenant_id, runs.c.thread_id == job.thread_id, runs.c.status.in_(ACTIVE)
     )
-    busy = list(connection.execute(sa.select(runs.c.run_id).where(active)).scalars())
+    busy = connection.execute(sa.select(runs).where(active).order_by(runs.c.position).with_for_update()).all()
     if busy and request.multitask == "reject":
-        raise Conflict(f"Thread {job.thread_id} is busy with run {busy[0]}.", thread_id=job.thread_id)
-    if busy and request.multitask == "interrupt":
-        connection.execute(sa.update(runs).where(active).values(cancel_requested=True, not_before=0))
+        raise Conflict(f"Thread {job.thread_id} is busy with run {busy[0].run_id}.", thread_id=job.thread_id)
+    undo = request.multitask == "rollback"
+    for row in busy if undo else ():
+        if row.started_at is not None and _answers(connection, row):
+            raise Conflict(
+                f"Run {row.run_id} answers an interrupt, and that cannot be taken back: use 'interrupt' or 'enqueue'.",
+                thread_id=job.thread_id,
+            )
+    for row in busy if request.multitask in ("interrupt", "rollback") else ():
+        ask_to_stop(connection, row, reason=f"another run took its place ({request.multitask})", undo=undo)
+
+
+def _answers(connection: Connection, row: Row[Any]) -> bool:
+    """Say whether a run answers an interrupt; one whose job cannot be read does not."""
+    try:
+        text = texts_of(connection).open(row.job, row.tenant_id, "runs", row.run_id, "job")
+        return json.loads(text).get("input") is None
+    except (StateCorrupt, ValueError):
+        return False
 
 
 def _first_events(job: RunJob) -> list[Event]:

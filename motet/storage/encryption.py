@@ -61,6 +61,7 @@ SEALED = (
     Sealed(t.events.c.event, ("run_id", "seq")),
     Sealed(t.tool_calls.c.result, ("call_key",)),
     Sealed(t.store_items.c.value, ("namespace", "key")),
+    Sealed(t.schedules.c.request, ("name",)),
 )
 """Every column that is encrypted. A new one is closed and opened by `texts_of(connection)`, or by the seal."""
 
@@ -76,7 +77,10 @@ READABLE: dict[str, set[str]] = {
         "worker_id",
         "idempotency_key",
         "request_hash",
+        "trimmed",
     },
+    "queue_turns": {"tenant_id"},
+    "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error"},
     "events": {"tenant_id", "run_id"},
     "tool_calls": {
         "tenant_id",

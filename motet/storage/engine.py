@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import random
 import re
 import threading
 import time
@@ -60,6 +61,12 @@ GROUP_MAX = 64
 IDLE_TRANSACTION_S = 5
 """Longest pause inside a transaction. Motet's take milliseconds; only a process that was stopped pauses so long."""
 
+TRIES_MAX = 5
+"""So often a write is tried that lost to one of another process."""
+
+TRY_PAUSE_S = 0.02
+"""Pause before the second try; it doubles."""
+
 
 @dataclass(slots=True)
 class _Write:
@@ -72,7 +79,8 @@ class Database:
 
     Reads and writes are functions of a `Connection`; they must be short, and must not call back into the
     database. A write runs in a transaction of its own kind: it may share its commit with others, but when it
-    raises, its changes alone are undone. `write` returns only after the commit. `crash` counts the crash points of
+    raises, its changes alone are undone. A write that another process's made impossible is tried again, so its
+    function may be called more than once. `write` returns only after the commit. `crash` counts the crash points of
     everything that works on this database.
     """
 
@@ -176,31 +184,53 @@ class Database:
                 batch.append(more)
             self._commit([write for write in batch if write.done.set_running_or_notify_cancel()])
 
-    def _commit(self, batch: list[_Write]) -> None:
-        """Run a batch in one transaction; on a failed commit every write of it fails."""
+    def _commit(self, batch: list[_Write], tries: int = 1) -> None:
+        """Run a batch in one transaction.
+
+        Where the database undid it in favour of another process (a deadlock), or its connection broke before the
+        commit, its writes are tried again one by one; on any other failed commit every write of it fails.
+        """
         results: list[tuple[_Write, Any, BaseException | None]] = []
+        committing = False
         try:
-            with (
-                self.crash.around("a commit"),
-                self.engine.connect() as connection,
-                connection.begin(),
-            ):
+            with self.crash.around("a commit"), self.engine.connect() as connection:
+                transaction = connection.begin()
                 alone = len(batch) == 1
                 results.extend((write, *_run(connection, write, alone=alone)) for write in batch)
                 if alone and results[0][2] is not None:
-                    connection.rollback()
+                    transaction.rollback()
+                else:
+                    committing = True
+                    transaction.commit()
         except BaseException as error:  # noqa: BLE001  # the writer is an edge: the caller gets it
-            failure = translate(error, self.url) if isinstance(error, DBAPIError) else error
-            for write in batch:
-                write.done.set_exception(failure)
-            return
+            if committing and not _lost_to_another(error):
+                tries = TRIES_MAX  # it may be on disk for all we know
+            results = [(write, None, error) for write in batch]
         for write, value, error in results:
-            if error is None:
-                write.done.set_result(value)
-            else:
-                write.done.set_exception(
-                    translate(error, self.url) if isinstance(error, DBAPIError) else error
-                )
+            self._finish(write, value, error, tries)
+
+    def _finish(self, write: _Write, value: Any, error: BaseException | None, tries: int) -> None:
+        """Tell a write's caller what became of it, or try it again, alone."""
+        if error is None:
+            write.done.set_result(value)
+        elif tries < TRIES_MAX and _may_pass(error):
+            time.sleep(random.uniform(0.5, 1.0) * TRY_PAUSE_S * 2 ** (tries - 1))  # noqa: S311
+            self._commit([write], tries + 1)
+        else:
+            write.done.set_exception(translate(error, self.url) if isinstance(error, DBAPIError) else error)
+
+
+def _lost_to_another(error: BaseException) -> bool:
+    """Say whether the database undid this in favour of another process."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _LOST
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether a write that is not on disk may well succeed when it is tried again at once."""
+    return _lost_to_another(error) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+_LOST = frozenset({"40P01", "40001"})  # deadlock detected, serialization failure
 
 
 def _run(connection: Connection, write: _Write, *, alone: bool) -> tuple[Any, BaseException | None]:
@@ -219,6 +249,8 @@ def _run(connection: Connection, write: _Write, *, alone: bool) -> tuple[Any, Ba
 
 def _undo(savepoint: NestedTransaction, error: Exception) -> None:
     """Roll back to a savepoint; raise `error` where the whole transaction is gone: disk full, connection lost."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        raise error
     try:
         savepoint.rollback()
     except DBAPIError:

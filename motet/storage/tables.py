@@ -34,6 +34,8 @@ metadata = MetaData(
 # SQLite numbers rows only through INTEGER PRIMARY KEY; elsewhere 64 bits are wanted.
 _BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
+_UNFINISHED = text("status IN ('pending', 'running')")
+
 threads = Table(
     "threads",
     metadata,
@@ -68,7 +70,10 @@ runs = Table(
     Column("worker_id", Text),
     Column("lease_until", Float),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("undo", Boolean, nullable=False, server_default=text("false")),  # when it stops
+    Column("retries", Integer, nullable=False, server_default="0"),  # tries after a passing fault
     Column("last_seq", Integer, nullable=False, server_default="0"),
+    Column("trimmed", Text, nullable=False, server_default=""),  # what retention did: "" folded expired
     Column("error", Text),
     Column("idempotency_key", Text),
     Column("request_hash", Text),
@@ -82,8 +87,44 @@ runs = Table(
     ),
     Index(None, "status", "priority", "position"),
     Index(None, "tenant_id", "thread_id", "position"),
+    Index(
+        "ix_runs_unfinished",
+        "tenant_id",
+        "thread_id",
+        "position",
+        sqlite_where=_UNFINISHED,
+        postgresql_where=_UNFINISHED,
+    ),
+    Index(None, "trimmed", "ended_at"),
 )
 """A run, its whole input, and who works on it. `position` is the order of acceptance."""
+
+queue_turns = Table(
+    "queue_turns",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("turn", BigInteger, nullable=False),
+)
+"""When a tenant was served last, counted in claims: the one that waited longest is next."""
+
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("cron", Text, nullable=False),  # five fields
+    Column("time_zone", Text, nullable=False),  # IANA name
+    Column("missed", Text, nullable=False),  # what becomes of ticks that nobody was there for: skip once all
+    Column("request", Text, nullable=False),  # the RunRequest, JSON
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("next_at", Float, nullable=False),
+    Column("last_at", Float),  # the last tick that started a run
+    Column("last_run_id", Text),
+    Column("error", Text),  # why the last tick started none
+    Column("created_at", Float, nullable=False),
+    Index(None, "next_at"),
+)
+"""Runs that begin by the clock."""
 
 events = Table(
     "events",

@@ -100,6 +100,8 @@ def test_long_chinese_lines_wrap_at_forty_columns() -> None:
 ONE_OF_EACH: list[events.Event] = [
     events.RunAccepted(graph="g", input={}),
     events.RunStarted(attempt=2),
+    events.RunRetrying(retry=1, delay_s=2.5, error={"code": "model_unavailable", "message": "Too busy."}),
+    events.EventsRemoved(first_seq=3, last_seq=9, why="expired"),
     events.PlanUpdated(steps=[], reason="something was missing"),
     events.StepStarted(step_id=1, agent="a", task="t"),
     events.StepCompleted(step_id=1, status="failed", result=""),

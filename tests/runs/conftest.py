@@ -1,7 +1,8 @@
 """Graphs that behave as the tests of the engine room need them to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from studio import Studio, graph_of, open_studio
 
 from motet.settings import Settings
 from motet.storage.engine import Database
+from motet.storage.schema import prepare
 
 
 async def echo(state: MessagesState) -> dict[str, Any]:
@@ -30,6 +32,20 @@ async def wait(state: MessagesState) -> dict[str, Any]:
 async def ask(state: MessagesState) -> dict[str, Any]:
     answer = interrupt({"question": "really?"})
     return {"messages": [AIMessage(f"you said {answer}")]}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
+    """A fresh database with every table: each test of the engine room runs on both kinds."""
+    storage = settings.storage
+    if request.param == "postgresql":
+        storage = replace(storage, database_url=request.getfixturevalue("postgres_url"))
+    database = Database(storage)
+    try:
+        prepare(database, storage)
+        yield database
+    finally:
+        database.close()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from motet.runs.log.sql import SqlLog
 from motet.runs.queue.sql import SqlQueue
 from motet.runs.records import Records
 from motet.runs.request import Accepted, RunJob, RunRequest
+from motet.runs.retry import RetryPolicy
 from motet.runs.submit import Gate
 from motet.runs.worker import Worker
 from motet.settings import Settings
@@ -57,6 +58,8 @@ class Studio:
             spec_of=lambda _job: ModelSpec("scripted", "test"),
             max_steps=25,
             max_attempts=3,
+            retry=RetryPolicy(self.settings.runs.max_retries, self.settings.runs.retry_delay_s),
+            undo=lambda job: self.saver.adelete_for_runs([job.run_id]),
         )
 
     async def submit(self, text: str, **more: Any) -> Accepted:

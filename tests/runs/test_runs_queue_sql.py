@@ -1,28 +1,72 @@
-"""The queue's conformance suite. Every implementation of `RunQueue` is a parameter of `queue`."""
+"""The queue's conformance suite: every queue in the table `QUEUES`, on every database.
+
+A new queue is a file, a line in `QUEUES`, and nothing here: it is built as the app builds it. Where it needs a server
+of its own, it needs a fixture for that.
+"""
 
 import asyncio
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from studio import Studio
 
-from motet.errors import LeaseLost
-from motet.events import Notice, RunCompleted
-from motet.runs.queue.base import Claim, RunQueue
+from motet.errors import LeaseLost, ModelUnavailable
+from motet.events import Notice, RunCompleted, RunFailed, RunRetrying
+from motet.runs.queue.base import QUEUES, Claim, RunQueue
 from motet.runs.queue.owner import worker_id
+from motet.runs.request import Caller, RunJob
+from motet.settings import Settings
 from motet.storage.clock import lease_now
 from motet.storage.tables import runs
 
+LIMIT = 2
+"""Runs of one tenant at once."""
 
-@pytest.fixture(params=["sql"])
-def queue(studio: Studio) -> RunQueue:
-    return studio.queue
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.replace(runs__tenant_concurrency=LIMIT)
+
+
+@pytest.fixture(params=sorted(QUEUES))
+def queue(request: pytest.FixtureRequest, studio: Studio) -> RunQueue:
+    module, _, name = QUEUES[request.param].partition(":")
+    return getattr(import_module(module), name)(studio.database, studio.settings.runs)
+
+
+@pytest.fixture
+def unlimited(studio: Studio, queue: RunQueue) -> RunQueue:
+    """The same queue without a limit on tenants."""
+    made: Any = type(queue)
+    return made(studio.database, replace(studio.settings.runs, tenant_concurrency=0))
 
 
 async def claim(queue: RunQueue, worker: str = "w1") -> Claim:
     found = await queue.claim(worker)
     assert found is not None
     return found
+
+
+def caller(tenant: str) -> Caller:
+    return Caller(tenant_id=tenant)
+
+
+async def claimed_tenants(queue: RunQueue, count: int) -> list[str]:
+    return [(await claim(queue)).job.tenant_id for _ in range(count)]
+
+
+async def due(studio: Studio, run_id: str) -> None:
+    """Let a run's pause be over."""
+    change = sa.update(runs).where(runs.c.run_id == run_id).values(not_before=0)
+    await studio.database.write(lambda c: c.execute(change))
+
+
+async def row(studio: Studio, run_id: str) -> Any:
+    query = sa.select(runs).where(runs.c.run_id == run_id)
+    return await studio.database.read(lambda c: c.execute(query).one())
 
 
 async def end(studio: Studio, claimed: Claim) -> None:
@@ -37,10 +81,139 @@ async def test_an_empty_queue_gives_nothing(queue: RunQueue) -> None:
     assert await queue.claim("w1") is None
 
 
-async def test_runs_are_claimed_in_the_order_of_acceptance_each_once(studio: Studio, queue: RunQueue) -> None:
+async def test_runs_are_claimed_in_the_order_of_acceptance_each_once(
+    studio: Studio, unlimited: RunQueue
+) -> None:
     ids = [(await studio.submit(str(i))).run_id for i in range(3)]
-    assert [(await claim(queue)).job.run_id for _ in range(3)] == ids
+    assert [(await claim(unlimited)).job.run_id for _ in range(3)] == ids
+    assert await unlimited.claim("w2") is None
+
+
+async def test_a_run_whose_queue_was_never_told_is_claimed_all_the_same(
+    studio: Studio, queue: RunQueue
+) -> None:
+    """The gate died between its commit and the telling: the row is what counts."""
+    accepted = await studio.submit("hi")
+    assert (await claim(queue)).job.run_id == accepted.run_id
+
+
+async def test_being_told_of_a_run_makes_no_second_one(studio: Studio, queue: RunQueue) -> None:
+    accepted = await studio.submit("hi")
+    job = RunJob.model_validate_json((await row(studio, accepted.run_id)).job)
+    queue.accepted(job)
+    queue.accepted(job)
+    assert (await claim(queue)).job == job
+    assert await queue.claim("w1") is None
+
+
+# Order: priority, turns of tenants, limits, delays
+
+
+async def test_a_higher_priority_goes_first_whoever_came_before(studio: Studio, queue: RunQueue) -> None:
+    await studio.submit("low", priority=-1)
+    usual = await studio.submit("usual")
+    high = await studio.submit("high", priority=5, caller=caller("other"))
+    assert [(await claim(queue)).job.run_id for _ in range(2)] == [high.run_id, usual.run_id]
+
+
+async def test_tenants_take_turns_however_much_one_has_queued(studio: Studio, unlimited: RunQueue) -> None:
+    for n in range(6):
+        await studio.submit(str(n), caller=caller("many"))
+    for n in range(2):
+        await studio.submit(str(n), caller=caller("few"))
+    assert await claimed_tenants(unlimited, 2) == ["many", "few"]
+    await studio.submit("late", caller=caller("late"))
+    assert await claimed_tenants(unlimited, 6) == ["late", "many", "few", "many", "many", "many"]
+
+
+async def test_a_tenant_has_no_more_runs_at_work_than_its_limit(studio: Studio, queue: RunQueue) -> None:
+    for n in range(LIMIT + 2):
+        await studio.submit(str(n), caller=caller("a"))
+    await studio.submit("b", caller=caller("b"))
+    mine = [await claim(queue) for _ in range(LIMIT + 1)]
+    assert sorted(c.job.tenant_id for c in mine) == ["a"] * LIMIT + ["b"]
     assert await queue.claim("w2") is None
+    await end(studio, next(c for c in mine if c.job.tenant_id == "a"))
+    assert (await claim(queue)).job.tenant_id == "a"
+
+
+async def test_claimants_at_once_keep_the_limit(studio: Studio, queue: RunQueue) -> None:
+    for n in range(8):
+        await studio.submit(str(n))
+    found = await asyncio.gather(*(queue.claim(f"w{i}") for i in range(10)))
+    assert len([c for c in found if c]) == LIMIT
+
+
+async def test_an_abandoned_run_is_taken_over_though_its_tenant_is_at_its_limit(
+    studio: Studio, queue: RunQueue
+) -> None:
+    for n in range(LIMIT):
+        await studio.submit(str(n))
+        await claim(queue)
+    await expire(studio)
+    assert (await claim(queue, "w2")).attempt == 2
+
+
+async def test_a_delayed_run_waits_and_blocks_nobody_of_its_thread(studio: Studio, queue: RunQueue) -> None:
+    later = await studio.submit("later", delay_s=3600)
+    assert await queue.claim("w1") is None
+    now = await studio.submit("now", thread_id=later.thread_id)
+    claimed = await claim(queue)
+    assert claimed.job.run_id == now.run_id
+    await due(studio, later.run_id)
+    assert await queue.claim("w1") is None  # one run a thread
+    await expire(studio)
+    heir = await claim(queue)
+    assert heir.job.run_id == now.run_id  # what has begun goes on first
+    await end(studio, heir)
+    assert (await claim(queue)).job.run_id == later.run_id
+
+
+# Trouble
+
+
+async def test_a_job_that_cannot_be_read_ends_its_run_and_frees_its_thread(
+    studio: Studio, queue: RunQueue
+) -> None:
+    broken = await studio.submit("one")
+    after = await studio.submit("two", thread_id=broken.thread_id)
+    newer = '{"tenant_id": "local", "a_field_of_the_future": 1}'
+    change = sa.update(runs).where(runs.c.run_id == broken.run_id).values(job=newer)
+    await studio.database.write(lambda c: c.execute(change))
+    assert (await claim(queue)).job.run_id == after.run_id
+    last = (await studio.recorded(broken.run_id))[-1]
+    assert isinstance(last.event, RunFailed)
+    assert last.event.error["code"] == "corrupt_state"
+    assert (await studio.records.run(broken.run_id)).status == "error"
+
+
+async def test_a_run_that_is_tried_again_waits_keeps_its_thread_and_counts_no_attempt(
+    studio: Studio, queue: RunQueue
+) -> None:
+    accepted = await studio.submit("one")
+    await studio.submit("two", thread_id=accepted.thread_id)
+    first = await claim(queue)
+    fault = ModelUnavailable("too busy").to_dict()
+    await studio.log.append(first, [RunRetrying(retry=1, delay_s=3600, error=fault)])
+    assert await queue.claim("w1") is None  # it has left state behind: the thread is its own
+    with pytest.raises(LeaseLost):
+        await studio.log.append(first, [Notice(text="after")])
+    await due(studio, accepted.run_id)
+    again = await claim(queue)
+    assert (again.job.run_id, again.attempt, again.retries) == (accepted.run_id, 1, 1)
+    assert again.fence == first.fence + 1
+
+
+async def test_a_run_that_waits_for_its_next_try_can_be_stopped(studio: Studio, queue: RunQueue) -> None:
+    accepted = await studio.submit("one")
+    fault = ModelUnavailable("too busy").to_dict()
+    await studio.log.append(await claim(queue), [RunRetrying(retry=1, delay_s=3600, error=fault)])
+    assert await queue.request_cancel("local", accepted.run_id, reason="enough")
+    assert (await studio.recorded(accepted.run_id))[-1].event.type == "run.cancelled"
+    assert await queue.claim("w1") is None
+
+
+# One run a thread, leases
 
 
 async def test_a_thread_has_one_run_at_a_time_in_order(studio: Studio, queue: RunQueue) -> None:
@@ -61,9 +234,9 @@ async def test_a_worker_may_ask_for_its_own_threads_only(studio: Studio, queue: 
     assert await queue.claim("w1", thread_ids=set()) is None
 
 
-async def test_many_claimants_at_once_get_every_run_exactly_once(studio: Studio, queue: RunQueue) -> None:
+async def test_many_claimants_at_once_get_every_run_exactly_once(studio: Studio, unlimited: RunQueue) -> None:
     ids = {(await studio.submit(str(i))).run_id for i in range(12)}
-    found = await asyncio.gather(*(queue.claim(f"w{i}") for i in range(20)))
+    found = await asyncio.gather(*(unlimited.claim(f"w{i}") for i in range(20)))
     assert sorted(c.job.run_id for c in found if c) == sorted(ids)
 
 
@@ -105,13 +278,22 @@ async def test_a_heartbeat_renews_only_the_runs_that_are_named(studio: Studio, q
     assert await queue.claim("w2") is None
 
 
-async def test_a_cancel_reaches_pending_and_running_runs_and_no_ended_one(
-    studio: Studio, queue: RunQueue
-) -> None:
+async def test_a_cancel_ends_a_run_at_once_that_nobody_works_on(studio: Studio, queue: RunQueue) -> None:
     accepted = await studio.submit("hi")
+    assert await queue.request_cancel("local", accepted.run_id, reason="changed my mind")
+    last = (await studio.recorded(accepted.run_id))[-1]
+    assert (last.seq, getattr(last.event, "reason", "")) == (3, "changed my mind")
+    assert (await studio.records.run(accepted.run_id)).status == "cancelled"
+    assert await queue.claim("w1") is None
+    assert not await queue.request_cancel("local", accepted.run_id)
+
+
+async def test_a_cancel_reaches_a_running_run_and_no_ended_one(studio: Studio, queue: RunQueue) -> None:
+    accepted = await studio.submit("hi")
+    claimed = await claim(queue)
+    assert await queue.cancels([accepted.run_id]) == set()
     assert await queue.request_cancel("local", accepted.run_id)
     assert await queue.cancels([accepted.run_id, "unknown"]) == {accepted.run_id}
-    claimed = await claim(queue)
     assert (await queue.heartbeat("w1"))[0].cancel_requested
     await end(studio, claimed)
     assert not await queue.request_cancel("local", accepted.run_id)

@@ -22,7 +22,7 @@ from motet.storage.tables import runs
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """Two runs at once, and a heart that beats fast."""
-    return replace(settings, runs=RunSettings(concurrency=2, heartbeat_s=0.05, lease_s=0.6))
+    return replace(settings, runs=RunSettings(concurrency=2, heartbeat_s=0.05, lease_s=1.0))
 
 
 class Hall:
@@ -105,7 +105,8 @@ async def test_no_more_runs_at_once_than_allowed_and_each_gets_its_turn(studio: 
     ends = [(await studio.events(a.run_id))[-1].type for a in accepted]
     assert ends == ["run.completed"] * 5
     assert hall.most == 2
-    assert hall.entered == ["0", "1", "2", "3", "4"]
+    assert sorted(hall.entered[:2]) == ["0", "1"]  # side by side
+    assert sorted(hall.entered[2:]) == ["2", "3", "4"]
 
 
 async def test_a_worker_of_some_threads_leaves_the_others_alone(studio: Studio) -> None:

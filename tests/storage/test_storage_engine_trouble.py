@@ -1,9 +1,11 @@
 """Trouble with a database gets an error of its own, which names the database and what to do."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from numbers_table import insert, make_table, opened, stored, together
+from numbers_table import insert, make_table, numbers, opened, stored, together
 from sqlalchemy.engine import Connection
 
 from motet.errors import (
@@ -243,3 +245,55 @@ def test_a_missing_folder_is_made(tmp_path: Path) -> None:
     with opened(tmp_path / "a" / "b" / "motet.db") as database:
         database.write_sync(make_table)
     assert (tmp_path / "a" / "b" / "motet.db").exists()
+
+
+# Two processes on one PostgreSQL
+
+
+def _waits(database: Database, rows: tuple[int, int], met: threading.Barrier) -> Callable[[Connection], int]:
+    """Change two rows, the second one only when the other side has changed its first."""
+    first = [True]
+
+    def work(connection: Connection) -> int:
+        row = sa.update(numbers).values(n=numbers.c.n + 100)
+        connection.execute(row.where(numbers.c.n % 100 == rows[0]))
+        if first:
+            first.clear()
+            met.wait(30)
+        connection.execute(row.where(numbers.c.n % 100 == rows[1]))
+        return rows[0]
+
+    return work
+
+
+async def test_a_deadlock_with_another_process_fails_no_write_of_either_batch(postgres_url: str) -> None:
+    with opened(postgres_url) as one, opened(postgres_url) as other:
+        await one.write(make_table)
+        for n in (1, 2):
+            await one.write(insert(n))
+        met = threading.Barrier(2)
+        results = await asyncio.gather(
+            together(one, [insert(11), _waits(one, (1, 2), met), insert(12)]),
+            together(other, [insert(21), _waits(other, (2, 1), met), insert(22)]),
+        )
+        assert results == [[11, 1, 12], [21, 2, 22]]
+        assert await one.read(stored) == [11, 12, 21, 22, 201, 202]
+
+
+async def test_a_batch_whose_connection_is_cut_before_its_commit_is_written_all_the_same(
+    postgres_url: str,
+) -> None:
+    cut = [True]
+
+    def cuts(connection: Connection) -> int:
+        if cut:
+            cut.clear()
+            pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+            with opened(postgres_url) as other:
+                other.write_sync(lambda c: c.execute(sa.text(f"SELECT pg_terminate_backend({pid})")))
+        return insert(2)(connection)
+
+    with opened(postgres_url) as database:
+        await database.write(make_table)
+        assert await together(database, [insert(1), cuts, insert(3)]) == [1, 2, 3]
+        assert await database.read(stored) == [1, 2, 3]

@@ -60,7 +60,7 @@ class Conversation:
                     graph=self.graph,
                     thread_id=self.thread_id,
                     input={"messages": [{"role": "user", "content": text}]},
-                    options=RunOptions(model=self.model),
+                    options=RunOptions(model=self.model, max_retries=0),  # somebody is there to ask again,
                 )
             )
             self.thread_id = accepted.thread_id

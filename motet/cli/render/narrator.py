@@ -70,6 +70,8 @@ class Narrator:
         match event:
             case events.RunStarted(attempt=attempt):
                 return self._start(attempt)
+            case events.RunRetrying():
+                return [Line("warning", _retry(event))]
             case events.PlanUpdated():
                 return self._take_plan(event)
             case events.StepStarted():
@@ -90,6 +92,9 @@ class Narrator:
                 return [Line("notice", f"remembered: {wording.clip(text, QUOTE_CELLS)}{was}")]
             case events.Notice(text=text, level=level):
                 return [Line("warning" if level == "warning" else "notice", text)]
+            case events.EventsRemoved(first_seq=first, last_seq=last, why=why):
+                gone = f"events {first} to {last} were removed by age"
+                return [Line("notice", gone)] if why == "expired" else []
             case events.Custom(data=data):
                 return [Line("notice", wording.clip(str(data), QUOTE_CELLS))]
             case events.InterruptRequested():
@@ -213,3 +218,8 @@ def _found(passages: list[events.Passage]) -> str:
 
 def _quote(passage: events.Passage) -> Line:
     return Line("passage", f"[{passage.number}] “{wording.clip(passage.text, QUOTE_CELLS)}”")
+
+
+def _retry(event: events.RunRetrying) -> str:
+    when = f"in {wording.duration(event.delay_s)} (retry {event.retry})"
+    return f"{event.error.get('message', '')} Trying again {when}; unfinished text above is void."

@@ -66,6 +66,8 @@ class Outcome:
             case (
                 events.RunAccepted()
                 | events.RunStarted()
+                | events.RunRetrying()
+                | events.EventsRemoved()
                 | events.PlanUpdated()
                 | events.StepStarted()
                 | events.StepCompleted()

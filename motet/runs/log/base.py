@@ -17,6 +17,14 @@ LOGS: dict[str, str] = {"sql": "motet.runs.log.sql:SqlLog"}
 """Known logs."""
 
 
+class MustUndo(Exception):  # a signal, not a fault
+    """The run is to be rolled back: take back what it did, then end it with `run.cancelled`, undone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class EventLog(Protocol):
     """Events of a run, numbered from 1 without gaps, durable before anyone reads them."""
 
@@ -24,9 +32,11 @@ class EventLog(Protocol):
         """Append events in one transaction, with what follows from them.
 
         A `message.completed` enters the transcript; a terminal event ends the run and frees its thread. Both in
-        the same transaction: nobody sees one without the other. No events give [].
+        the same transaction: nobody sees one without the other. A `run.retrying` puts the run back into the queue.
+        A `run.cancelled` that says `undone` takes the run's messages out of the transcript. No events give [].
 
         Raises:
+            MustUndo: The event would end a run that somebody wants rolled back; nothing was appended.
             LeaseLost: The run is another worker's by now, or has ended; nothing was appended.
         """
         ...

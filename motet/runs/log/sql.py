@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
 
@@ -20,9 +20,11 @@ from motet.events import (
     RunCompleted,
     RunFailed,
     RunInterrupted,
+    RunRetrying,
     encode,
 )
 from motet.memory import transcript
+from motet.runs.log.base import MustUndo
 from motet.storage.clock import db_now
 from motet.storage.tables import events as table
 from motet.storage.tables import runs, threads
@@ -37,6 +39,16 @@ if TYPE_CHECKING:
     from motet.runs.request import RunJob, RunStatus
     from motet.settings import RunSettings
     from motet.storage.engine import Database
+
+
+class _Run(Protocol):
+    """A run's job, or its row."""
+
+    @property
+    def tenant_id(self) -> str: ...
+
+    @property
+    def run_id(self) -> str: ...
 
 
 class SqlLog:
@@ -121,12 +133,19 @@ class SqlLog:
         return after == row.last_seq and row.status not in ("pending", "running")
 
 
-def insert(connection: Connection, job: RunJob, first_seq: int, encoded: Sequence[str]) -> float:
+def encode_one(event: Event) -> str:
+    """Return an event's JSON as it is stored."""
+    return encode(event)[1]
+
+
+def insert(
+    connection: Connection, tenant_id: str, run_id: str, first_seq: int, encoded: Sequence[str]
+) -> float:
     """Insert encoded events from `first_seq` on; return their time by the database's clock."""
     at = connection.execute(sa.select(db_now())).scalar_one()
-    one, texts = {"tenant_id": job.tenant_id, "run_id": job.run_id, "at": at}, texts_of(connection)
+    one, texts = {"tenant_id": tenant_id, "run_id": run_id, "at": at}, texts_of(connection)
     rows = [
-        one | {"seq": seq, "event": texts.close(event, job.tenant_id, "events", job.run_id, seq)}
+        one | {"seq": seq, "event": texts.close(event, tenant_id, "events", run_id, seq)}
         for seq, event in enumerate(encoded, first_seq)
     ]
     connection.execute(sa.insert(table), rows)
@@ -152,12 +171,8 @@ def remember(connection: Connection, job: RunJob, events: Sequence[Event]) -> No
 def _append(
     connection: Connection, claim: Claim, events: Sequence[Event], encoded: Sequence[str]
 ) -> list[Recorded]:
-    job, ending = claim.job, _ending(events[-1])
-    if ending.get("error"):
-        ending["error"] = texts_of(connection).close(
-            ending["error"], job.tenant_id, "runs", job.run_id, "error"
-        )
-    last = connection.execute(
+    job = claim.job
+    row = connection.execute(
         sa.update(runs)
         .where(
             runs.c.tenant_id == job.tenant_id,
@@ -165,13 +180,15 @@ def _append(
             runs.c.fence == claim.fence,
             runs.c.status == "running",
         )
-        .values(last_seq=runs.c.last_seq + len(events), **ending)
-        .returning(runs.c.last_seq)
-    ).scalar()
-    if last is None:
+        .values(last_seq=runs.c.last_seq + len(events), **ending(connection, job, events[-1]))
+        .returning(runs.c.last_seq, runs.c.undo)
+    ).first()
+    if row is None:
         raise LeaseLost(f"Run {job.run_id} is another worker's, or has ended.", run_id=job.run_id)
-    first = last - len(events) + 1
-    at = insert(connection, job, first, encoded)
+    if row.undo:
+        _undo(connection, job, events[-1])
+    first = row.last_seq - len(events) + 1
+    at = insert(connection, job.tenant_id, job.run_id, first, encoded)
     remember(connection, job, events)
     if events[-1].type in TERMINAL:
         one = sa.and_(threads.c.tenant_id == job.tenant_id, threads.c.thread_id == job.thread_id)
@@ -182,19 +199,35 @@ def _append(
     ]
 
 
-def _ending(event: Event) -> dict[str, Any]:
-    """Return the columns that a terminal event changes in its run's row; {} for any other."""
+def _undo(connection: Connection, job: RunJob, last: Event) -> None:
+    """Take back what a run that is rolled back told, with its last event.
+
+    Raises:
+        MustUndo: The event ends the run as if it counted.
+    """
+    if isinstance(last, RunCancelledEvent) and last.undone:
+        transcript.delete_run(connection, job.tenant_id, job.thread_id, job.run_id)
+    elif last.type in TERMINAL or isinstance(last, RunRetrying):
+        raise MustUndo("another run took its place (rollback)")
+
+
+def ending(connection: Connection, run: _Run, event: Event) -> dict[str, Any]:
+    """Return the columns that an event changes in its run's row: one that ends it, or puts it back; {} for others."""
     status: RunStatus
     error: str | None = None
     match event:
         case RunCompleted():
             status = "success"
         case RunFailed():
-            status, error = "error", json.dumps(event.error, ensure_ascii=False)
+            said = json.dumps(event.error, ensure_ascii=False)
+            status = "error"
+            error = texts_of(connection).close(said, run.tenant_id, "runs", run.run_id, "error")
         case RunCancelledEvent():
             status = "cancelled"
         case RunInterrupted():
             status = "interrupted"
+        case RunRetrying():
+            return _put_back(event)
         case _:
             return {}
     return {
@@ -204,4 +237,17 @@ def _ending(event: Event) -> dict[str, Any]:
         "worker_id": None,
         "lease_until": None,
         "cancel_requested": False,
+    }
+
+
+def _put_back(event: RunRetrying) -> dict[str, Any]:
+    """Return the columns of a run that waits for its next try; the attempt does not count, its worker is well."""
+    due = sa.case((runs.c.cancel_requested, 0.0), else_=db_now() + event.delay_s)
+    return {
+        "status": "pending",
+        "not_before": due,
+        "attempt": runs.c.attempt - 1,
+        "retries": runs.c.retries + 1,
+        "worker_id": None,
+        "lease_until": None,
     }

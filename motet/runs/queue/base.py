@@ -1,7 +1,14 @@
 """The port of the queue: who works on which accepted run, and for how long.
 
 What does not live here: what a run does. A queue is one file and one line in `QUEUES`; every queue passes the same
-conformance suite.
+conformance suite (`tests/runs/test_runs_queue_sql.py`).
+
+Submitting is the gate's: it inserts the run's row, and the commit of that row is the acceptance. Rows with the status
+`pending` are therefore every queue's outbox. A queue on another engine is told by `accepted` right after the commit,
+and may enqueue there; a process that dies between the two has told nobody, so such a queue also reads the pending
+rows that its engine does not know, when it starts and from time to time. Whatever engine hands a run out, the claim
+itself is a change of the row: it gives the fence that the log and the saver check, and keeps a thread's runs apart.
+A run that is tried again after a passing fault is a `pending` row too, with a time before which it must not start.
 """
 
 from __future__ import annotations
@@ -27,6 +34,8 @@ class Claim:
     """Grows with every claim of the run: writes under an older fence are refused."""
     attempt: int
     """From 1; more than 1 after a crash."""
+    retries: int = 0
+    """How often it was put back after a passing fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +48,23 @@ class Pulse:
 
 
 class RunQueue(Protocol):
-    """Hands accepted runs to workers: one worker a run, one run a thread, first come first served."""
+    """Hands accepted runs to workers: one worker a run, one run a thread.
+
+    Order: higher priority first; then the tenant whose last claim is longest ago; then first come, first served. A
+    thread's runs start in the order of acceptance, and one that has begun goes on before any other of its thread
+    starts. A run with a delay takes its place when that is over and blocks nobody before. A tenant has no more runs
+    at work than `RunSettings.tenant_concurrency`.
+    """
+
+    def accepted(self, job: RunJob) -> None:
+        """Hear of a run right after the commit of its row. It must not fail or wait, and may never be called."""
+        ...
 
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
         """Take the next run that may start, or whose worker is gone; None when there is none.
+
+        A run whose job cannot be read (damaged, or made by a newer Motet) ends with `run.failed`, and the next one
+        is taken.
 
         Args:
             worker_id: Who asks, from `owner.worker_id()`.
@@ -63,8 +85,12 @@ class RunQueue(Protocol):
         """Return which of these runs somebody wants stopped."""
         ...
 
-    async def request_cancel(self, tenant_id: str, run_id: str) -> bool:
-        """Ask for a run to be stopped; False when it has ended already. Asking again does nothing more."""
+    async def request_cancel(self, tenant_id: str, run_id: str, *, reason: str = ...) -> bool:
+        """Ask for a run to be stopped; False when it has ended already. Asking again does nothing more.
+
+        A run that no worker has ends at once, with `reason` in its last event; one that a worker has is in `cancels`
+        from then on.
+        """
         ...
 
     async def release(self, claim: Claim) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
+from motet.errors import StateCorrupt
+from motet.events import RunFailed
+from motet.runs.ending import ask_to_stop, close
 from motet.runs.queue.base import Claim, Pulse
 from motet.runs.queue.owner import is_gone
 from motet.runs.request import RunJob
 from motet.storage.clock import db_now, lease_now
-from motet.storage.tables import runs
+from motet.storage.tables import queue_turns, runs
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from motet.settings import RunSettings
     from motet.storage.engine import Database
 
+_CLAIM_LOCK = 0x4D6F746575  # PostgreSQL's advisory lock while somebody claims; SQLite has one writer anyway
+
 
 class SqlQueue:
     """A `RunQueue` whose rows are the runs themselves: accepted is enqueued."""
@@ -29,9 +35,12 @@ class SqlQueue:
         self._database = database
         self._settings = settings
 
+    def accepted(self, job: RunJob) -> None:
+        """See `RunQueue.accepted`. The row itself is the queue: workers find it."""
+
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
         """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do."""
-        query = _claimable(thread_ids, self._settings.lease_s)
+        query = _claimable(thread_ids, self._settings)
         if await self._database.read(lambda c: c.execute(query).first()) is None:
             return None
         return await self._database.write(lambda c: self._claim(c, worker_id, query))
@@ -53,18 +62,23 @@ class SqlQueue:
         query = sa.select(runs.c.run_id).where(runs.c.run_id.in_(run_ids), runs.c.cancel_requested)
         return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
-    async def request_cancel(self, tenant_id: str, run_id: str) -> bool:
-        """See `RunQueue.request_cancel`. A run that nobody works on is claimed, told and stopped by a worker."""
-        change = (
-            sa.update(runs)
-            .where(
-                runs.c.tenant_id == tenant_id,
-                runs.c.run_id == run_id,
-                runs.c.status.in_(("pending", "running")),
-            )
-            .values(cancel_requested=True, not_before=0)
+    async def request_cancel(
+        self, tenant_id: str, run_id: str, *, reason: str = "cancelled before it began"
+    ) -> bool:
+        """See `RunQueue.request_cancel`."""
+        query = sa.select(runs).where(
+            runs.c.tenant_id == tenant_id,
+            runs.c.run_id == run_id,
+            runs.c.status.in_(("pending", "running")),
         )
-        return await self._database.write(lambda c: c.execute(change).rowcount) > 0
+
+        def work(connection: Connection) -> bool:
+            row = connection.execute(query.with_for_update()).first()
+            if row is not None:
+                ask_to_stop(connection, row, reason=reason)
+            return row is not None
+
+        return await self._database.write(work)
 
     async def release(self, claim: Claim) -> None:
         """See `RunQueue.release`. The attempt does not count: nothing went wrong."""
@@ -89,12 +103,17 @@ class SqlQueue:
         )
         return await self._database.write(lambda c: c.execute(change).rowcount)
 
-    def _claim(
-        self, connection: Connection, worker_id: str, query: sa.Select[Any, Any, Any, Any]
-    ) -> Claim | None:
-        row = connection.execute(query.with_for_update(skip_locked=True)).first()
-        if row is None:
-            return None
+    def _claim(self, connection: Connection, worker_id: str, query: sa.Select[Any, Any]) -> Claim | None:
+        if connection.dialect.name == "postgresql":  # limits and turns hold only when one claims at a time
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
+        locking = query.with_for_update(of=runs, skip_locked=True)
+        while (row := connection.execute(locking).first()) is not None:
+            job = _job(connection, row)
+            if job is not None:
+                return self._take(connection, worker_id, row, job)
+        return None
+
+    def _take(self, connection: Connection, worker_id: str, row: Any, job: RunJob) -> Claim:
         taken = connection.execute(
             sa.update(runs)
             .where(runs.c.position == row.position)
@@ -106,33 +125,83 @@ class SqlQueue:
                 attempt=runs.c.attempt + 1,
                 started_at=sa.func.coalesce(runs.c.started_at, db_now()),
             )
-            .returning(runs.c.fence, runs.c.attempt)
+            .returning(runs.c.fence, runs.c.attempt, runs.c.retries)
         ).one()
-        job = texts_of(connection).open(row.job, row.tenant_id, "runs", row.run_id, "job")
-        return Claim(RunJob.model_validate_json(job), taken.fence, taken.attempt)
+        _turn(connection, job.tenant_id)
+        return Claim(job, taken.fence, taken.attempt, taken.retries)
 
 
-def _claimable(thread_ids: Collection[str] | None, lease_s: float) -> sa.Select[Any, Any, Any, Any]:
-    """Select the next run: free or abandoned, and the first of its thread that has not ended.
+def _claimable(thread_ids: Collection[str] | None, settings: RunSettings) -> sa.Select[Any, Any]:
+    """Select the next run: free or abandoned, with its thread to itself and a place within its tenant's limit.
 
     A lease that ends much later than any worker takes one for was taken by a clock that has been set back since.
     """
     free = sa.and_(runs.c.status == "pending", runs.c.not_before <= db_now())
     left_s = runs.c.lease_until - lease_now()
-    abandoned = sa.and_(runs.c.status == "running", sa.or_(left_s < 0, left_s > 10 * lease_s))
-    earlier = runs.alias()
-    in_front = sa.exists().where(
-        earlier.c.tenant_id == runs.c.tenant_id,
-        earlier.c.thread_id == runs.c.thread_id,
-        earlier.c.position < runs.c.position,
-        earlier.c.status.in_(("pending", "running")),
+    abandoned = sa.and_(runs.c.status == "running", sa.or_(left_s < 0, left_s > 10 * settings.lease_s))
+    begun = runs.c.started_at.is_not(None)  # nothing else of its thread has: it goes on first
+    turn = sa.select(queue_turns.c.turn).where(queue_turns.c.tenant_id == runs.c.tenant_id).scalar_subquery()
+    query = sa.select(runs).where(
+        _unfinished(runs.c), sa.or_(free, abandoned), sa.or_(begun, ~_is_behind_another())
     )
-    query = sa.select(runs.c.position, runs.c.tenant_id, runs.c.run_id, runs.c.job).where(
-        sa.or_(free, abandoned), ~in_front
-    )
+    if settings.tenant_concurrency:
+        other = runs.alias()
+        busy = (
+            sa.select(sa.func.count())
+            .where(_unfinished(other.c), other.c.tenant_id == runs.c.tenant_id, other.c.status == "running")
+            .scalar_subquery()
+        )
+        query = query.where(sa.or_(abandoned, busy < settings.tenant_concurrency))
     if thread_ids is not None:
         query = query.where(runs.c.thread_id.in_(sorted(thread_ids)))
-    return query.order_by(runs.c.priority.desc(), runs.c.position).limit(1)
+    return query.order_by(runs.c.priority.desc(), sa.func.coalesce(turn, 0), runs.c.position).limit(1)
+
+
+def _is_behind_another() -> sa.ColumnElement[bool]:
+    """Say whether another run of the thread has begun, or was accepted earlier and may start."""
+    other = runs.alias()
+    return sa.exists().where(
+        other.c.tenant_id == runs.c.tenant_id,
+        other.c.thread_id == runs.c.thread_id,
+        _unfinished(other.c),
+        other.c.position != runs.c.position,
+        sa.or_(
+            other.c.started_at.is_not(None),
+            sa.and_(other.c.position < runs.c.position, other.c.not_before <= db_now()),
+        ),
+    )
+
+
+def _unfinished(columns: Any) -> sa.ColumnElement[bool]:
+    """Say that a run has not ended, in the words of the index of those runs."""
+    return columns.status.in_(
+        sa.bindparam("unfinished", ("pending", "running"), expanding=True, literal_execute=True)
+    )
+
+
+def _job(connection: Connection, row: Any) -> RunJob | None:
+    """Read a run's job; one that cannot be read ends its run, or it would block its thread for ever."""
+    try:
+        text = texts_of(connection).open(row.job, row.tenant_id, "runs", row.run_id, "job")
+        return RunJob.model_validate_json(text)
+    except (StateCorrupt, ValidationError) as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.message
+        problem = StateCorrupt(
+            f"The job of run {row.run_id} cannot be read: it is damaged, or was made by a newer Motet ({why}). "
+            "Submit it again.",
+            run_id=row.run_id,
+        )
+        close(connection, row, RunFailed(error=problem.to_dict()))
+        return None
+
+
+def _turn(connection: Connection, tenant_id: str) -> None:
+    """Put a tenant behind all others that have something to do."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(queue_turns.c.turn), 0) + 1).scalar_subquery()
+    turn = connection.execute(sa.select(newest)).scalar_one()
+    mine = queue_turns.c.tenant_id == tenant_id
+    if not connection.execute(sa.update(queue_turns).where(mine).values(turn=turn)).rowcount:
+        connection.execute(sa.insert(queue_turns).values(tenant_id=tenant_id, turn=turn))
 
 
 def _held(claim: Claim) -> sa.ColumnElement[bool]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
-from motet.errors import InvalidInput, LeaseLost
+from motet.errors import InvalidInput
 from motet.storage.clock import db_now
-from motet.storage.tables import runs
+from motet.storage.fence import Fence, hold
 from motet.storage.tables import tool_calls as table
 from motet.tools.ledger.base import Call, Entry
 
@@ -148,16 +148,8 @@ class SqlLedger:
         return connection.execute(query).first()
 
     def _check_lease(self, connection: Connection) -> None:
-        held = sa.select(runs.c.run_id).where(
-            runs.c.tenant_id == self._attempt.tenant_id,
-            runs.c.run_id == self._attempt.run_id,
-            runs.c.fence == self._attempt.fence,
-            runs.c.status == "running",
-        )
-        if connection.execute(held).first() is None:
-            raise LeaseLost(
-                f"Run {self._attempt.run_id} is another worker's, or has ended.", run_id=self._attempt.run_id
-            )
+        attempt = self._attempt
+        hold(connection, Fence(attempt.tenant_id, attempt.run_id, attempt.fence))
 
     def _one(self, key: str) -> sa.ColumnElement[bool]:
         return sa.and_(table.c.tenant_id == self._attempt.tenant_id, table.c.call_key == key)

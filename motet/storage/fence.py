@@ -1,0 +1,58 @@
+"""Refuses what a worker writes for a run that is another's by now, in the transaction that would write it.
+
+What does not live here: who gets a run (the queue). Everything that a run stores and that a later attempt relies on
+(events, checkpoints, pending writes) holds its fence first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sqlalchemy as sa
+
+from motet.errors import LeaseLost
+from motet.storage.tables import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.engine import Connection
+
+CONFIG_KEY = "__motet_fence"
+"""Where a LangGraph config carries the fence of its run; keys that begin so are not stored with checkpoints."""
+
+
+class Fence(NamedTuple):
+    """A run, and the number of the claim that may write for it."""
+
+    tenant_id: str
+    run_id: str
+    number: int
+
+
+def hold(connection: Connection, fence: Fence) -> None:
+    """Keep the run this claim's until the transaction ends.
+
+    Raises:
+        LeaseLost: It is another claim's by now, or has ended; the transaction must not write anything for it.
+    """
+    query = sa.select(runs.c.position).where(
+        runs.c.tenant_id == fence.tenant_id,
+        runs.c.run_id == fence.run_id,
+        runs.c.fence == fence.number,
+        runs.c.status == "running",
+    )
+    if connection.execute(query.with_for_update(key_share=True)).first() is None:
+        raise LeaseLost(f"Run {fence.run_id} is another worker's, or has ended.", run_id=fence.run_id)
+
+
+def held(connection: Connection, config: Mapping[str, Any]) -> Connection:
+    """Return the connection, with the fence held of the run that a LangGraph config belongs to; others have none.
+
+    Raises:
+        LeaseLost: The run is another claim's by now.
+    """
+    fence = (config.get("configurable") or {}).get(CONFIG_KEY)
+    if fence is not None:
+        hold(connection, fence)
+    return connection

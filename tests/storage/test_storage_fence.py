@@ -1,0 +1,90 @@
+"""A fence lets the newest claim of a run write, and nobody else."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from motet.errors import LeaseLost
+from motet.settings import StorageSettings
+from motet.storage.engine import Database
+from motet.storage.fence import Fence, hold
+from motet.storage.schema import prepare
+from motet.storage.tables import runs, threads
+
+MINE = Fence("local", "r1", 3)
+
+
+def _fill(connection: Connection) -> None:
+    common = {"tenant_id": "local", "thread_id": "t1", "owner_id": "me", "graph": "chat", "created_at": 1.0}
+    connection.execute(sa.insert(threads).values(**common, updated_at=1.0))
+    connection.execute(sa.insert(runs).values(**common, run_id="r1", job="{}", status="running", fence=3))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path / 'm.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+    settings = StorageSettings(database_url=url)
+    database = Database(settings)
+    prepare(database, settings)
+    database.write_sync(_fill)
+    yield database
+    database.close()
+
+
+def test_the_newest_claim_may_write(database: Database) -> None:
+    database.write_sync(lambda c: hold(c, MINE))
+
+
+@pytest.mark.parametrize(
+    "fence", [MINE._replace(number=2), MINE._replace(tenant_id="other"), MINE._replace(run_id="r")]
+)
+def test_every_other_claim_is_refused(database: Database, fence: Fence) -> None:
+    with pytest.raises(LeaseLost, match=fence.run_id):
+        database.write_sync(lambda c: hold(c, fence))
+
+
+@pytest.mark.parametrize("status", ["pending", "success", "cancelled"])
+def test_a_run_that_nobody_works_on_is_nobodys(database: Database, status: str) -> None:
+    database.write_sync(lambda c: c.execute(sa.update(runs).values(status=status)))
+    with pytest.raises(LeaseLost):
+        database.write_sync(lambda c: hold(c, MINE))
+
+
+def test_nobody_takes_a_run_over_before_what_its_holder_writes_is_on_disk(postgres_url: str) -> None:
+    """On PostgreSQL two processes write at once: the one that takes over waits for the other's commit."""
+    settings = StorageSettings(database_url=postgres_url)
+    holder, heir = Database(settings), Database(settings)
+    prepare(holder, settings)
+    holder.write_sync(_fill)
+    order: list[str] = []
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold_long(connection: Connection) -> None:
+        hold(connection, MINE)
+        held.set()
+        go_on.wait(10)
+        order.append("written")
+
+    def take_over() -> None:
+        heir.write_sync(lambda c: c.execute(sa.update(runs).values(fence=4)))
+        order.append("taken over")
+
+    first = threading.Thread(target=lambda: holder.write_sync(hold_long))
+    first.start()
+    assert held.wait(10)
+    second = threading.Thread(target=take_over)
+    second.start()
+    second.join(0.3)
+    assert order == []
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    assert order == ["written", "taken over"]
+    holder.close()
+    heir.close()
