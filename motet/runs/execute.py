@@ -38,10 +38,10 @@ from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
 from motet.storage.crash import CrashPoints
 from motet.storage.fence import CONFIG_KEY, Fence
-from motet.tools.ledger.keep import CallKeeper
+from motet.tools.ledger.keep import CallKeeper, LedgerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
@@ -144,7 +144,7 @@ class Engine:
         stream: Any = graph.astream(
             given, config, stream_mode=STREAM_MODES, subgraphs=True, durability="sync"
         )
-        async for part in stream:
+        async for part in _parts(stream):
             namespace, mode, data = part
             if mode == "values":
                 if not namespace:  # comes after its checkpoint
@@ -187,6 +187,15 @@ class Engine:
             told += [recorded.event for recorded in found]
             after = found[-1].seq
         return told
+
+
+async def _parts(stream: Any) -> AsyncIterator[Any]:
+    """Yield the parts of a graph's stream; what went wrong with the ledger ends it as what it is."""
+    try:
+        async for part in stream:
+            yield part
+    except LedgerFailed as failed:
+        raise failed.error from failed
 
 
 class _Saved:

@@ -1,12 +1,14 @@
 """Kill a process at every crash point of a small run, one after the other, and see what a new process makes of it.
 
-`python crash_loop.py FOLDER` prints one JSON line per crash point; the last one has `"crashed": false`: no point was
-left. Every process is a fork of this one, which has imported everything already.
+`python crash_loop.py FOLDER` prints one JSON line per crash point, of a run that calls two tools (phase `question`) and
+of the run that brings the answer about a call that was broken off (`answer`). The last line of each has another status:
+no point was left. Every process is a fork of this one, which has imported everything already.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,8 +25,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from motet.app import HEAVY, build_app
-from motet.events import InterruptRequested
+from motet.app import build_app
 from motet.graphs.base import GraphParts
 from motet.models.scripted import Call, ScriptedChatModel, ToolCall
 from motet.runs.request import RunRequest
@@ -109,27 +111,37 @@ async def ask(home: Path, crash_at: int) -> dict[str, Any]:
     return {"last": events[-1]}
 
 
-async def recover(home: Path) -> dict[str, Any]:
+async def answer(home: Path, crash_at: int) -> dict[str, Any]:
+    """Say that what was broken off is to be done again."""
+    async with build_app(settings_of(home, crash_at)) as app:
+        await app.start_worker()
+        [asked] = await app.records.runs()
+        accepted = await app.submit(RunRequest(thread_id=asked.thread_id, resume="again"))
+        (home / "accepted").write_text(accepted.run_id, "utf-8")
+        events = [recorded.event.type async for recorded in app.follow(accepted.run_id)]
+    return {"last": events[-1]}
+
+
+async def recover(home: Path, *, answering: bool = True) -> dict[str, Any]:
     """Finish what is there, and tell what came of it; a person who knows what happened answers what is asked."""
     async with build_app(settings_of(home)) as app:
         await app.start_worker(every_thread=True)
-        told: dict[str, Any] = {"asked": [], "logs": [], "messages": []}
+        asked: list[str] = []
         for run in await app.records.runs():
-            told["messages"] = run.thread_id
-            events = [one async for one in app.follow(run.run_id)]
-            told["logs"].append([[one.seq, one.event.type] for one in events])
-            while events[-1].event.type == "run.interrupted":
-                [question] = [one.event for one in events if isinstance(one.event, InterruptRequested)]
-                told["asked"].append(question.value["tool"])
-                answer = {"result": "sent hello"} if _effects(home, "send") else "again"
-                resume = RunRequest(graph="two", thread_id=run.thread_id, resume=answer)
-                accepted = await app.submit(resume)
-                events = [one async for one in app.follow(accepted.run_id)]
-                told["logs"].append([[one.seq, one.event.type] for one in events])
-        if told["messages"]:
-            told["messages"] = [m.text for m in await app.records.messages(told["messages"])]
-        told["runs"] = [run.run_id for run in await app.records.runs()]
-        return told
+            [_ async for _ in app.follow(run.run_id)]
+        while (
+            answering
+            and (runs := await app.records.runs())
+            and (open_ := await app.records.questions(runs[0]))
+        ):
+            asked.append(open_[0].value["tool"])
+            said = {"result": "sent hello"} if _effects(home, "send") else "again"
+            accepted = await app.submit(RunRequest(thread_id=runs[0].thread_id, resume=said))
+            [_ async for _ in app.follow(accepted.run_id)]
+        runs = (await app.records.runs())[::-1]
+        logs = [[[one.seq, one.event.type] async for one in app.follow(run.run_id)] for run in runs]
+        texts = [m.text for m in await app.records.messages(runs[0].thread_id)] if runs else []
+        return {"asked": asked, "logs": logs, "messages": texts, "runs": [run.run_id for run in runs]}
 
 
 def _effects(home: Path, tool: str) -> list[str]:
@@ -155,26 +167,42 @@ def fork(work: Callable[[], Coroutine[Any, Any, dict[str, Any]]], out: Path) -> 
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(folder: Path) -> None:
-    for name in (*HEAVY, "motet.models.roles", "motet.agents.base", "motet.retrieval.search", "crash_loop"):
-        import_module(name)
-    template = folder / "template"
-    template.mkdir()
-    fork(lambda: recover(template), template / "out")  # makes the database
+def try_all(folder: Path, start: Path, work: Callable[[Path, int], Coroutine[Any, Any, Any]]) -> Path | None:
+    """Crash `work` at each point, from the same start; return what was left where a call was begun and not made."""
+    begun: Path | None = None
     for number in range(1, 1000):
         home = folder / str(number)
-        shutil.copytree(template, home)
-        status = fork(lambda: ask(home, number), home / "asked")  # noqa: B023  # called at once
-        line: dict[str, Any] = {"point": number, "crashed": status == STATUS, "status": status}
-        accepted = home / "accepted"
-        line["accepted"] = accepted.read_text("utf-8") if accepted.exists() else None
-        line["recovery"] = fork(lambda: recover(home), home / "out")  # noqa: B023
+        shutil.copytree(start, home)
+        status = fork(partial(work, home, number), home / "asked")
+        left = folder / f"{number} left"
+        shutil.copytree(home, left)
+        line: dict[str, Any] = {"phase": folder.name, "point": number, "status": status}
+        line["accepted"] = (home / "accepted").read_text("utf-8") if (home / "accepted").exists() else None
+        line["recovery"] = fork(partial(recover, home), home / "out")
         if line["recovery"] == 0:
             line |= json.loads((home / "out").read_text("utf-8"))
         line["effects"] = {tool: _effects(home, tool) for tool in ("send", "book")}
         print(json.dumps(line), flush=True)
+        if line.get("asked") and not _effects(left, "send"):
+            begun = left
         if status != STATUS:
-            return
+            break
+    return begun
+
+
+def main(folder: Path) -> None:
+    import_module("crash_loop")
+    empty, questions, answers = folder / "empty", folder / "question", folder / "answer"
+    for made in (empty, questions, answers):
+        made.mkdir()
+    fork(partial(recover, empty), empty / "out")  # makes the database
+    asyncio.run(ask(shutil.copytree(empty, folder / "warm"), 0))  # imports everything
+    gc.freeze()
+    begun = try_all(questions, empty, ask)
+    assert begun is not None
+    fork(partial(recover, begun, answering=False), begun / "out")
+    (begun / "accepted").unlink(missing_ok=True)
+    try_all(answers, begun, answer)
 
 
 if __name__ == "__main__":

@@ -12,38 +12,44 @@ from typing import Any
 
 import pytest
 
+from motet.storage.crash import STATUS
+
 LOOP = Path(__file__).with_name("crash_loop.py")
 ENDS = ("run.completed", "run.failed", "run.cancelled", "run.interrupted")
 QUESTION, ANSWER = "Write both down, please.", "Both are written down."
 
 
 @pytest.fixture(scope="module")
-def trials(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What came of each crash point, in order; the last process met none."""
+def all_trials(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What came of each crash point of both phases, in order."""
     done = subprocess.run(
         [sys.executable, str(LOOP), str(tmp_path_factory.mktemp("loop"))],
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.fixture(params=["question", "answer"])
+def trials(request: pytest.FixtureRequest, all_trials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [trial for trial in all_trials if trial["phase"] == request.param]
+
+
 def test_every_point_was_tried_until_a_process_met_none(trials: list[dict[str, Any]]) -> None:
     assert len(trials) > 20
     assert [t["point"] for t in trials] == list(range(1, len(trials) + 1))
-    assert [t["crashed"] for t in trials] == [True] * (len(trials) - 1) + [False]
-    assert trials[-1]["status"] == 0
+    assert [t["status"] for t in trials] == [STATUS] * (len(trials) - 1) + [0]
 
 
 def test_an_accepted_run_ends_well_and_none_appears_from_nowhere(trials: list[dict[str, Any]]) -> None:
     for trial in trials:
         assert trial["recovery"] == 0, trial
-        if trial["accepted"]:
-            assert trial["runs"][-1] == trial["accepted"], trial  # the newest is first
-        assert len(trial["runs"]) == len(trial["logs"]) <= 1 + len(trial["asked"]), trial
+        assert not trial["accepted"] or trial["accepted"] in trial["runs"], trial
+        before = int(trial["phase"] == "answer")  # the run that asked
+        assert len(trial["runs"]) == len(trial["logs"]) <= 1 + before + len(trial["asked"]), trial
         if trial["logs"]:
             assert trial["logs"][-1][-1][1] == "run.completed", trial
     assert any(not trial["accepted"] for trial in trials)  # the point between commit and answer was there
@@ -57,7 +63,7 @@ def test_the_log_has_no_gap_and_one_end_and_tells_each_thing_once(trials: list[d
         if trial["logs"]:
             counted = Counter(kind for log in trial["logs"] for _, kind in log)
             assert counted["run.completed"] == 1, trial
-            assert counted["run.interrupted"] == len(trial["asked"]), trial
+            assert counted["run.interrupted"] == len(trial["logs"]) - 1, trial
             assert counted["message.completed"] == 2, trial
             assert counted["tool.completed"] == 2, trial
 

@@ -17,7 +17,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from motet.agents.tool_agent import build_tool_agent
-from motet.errors import InvalidInput, LeaseLost
+from motet.errors import InvalidInput, LeaseLost, StateCorrupt
 from motet.memory.serde import StrictSerializer
 from motet.models.scripted import Call, ToolCall, scripted
 from motet.runs.execute import let_graphs_without_saver_be_sync
@@ -27,7 +27,7 @@ from motet.storage.schema import prepare
 from motet.storage.seal import Seal
 from motet.storage.tables import runs, threads, tool_calls
 from motet.tools.base import effect_of, idempotency_key
-from motet.tools.ledger.keep import CallKeeper, call_tool
+from motet.tools.ledger.keep import CallKeeper, LedgerFailed, call_tool
 from motet.tools.ledger.nodes import keep_calls_of
 from motet.tools.ledger.question import ANSWER_SCHEMA, SKIPPED, decide
 from motet.tools.ledger.sql import Attempt, SqlLedger
@@ -400,9 +400,13 @@ async def test_a_worker_that_lost_its_run_makes_no_call(keeps: Keeps, world: Wor
     builder = StateGraph(MessagesState)
     builder.add_node("work", work)
     builder.add_edge(START, "work")
-    graph = builder.compile(checkpointer=keeps.saver)
-    with pytest.raises(LeaseLost, match="another worker"):
-        await keeps.run(graph, HI, replace(ATTEMPT, fence=0))
+    for graph in (
+        builder.compile(checkpointer=keeps.saver),
+        graph_of(keeps, [send], lambda: calls(("send", "a"))),
+    ):
+        with pytest.raises(LedgerFailed, match="another worker") as failed:
+            await keeps.run(graph, HI, replace(ATTEMPT, fence=0))
+        assert isinstance(failed.value.error, LeaseLost)  # and no tool message with it
     assert world.names == []
     assert keeps.rows() == []
 
@@ -461,8 +465,9 @@ async def test_a_changed_result_is_refused(keeps: Keeps, world: World) -> None:
         await keeps.run(graph, HI)
     await asyncio.sleep(0.2)
     keeps.database.write_sync(lambda c: c.execute(sa.update(tool_calls).values(result=b"\x01forged" * 9)))
-    state = await keeps.run(graph)
-    assert "is not loaded" in said(state)[0]
+    with pytest.raises(LedgerFailed, match="is not loaded") as failed:
+        await keeps.run(graph)
+    assert isinstance(failed.value.error, StateCorrupt)
     assert world.names.count("send a") == 1
 
 

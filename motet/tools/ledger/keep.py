@@ -17,6 +17,7 @@ import asyncio
 import hashlib
 import json
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import ToolMessage
@@ -25,12 +26,13 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import get_runtime
 from langgraph.types import Command, interrupt
 
+from motet.errors import MotetError
 from motet.tools.base import IDEMPOTENCY_KEY, effect_of
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
@@ -41,6 +43,22 @@ if TYPE_CHECKING:
 
 CONFIG_KEY = "motet_call_keeper"
 """Where the keeper is in a config's `configurable`."""
+
+
+class LedgerFailed(GraphBubbleUp):
+    """Carries the ledger's own error past a tool node, which would tell the agent of it as if the tool had failed."""
+
+    def __init__(self, error: MotetError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@contextmanager
+def _ledgers_own() -> Generator[None]:
+    try:
+        yield
+    except MotetError as error:
+        raise LedgerFailed(error) from error
 
 
 class CallKeeper:
@@ -77,14 +95,16 @@ class CallKeeper:
 
         Raises:
             GraphInterrupt: A person is asked; the run waits.
-            LeaseLost: The run is another worker's; the call was not made.
+            LedgerFailed: The ledger cannot be used, or the run is another worker's: the call was not made, or its
+                result is not on disk.
         """
         given = config.setdefault("configurable", {})
         # Calls of one task take their turns in the order they came: LangGraph hands answers out by order.
         async with self._turns[str(given.get("checkpoint_ns", ""))]:
-            made = await self._identify(tool, call, given)
-            entry = await self._ledger.begin(made)
-            told = await self._settle(made, entry)
+            with _ledgers_own():
+                made = await self._identify(tool, call, given)
+                entry = await self._ledger.begin(made)
+                told = await self._settle(made, entry)
         if told:
             return told_to(told[0], str(call["id"]), made.tool)
         config["configurable"] = {**given, IDEMPOTENCY_KEY: made.key}
@@ -115,13 +135,18 @@ class CallKeeper:
         try:
             with self._ledger.around(f"a call of {call.tool}"):
                 result = await execute()
+        except LedgerFailed:  # of a call inside this one, whose end nobody knows then either
+            raise
         except GraphBubbleUp:
-            await self._ledger.leave(call, "paused")
+            with _ledgers_own():
+                await self._ledger.leave(call, "paused")
             raise
         except Exception:
-            await self._ledger.leave(call, "failed")
+            with _ledgers_own():
+                await self._ledger.leave(call, "failed")
             raise
-        await self._ledger.finish(call, result)
+        with _ledgers_own():
+            await self._ledger.finish(call, result)
         return result
 
     async def _identify(self, tool: BaseTool, call: Mapping[str, Any], given: Mapping[str, Any]) -> Call:
