@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from motet import telemetry
-from motet.errors import Conflict
 from motet.graphs.base import DESCRIPTIONS, GraphParts, build_graph, known_graphs
 from motet.runs.answers import expire
 from motet.runs.erase import erase_memories
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim, RunQueue
     from motet.runs.request import RunOptions
+    from motet.runs.threads.service import Threads
+    from motet.runs.threads.transfer import ThreadFile
     from motet.runs.worker import Worker
     from motet.settings import Settings
     from motet.storage.seal import Seal
@@ -70,6 +71,7 @@ class App:
         self.tenant_id = tenant_id
         self._rooms = _Rooms(settings, tenant_id)
         self._worker: Worker | None = None
+        self._tidying: asyncio.Task[None] | None = None
         self._waiting: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -91,6 +93,11 @@ class App:
     def records(self) -> Records:
         """Threads, runs and transcripts as they stand on disk."""
         return self._rooms.records
+
+    @property
+    def threads(self) -> Threads:
+        """What can be done with threads: fork, rewind, compare, tag, delete."""
+        return self._rooms.threads
 
     @property
     def models(self) -> Models:
@@ -143,6 +150,7 @@ class App:
         await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
         from motet.runs.execute import Engine  # noqa: PLC0415  # imported just now, on the thread
         from motet.runs.retry import RetryPolicy  # noqa: PLC0415
+        from motet.runs.threads.upkeep import DAY_S, keep_tidy  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
 
         runs = self.settings.runs
@@ -164,6 +172,8 @@ class App:
         self._worker = worker
         for thread_id in self._waiting:
             worker.wake(thread_id)
+        tidy = keep_tidy(self.threads, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S)
+        self._tidying = asyncio.create_task(tidy, name="motet-tidy")
 
     async def resume_thread(self, thread_id: str) -> list[str]:
         """Have this process finish what a crash left on a thread; return the ids of those runs, oldest first."""
@@ -197,14 +207,15 @@ class App:
             NotFound: There is no such thread.
             Conflict: A run of it has not ended; stop that first.
         """
-        thread = await self.records.thread(thread_id)
-        busy = await self.records.unfinished(thread.thread_id)
-        if busy:
-            raise Conflict(
-                f"Thread {thread.thread_id} has a run that has not ended ({busy[0].run_id}): stop it first."
-            )
-        await self._rooms.saver.adelete_thread(thread.thread_id)
-        await self.records.delete_thread(thread.thread_id)
+        await self.threads.delete((await self.records.thread(thread_id)).thread_id)
+
+    async def import_threads(self, files: Sequence[ThreadFile], *, new_ids: bool = False) -> list[str]:
+        """Store threads that were read from a file, all or none; see `Importer.run`."""
+        from motet.runs.threads.importing import Importer  # noqa: PLC0415
+
+        return await Importer(self._rooms.database, self._rooms.saver, self.tenant_id).run(
+            files, new_ids=new_ids
+        )
 
     async def forget(self, memory_ids: Sequence[str]) -> list[Memory]:
         """Forget memories for good, every version, in the runs' logs too; return what is gone.
@@ -225,6 +236,10 @@ class App:
 
     async def aclose(self) -> None:
         """Stop the worker, give unfinished runs back, end child processes, close the database."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+            await asyncio.gather(self._tidying, return_exceptions=True)
+            self._tidying = None
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.aclose()
@@ -289,6 +304,12 @@ class _Rooms:
         self.records = Records(self.database, self._tenant_id)
         self.log: EventLog = _load(LOGS["sql"])(self.database, settings.runs)
         self.queue: RunQueue = _load(QUEUES["sql"])(self.database, settings.runs)
+
+    @property
+    def threads(self) -> Threads:
+        from motet.runs.threads.service import Threads  # noqa: PLC0415
+
+        return Threads(self.database, self.records, self.saver, self._tenant_id)
 
     @property
     def models(self) -> Models:

@@ -195,6 +195,11 @@ class RunSettings:
         300.0, "MOTET_RETRY_MAX_DELAY_S", "Longest such pause; a server that asks for a longer one gets it."
     )
     concurrency: int = _setting(4, "MOTET_CONCURRENCY", "Runs that one process works on at once.")
+    thread_ttl_days: float = _setting(
+        0.0,
+        "MOTET_THREAD_TTL_DAYS",
+        "Days after its last use a conversation is deleted, with its runs; 0 keeps every one.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

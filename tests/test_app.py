@@ -124,7 +124,7 @@ async def test_a_thread_is_deleted_with_everything_but_not_while_it_is_busy(
     async with build_app(scripted_settings) as app:
         await app.start_worker()
         accepted = await app.submit(asks("slow"))
-        with pytest.raises(Conflict, match="stop it first"):
+        with pytest.raises(Conflict, match="has not ended"):
             await app.delete_thread(accepted.thread_id)
         await app.cancel(accepted.run_id)
         assert [r async for r in app.follow(accepted.run_id)][-1].event.type == "run.cancelled"

@@ -20,32 +20,46 @@ if TYPE_CHECKING:
     from motet.app import App
     from motet.events import InterruptRequested, Recorded
     from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
+    from motet.runs.threads.values import Turn
 
-threads = typer.Typer(help="Conversations: list, show, search, rename, delete.", no_args_is_help=True)
-runs = typer.Typer(help="Runs: list them, show what one did, answer one that waits.", no_args_is_help=True)
+threads = typer.Typer(
+    help="Conversations: list, show, search, tag, fork, rewind, compare, export, delete.",
+    no_args_is_help=True,
+)
+runs = typer.Typer(
+    help="Runs: list them, show what one did, answer one that waits, cancel one.", no_args_is_help=True
+)
 
 ThreadName = Annotated[str, typer.Argument(help="Id, first characters of it, or title.", metavar="THREAD")]
 
 RunName = Annotated[str, typer.Argument(help="Id, or the first characters of it.", metavar="RUN")]
+
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="Only with this tag; several: with all.")
+]
 
 ROLES = {"user": "you", "assistant": "motet"}
 """What a transcript calls who speaks."""
 
 
 @threads.command("list")
-def list_threads(limit: Limit = 20, as_json: AsJson = False) -> None:
+def list_threads(limit: Limit = 20, tags: Tags = None, as_json: AsJson = False) -> None:
     """List conversations, the one used last first."""
-    found = with_app(lambda app: app.records.threads(limit=limit))
+    found = with_app(lambda app: app.records.threads(limit=limit, tags=tags or ()))
     if as_json:
         print_json(dump(found))
         return
     print_table(["id", "title", "messages", "used", ""], thread_rows(found, time.time()), wide=1)
     if not found:
-        note("No conversations yet. 'motet ask' begins one.")
+        note(
+            f"No conversation is tagged {' and '.join(tags)}."
+            if tags
+            else "No conversations yet. 'motet ask' begins one."
+        )
 
 
 def thread_rows(found: Sequence[ThreadRecord], now: float) -> list[list[str]]:
-    """Return threads as rows of a table: id, title, messages, last use, status where it is not idle."""
+    """Return threads as rows of a table: id, title, messages, last use, status unless idle, and tags."""
     from motet.cli.render.wording import ago
 
     return [
@@ -54,15 +68,33 @@ def thread_rows(found: Sequence[ThreadRecord], now: float) -> list[list[str]]:
             thread.title,
             str(thread.messages),
             ago(thread.updated_at, now),
-            "" if thread.status == "idle" else thread.status,
+            " ".join(
+                ([] if thread.status == "idle" else [thread.status]) + [f"+{tag}" for tag in thread.tags]
+            ),
         ]
         for thread in found
     ]
 
 
 @threads.command("show")
-def show_thread(thread: ThreadName, limit: Limit = 200, as_json: AsJson = False) -> None:
+def show_thread(
+    thread: ThreadName,
+    limit: Limit = 200,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="The turns instead, and the checkpoint of each.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Print a conversation."""
+    if checkpoints:
+        from motet.cli.threads import print_turns
+
+        async def points(app: App) -> tuple[ThreadRecord, list[Turn]]:
+            found = await app.records.thread(thread)
+            return found, await app.threads.turns(found.thread_id)
+
+        print_turns(*with_app(points), as_json=as_json)
+        return
 
     async def read(app: App) -> tuple[ThreadRecord, list[MessageRecord]]:
         found = await app.records.thread(thread)
@@ -80,11 +112,12 @@ def show_thread(thread: ThreadName, limit: Limit = 200, as_json: AsJson = False)
 def search_threads(
     words: Annotated[list[str], typer.Argument(help="Words, in English or Chinese.", metavar="QUERY")],
     limit: Limit = 20,
+    tags: Tags = None,
     as_json: AsJson = False,
 ) -> None:
     """Search all conversations."""
     query = " ".join(words)
-    found = with_app(lambda app: app.records.search(query, limit=limit))
+    found = with_app(lambda app: app.records.search(query, limit=limit, tags=tags or ()))
     if as_json:
         print_json(
             [{"thread": t.model_dump(mode="json"), "message": m.model_dump(mode="json")} for t, m in found]
@@ -198,6 +231,21 @@ def resume_run(
     from motet.cli.answer import resume
 
     resume(run, interrupt, answer, quiet=quiet)
+
+
+@runs.command("cancel")
+def cancel_run(run: RunName) -> None:
+    """Stop a run, whichever process works on it."""
+    from motet.errors import Conflict
+
+    async def cancel(app: App) -> tuple[RunRecord, bool]:
+        found = await app.records.run(run)
+        return found, await app.cancel(found.run_id)
+
+    record, asked = with_app(cancel)
+    if not asked:
+        raise Conflict(f"Run {record.run_id} has ended already: its status is {record.status}.")
+    note(f"Run {record.run_id} was asked to stop.")
 
 
 async def _events(app: App, run: RunRecord) -> list[Recorded]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from motet.cli import ask, exit_codes, kb, memory, models, records, storage, surroundings
+from motet.cli import ask, exit_codes, kb, memory, models, records, storage, surroundings, thread_files
 from motet.cli.chat import command as chat
 from motet.cli.session import silence_stdout
 
@@ -51,7 +51,7 @@ def _tree() -> typer.Typer:
     tree.callback()(_options)
     tree.command("ask")(ask.ask)
     tree.command("chat")(chat.chat)
-    tree.add_typer(records.threads, name="threads")
+    tree.add_typer(thread_files.threads, name="threads")
     tree.add_typer(records.runs, name="runs")
     tree.add_typer(kb.kb, name="kb")
     tree.add_typer(memory.memory, name="memory")

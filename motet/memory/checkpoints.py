@@ -25,11 +25,11 @@ from motet.errors import InvalidInput
 from motet.memory.classes import can_register
 from motet.memory.saver.cache import Memory
 from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes
+from motet.memory.saver.history import History
 from motet.memory.saver.listing import Query, read_page
 from motet.memory.saver.loading import Loader
 from motet.memory.saver.rows import ScopeName, Statements, Vault
 from motet.memory.saver.saving import Writer
-from motet.memory.saver.upkeep import Upkeep
 from motet.memory.serde import StrictSerializer
 from motet.secret import Secret
 from motet.settings import StorageSettings
@@ -263,19 +263,19 @@ class MotetSaver(BaseCheckpointSaver[int]):
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete everything of a thread; an unknown one is passed over."""
-        await self.database.write(lambda connection: self._upkeep.delete_thread(connection, str(thread_id)))
+        await self.database.write(lambda connection: self.upkeep.delete_thread(connection, str(thread_id)))
 
     def delete_thread(self, thread_id: str) -> None:
         """Do `adelete_thread` on the calling thread."""
-        self.database.write_sync(lambda connection: self._upkeep.delete_thread(connection, str(thread_id)))
+        self.database.write_sync(lambda connection: self.upkeep.delete_thread(connection, str(thread_id)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints whose metadata has one of these `run_id`s; the others stay whole."""
-        await self.database.write(lambda connection: self._upkeep.delete_for_runs(connection, run_ids))
+        await self.database.write(lambda connection: self.upkeep.delete_for_runs(connection, run_ids))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Do `adelete_for_runs` on the calling thread."""
-        self.database.write_sync(lambda connection: self._upkeep.delete_for_runs(connection, run_ids))
+        self.database.write_sync(lambda connection: self.upkeep.delete_for_runs(connection, run_ids))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread's whole history to a thread without one.
@@ -284,13 +284,13 @@ class MotetSaver(BaseCheckpointSaver[int]):
             Conflict: The target has checkpoints.
         """
         await self.database.write(
-            lambda connection: self._upkeep.copy_thread(connection, source_thread_id, target_thread_id)
+            lambda connection: self.upkeep.copy_thread(connection, source_thread_id, target_thread_id)
         )
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Do `acopy_thread` on the calling thread."""
         self.database.write_sync(
-            lambda connection: self._upkeep.copy_thread(connection, source_thread_id, target_thread_id)
+            lambda connection: self.upkeep.copy_thread(connection, source_thread_id, target_thread_id)
         )
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
@@ -299,17 +299,17 @@ class MotetSaver(BaseCheckpointSaver[int]):
         Raises:
             InvalidInput: The strategy is another one.
         """
-        await self.database.write(lambda connection: self._upkeep.prune(connection, thread_ids, strategy))
+        await self.database.write(lambda connection: self.upkeep.prune(connection, thread_ids, strategy))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Do `aprune` on the calling thread."""
-        self.database.write_sync(lambda connection: self._upkeep.prune(connection, thread_ids, strategy))
+        self.database.write_sync(lambda connection: self.upkeep.prune(connection, thread_ids, strategy))
 
     def _wire(self) -> None:
         vault, serde = Vault(self._seal), cast("StrictSerializer", self.serde)
         self._loader = Loader(vault, serde, self._memory, self.tenant_id)
         self._writer = Writer(vault, serde, self._memory, self._loader, self._statements)
-        self._upkeep = Upkeep(vault, self._loader, self._statements, self.tenant_id)
+        self.upkeep = History(vault, self._loader, self._statements, self.tenant_id)
 
     async def _read(self, work: Callable[[Connection], Any]) -> Any:
         return await self.database.read(lambda connection: work(_snapshot(connection)))

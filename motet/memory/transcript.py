@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from motet.storage import fulltext
 from motet.storage.clock import db_now
-from motet.storage.tables import messages, threads
+from motet.storage.tables import messages, thread_tags, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 INDEX = "messages"
 """Name of the full-text index."""
+
+TAGGED_CANDIDATES = 1000
+"""A search among tagged threads looks at this many of the best messages of all."""
 
 
 def append(
@@ -38,8 +41,9 @@ def append(
     citations: Sequence[Passage] = (),
 ) -> int | None:
     """Add a message; return its `seq` in the thread, from 1, or None when its id is there already."""
-    mine = sa.and_(messages.c.tenant_id == tenant_id, messages.c.thread_id == thread_id)
-    if connection.execute(sa.select(messages.c.seq).where(mine, messages.c.message_id == message_id)).first():
+    mine = _of(tenant_id, thread_id)
+    there = connection.execute(sa.select(messages.c.seq).where(mine, messages.c.message_id == message_id))
+    if there.first() and not _make_way(connection, mine, message_id):
         return None
     one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
     seq = connection.execute(
@@ -69,19 +73,85 @@ def append(
 
 def read(connection: Connection, tenant_id: str, thread_id: str, *, limit: int) -> Sequence[Row[Any]]:
     """Return the newest `limit` messages of a thread, oldest first."""
-    mine = sa.and_(messages.c.tenant_id == tenant_id, messages.c.thread_id == thread_id)
+    mine = sa.and_(_of(tenant_id, thread_id), messages.c.rewound.is_(None))
     query = sa.select(messages).where(mine).order_by(messages.c.seq.desc()).limit(limit)
     return connection.execute(query).all()[::-1]
 
 
-def search(connection: Connection, tenant_id: str, query: str, *, limit: int) -> Sequence[Row[Any]]:
-    """Return the messages of a tenant that match best, best first; blank text gives []."""
-    keys = [hit.key for hit in fulltext.search(connection, INDEX, query, limit=limit, scopes=[tenant_id])]
+def read_all(connection: Connection, tenant_id: str, thread_id: str) -> Sequence[Row[Any]]:
+    """Return every message of a thread, oldest first, those too that a rewind took out of the conversation."""
+    query = sa.select(messages).where(_of(tenant_id, thread_id)).order_by(messages.c.seq)
+    return connection.execute(query).all()
+
+
+def rewind(connection: Connection, tenant_id: str, thread_id: str, keys: Sequence[int]) -> None:
+    """Take messages out of a conversation and of what is searched; they stay, marked with the rewind's number."""
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    number = connection.execute(
+        sa.update(threads)
+        .where(one)
+        .values(
+            rewinds=threads.c.rewinds + 1,
+            rewound_messages=threads.c.rewound_messages + len(keys),
+            updated_at=db_now(),
+        )
+        .returning(threads.c.rewinds)
+    ).scalar_one()
+    fulltext.delete(connection, INDEX, keys)
+    changes = [{"one_key": key} for key in keys]
+    if changes:
+        one_message = messages.c.message_key == sa.bindparam("one_key")
+        connection.execute(sa.update(messages).where(one_message).values(rewound=number), changes)
+
+
+def insert(connection: Connection, tenant_id: str, thread_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Give a new thread its messages, numbered from 1.
+
+    Args:
+        connection: A writing connection.
+        tenant_id: Whose.
+        thread_id: A thread without messages.
+        rows: `message_id`, `run_id`, `role`, `text`, `citations` (JSON) and `created_at` of each, oldest first.
+    """
+    named = ("message_id", "run_id", "role", "text", "citations", "created_at")
+    of_thread = {"tenant_id": tenant_id, "thread_id": thread_id}
+    for seq, row in enumerate(rows, 1):
+        values = of_thread | {"seq": seq} | {name: row[name] for name in named}
+        key = connection.execute(sa.insert(messages).values(values).returning(messages.c.message_key))
+        fulltext.add(connection, INDEX, [(key.scalar_one(), row["text"])], scope=tenant_id)
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    connection.execute(sa.update(threads).where(one).values(last_message_seq=len(rows)))
+
+
+def search(
+    connection: Connection, tenant_id: str, query: str, *, limit: int, tags: Sequence[str] = ()
+) -> Sequence[Row[Any]]:
+    """Return the messages of a tenant that match best, best first; blank text gives [].
+
+    With tags only those of threads that have all of them, among the best `TAGGED_CANDIDATES`.
+    """
+    candidates = TAGGED_CANDIDATES if tags else limit
+    found = fulltext.search(connection, INDEX, query, limit=candidates, scopes=[tenant_id])
+    keys = [hit.key for hit in found]
     if not keys:
         return []
     wanted = sa.select(messages).where(messages.c.tenant_id == tenant_id, messages.c.message_key.in_(keys))
+    if tags:
+        wanted = wanted.where(has_tags(messages, tags))
     rows = {row.message_key: row for row in connection.execute(wanted)}
-    return [rows[key] for key in keys if key in rows]
+    return [rows[key] for key in keys if key in rows][:limit]
+
+
+def has_tags(table: sa.Table, tags: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Say in SQL that a row's thread has all of some tags."""
+    owner = (thread_tags.c.tenant_id == table.c.tenant_id, thread_tags.c.thread_id == table.c.thread_id)
+    return sa.and_(*(sa.exists().where(*owner, thread_tags.c.tag == tag) for tag in tags))
+
+
+def forget_rewound(connection: Connection, tenant_id: str, thread_id: str) -> int:
+    """Delete the messages that rewinds took out of a conversation; return how many there were."""
+    gone = sa.and_(_of(tenant_id, thread_id), messages.c.rewound.is_not(None))
+    return connection.execute(sa.delete(messages).where(gone)).rowcount
 
 
 def delete_run(connection: Connection, tenant_id: str, thread_id: str, run_id: str) -> None:
@@ -98,10 +168,25 @@ def delete_run(connection: Connection, tenant_id: str, thread_id: str, run_id: s
 
 def delete(connection: Connection, tenant_id: str, thread_id: str) -> None:
     """Take a thread's messages out of the full-text index and the table."""
-    _delete(connection, sa.and_(messages.c.tenant_id == tenant_id, messages.c.thread_id == thread_id))
+    _delete(connection, _of(tenant_id, thread_id))
 
 
 def _delete(connection: Connection, mine: sa.ColumnElement[bool]) -> None:
     keys = connection.execute(sa.select(messages.c.message_key).where(mine)).scalars().all()
     fulltext.delete(connection, INDEX, keys)
     connection.execute(sa.delete(messages).where(mine))
+
+
+def _of(tenant_id: str, thread_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(messages.c.tenant_id == tenant_id, messages.c.thread_id == thread_id)
+
+
+def _make_way(connection: Connection, mine: sa.ColumnElement[bool], message_id: str) -> bool:
+    """Give a rewound message another id where somebody says the same again; False when it was not rewound."""
+    other = messages.c.message_id + "~" + sa.cast(messages.c.rewound, sa.Text)
+    change = (
+        sa.update(messages)
+        .where(mine, messages.c.message_id == message_id, messages.c.rewound.is_not(None))
+        .values(message_id=other)
+    )
+    return connection.execute(change).rowcount > 0

@@ -15,11 +15,11 @@ from motet.memory import transcript
 from motet.runs.answers import questions_of
 from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
-from motet.storage.tables import messages, runs, threads
+from motet.storage.tables import messages, runs, thread_tags, threads
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
@@ -38,9 +38,15 @@ class Records:
         self._database = database
         self._tenant_id = tenant_id
 
-    async def threads(self, *, limit: int = 50, offset: int = 0) -> list[ThreadRecord]:
-        """Return threads, the one used last first; length 0..limit."""
-        return await self._database.read(lambda c: self._threads(c, limit=limit, offset=offset))
+    async def threads(
+        self, *, limit: int = 50, offset: int = 0, tags: Sequence[str] = ()
+    ) -> list[ThreadRecord]:
+        """Return threads, those with all of some tags where tags are given, the one used last first.
+
+        Length 0..limit.
+        """
+        where = transcript.has_tags(threads, tags) if tags else None
+        return await self._database.read(lambda c: self._threads(c, limit=limit, offset=offset, where=where))
 
     async def last_thread(self) -> ThreadRecord | None:
         """Return the thread that was used last, or None when there is none."""
@@ -53,14 +59,14 @@ class Records:
         Raises:
             NotFound: None has it, or more than one begins with it.
         """
-        return await self._database.read(lambda c: self._thread(c, name))
+        return await self._database.read(lambda c: self.find_thread(c, name))
 
     async def messages(self, thread_id: str, *, limit: int = 200) -> list[MessageRecord]:
         """Return the newest `limit` messages of a thread's transcript, oldest first."""
         rows = await self._database.read(
             lambda c: transcript.read(c, self._tenant_id, thread_id, limit=limit)
         )
-        return [_message(row) for row in rows]
+        return [message_of(row) for row in rows]
 
     async def message(self, thread_id: str, message_id: str) -> MessageRecord | None:
         """Return one message of a thread's transcript; None when it is not there (any more)."""
@@ -70,16 +76,21 @@ class Records:
             messages.c.message_id == message_id,
         )
         row = await self._database.read(lambda c: c.execute(query).first())
-        return _message(row) if row is not None else None
+        return message_of(row) if row is not None else None
 
-    async def search(self, query: str, *, limit: int = 20) -> list[tuple[ThreadRecord, MessageRecord]]:
-        """Search every transcript, best first, in Chinese and English; blank text gives []."""
+    async def search(
+        self, query: str, *, limit: int = 20, tags: Sequence[str] = ()
+    ) -> list[tuple[ThreadRecord, MessageRecord]]:
+        """Search every transcript, best first, in Chinese and English; blank text gives [].
+
+        With tags, those of threads that have all of them.
+        """
 
         def work(connection: Connection) -> list[tuple[ThreadRecord, MessageRecord]]:
-            found = transcript.search(connection, self._tenant_id, query, limit=limit)
+            found = transcript.search(connection, self._tenant_id, query, limit=limit, tags=tags)
             owners = {row.thread_id for row in found}
             by_id = {t.thread_id: t for t in self._threads(connection, thread_ids=owners)} if owners else {}
-            return [(by_id[row.thread_id], _message(row)) for row in found]
+            return [(by_id[row.thread_id], message_of(row)) for row in found]
 
         return await self._database.read(work)
 
@@ -138,19 +149,14 @@ class Records:
         Raises:
             NotFound: There is no such thread.
         """
-
-        def work(connection: Connection, one: sa.ColumnElement[bool]) -> int:
-            transcript.delete(connection, self._tenant_id, thread_id)
-            return connection.execute(sa.delete(threads).where(one)).rowcount
-
-        await self._on_thread(thread_id, work)
+        await self._on_thread(thread_id, lambda c, _: delete_thread(c, self._tenant_id, thread_id))
 
     async def _on_thread(
         self, thread_id: str, work: Callable[[Connection, sa.ColumnElement[bool]], int]
     ) -> None:
         one = sa.and_(threads.c.tenant_id == self._tenant_id, threads.c.thread_id == thread_id)
         if not await self._database.write(lambda c: work(c, one)):
-            raise NotFound(f"There is no thread '{thread_id}'. 'motet threads list' shows them.")
+            raise unknown_thread(thread_id)
 
     def _threads(
         self,
@@ -178,9 +184,24 @@ class Records:
             query = query.where(threads.c.thread_id.in_(thread_ids))
         if where is not None:
             query = query.where(where)
-        return [_thread(row) for row in connection.execute(query)]
+        rows = connection.execute(query).all()
+        tags = self._tags(connection, [row.thread_id for row in rows])
+        return [_thread(row, tags.get(row.thread_id, [])) for row in rows]
 
-    def _thread(self, connection: Connection, name: str) -> ThreadRecord:
+    def _tags(self, connection: Connection, thread_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the tags of some threads; one without any is not there."""
+        found: dict[str, list[str]] = {}
+        query = sa.select(thread_tags.c.thread_id, thread_tags.c.tag).order_by(thread_tags.c.tag)
+        mine = thread_tags.c.tenant_id == self._tenant_id
+        for at in range(0, len(thread_ids), 500):
+            for thread_id, tag in connection.execute(
+                query.where(mine, thread_tags.c.thread_id.in_(thread_ids[at : at + 500]))
+            ):
+                found.setdefault(thread_id, []).append(tag)
+        return found
+
+    def find_thread(self, connection: Connection, name: str) -> ThreadRecord:
+        """Do what `thread` does, on a connection."""
         exact = self._threads(connection, where=threads.c.thread_id == name)
         if exact:
             return exact[0]
@@ -198,6 +219,18 @@ def lock_thread(connection: Connection, tenant_id: str, thread_id: str) -> Row[A
     return connection.execute(query.with_for_update()).first()
 
 
+def delete_thread(connection: Connection, tenant_id: str, thread_id: str) -> int:
+    """Delete a thread with its runs, events and transcript; return 0 when there is no such thread, else 1."""
+    transcript.delete(connection, tenant_id, thread_id)
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    return connection.execute(sa.delete(threads).where(one)).rowcount
+
+
+def unknown_thread(name: str) -> NotFound:
+    """Return the error for a thread that is not there."""
+    return NotFound(f"There is no thread '{name}'. 'motet threads list' shows them.")
+
+
 def touch_thread(connection: Connection, tenant_id: str, thread_id: str, **values: Any) -> None:
     """Say that a thread was used now, and change other columns of its row."""
     one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
@@ -212,7 +245,7 @@ def _only(found: Any, what: str, where: str) -> Any:
     raise NotFound(f"More than one answers to {what}: write more of its id. '{where}' shows them.")
 
 
-def _thread(row: Row[Any]) -> ThreadRecord:
+def _thread(row: Row[Any], tags: list[str]) -> ThreadRecord:
     waits = row.newest == "interrupted"
     return ThreadRecord(
         thread_id=row.thread_id,
@@ -221,8 +254,10 @@ def _thread(row: Row[Any]) -> ThreadRecord:
         metadata=json.loads(row.metadata),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        messages=row.last_message_seq,
+        messages=row.last_message_seq - row.rewound_messages,
         status="busy" if row.active else "interrupted" if waits else "idle",
+        tags=tags,
+        ttl_s=row.ttl_s,
     )
 
 
@@ -245,7 +280,8 @@ def _run(row: Row[Any], texts: Texts) -> RunRecord:
     )
 
 
-def _message(row: Row[Any]) -> MessageRecord:
+def message_of(row: Row[Any]) -> MessageRecord:
+    """Return a row of the transcript as a record."""
     return MessageRecord(
         seq=row.seq,
         message_id=row.message_id,

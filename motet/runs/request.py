@@ -145,3 +145,7 @@ class ThreadRecord(_Frozen):
     updated_at: float
     messages: int
     status: Literal["idle", "busy", "interrupted"]
+    tags: list[str] = []
+    """In alphabetical order."""
+    ttl_s: float | None = None
+    """How long after its last use it is deleted, 0 for never; None for what the settings say."""

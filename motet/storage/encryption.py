@@ -67,6 +67,7 @@ SEALED = (
 
 READABLE: dict[str, set[str]] = {
     "threads": {"tenant_id", "thread_id", "owner_id", "title", "graph", "metadata"},
+    "thread_tags": {"tenant_id", "thread_id", "tag"},
     "runs": {
         "tenant_id",
         "run_id",

@@ -48,9 +48,25 @@ threads = Table(
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("last_message_seq", Integer, nullable=False, server_default="0"),
+    Column("rewinds", Integer, nullable=False, server_default="0"),
+    Column("rewound_messages", Integer, nullable=False, server_default="0"),
+    Column("ttl_s", Float),  # seconds after its last use; None for what the settings say, 0 for ever
     Index(None, "tenant_id", "updated_at"),
 )
 """A conversation."""
+
+thread_tags = Table(
+    "thread_tags",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("thread_id", Text, primary_key=True),
+    Column("tag", Text, primary_key=True),
+    ForeignKeyConstraint(
+        ["tenant_id", "thread_id"], ["threads.tenant_id", "threads.thread_id"], ondelete="CASCADE"
+    ),
+    Index(None, "tenant_id", "tag"),
+)
+"""What its owner calls a conversation by, next to its title."""
 
 runs = Table(
     "runs",
@@ -151,6 +167,7 @@ messages = Table(
     Column("text", Text, nullable=False),
     Column("citations", Text, nullable=False, server_default="[]"),
     Column("created_at", Float, nullable=False),
+    Column("rewound", Integer),  # number of the rewind that took it out of the conversation
     UniqueConstraint("tenant_id", "thread_id", "seq"),
     UniqueConstraint("tenant_id", "thread_id", "message_id"),
     ForeignKeyConstraint(

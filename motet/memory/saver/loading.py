@@ -128,7 +128,7 @@ class Loader:
 
     def __init__(self, vault: Vault, serde: StrictSerializer, memory: Memory, tenant_id: str) -> None:
         self._vault = vault
-        self._serde = serde
+        self.serde = serde
         self._memory = memory
         self._tenant_id = tenant_id
         self._ask = _Queries()
@@ -156,7 +156,7 @@ class Loader:
         """Open a row's body."""
         dictionary = self._dictionary(connection, scope, row.dictionary_id)
         data = self._vault.open_body(scope, bytes(row.checkpoint_id), row.body, dictionary)
-        body = decode_body(data, self._serde)
+        body = decode_body(data, self.serde)
         head = Head.of(row.scope_key, row.last_log, body, dictionary)
         self._memory.heads.put((scope, unpack_id(row.checkpoint_id)), head)
         return body, head
@@ -211,14 +211,14 @@ class Loader:
     def _take(self, known: KnownList, index: int, size: int, into: KnownList) -> bool:
         """Take a stretch from memory; not where somebody changed an item of it in place."""
         items, prints = known.items[index : index + size], known.prints[index : index + size]
-        clean = [self._serde.print_of(item) for item in items] == prints
+        clean = [self.serde.print_of(item) for item in items] == prints
         if clean:
             into.items.extend(items)
             into.prints.extend(prints)
         return clean
 
     def _is_clean(self, known: KnownList) -> bool:
-        return [self._serde.print_of(item) for item in known.items] == known.prints
+        return [self.serde.print_of(item) for item in known.items] == known.prints
 
     def _fetch(
         self, connection: Connection, scope: ScopeName, scope_key: int, window: Window, into: KnownList
@@ -234,7 +234,7 @@ class Loader:
         opened = [self._vault.open_item(scope, window.log_no, seq, value) for seq, value in rows]
         for item in self.decode(connection, scope, scope_key, opened):
             into.items.append(item)
-            into.prints.append(self._serde.print_of(item))
+            into.prints.append(self.serde.print_of(item))
 
     def decode(
         self, connection: Connection, scope: ScopeName, scope_key: int, values: Sequence[bytes | Stored]
@@ -247,7 +247,7 @@ class Loader:
             fetched = self.fetch(connection, scope, scope_key, missing)
             held |= fetched
             missing = digests_in(fetched.values()) - held.keys()
-        reader = Joiner(self._serde, held) if held else self._serde
+        reader = Joiner(self.serde, held) if held else self.serde
         return [reader.loads(held[value.digest] if isinstance(value, Stored) else value) for value in values]
 
     def fetch(
@@ -285,7 +285,7 @@ class Loader:
 
     def open_writes(self, scope: ScopeName, key: bytes, task: bytes, blob: bytes) -> TaskWrites:
         """Open a task's pending writes; their values stay as they are stored."""
-        task_path, items = self._serde.loads(self._vault.open_writes(scope, key, task, blob))
+        task_path, items = self.serde.loads(self._vault.open_writes(scope, key, task, blob))
         found = [(idx, channel, decode_ref(ref)) for idx, channel, ref in items]
         return TaskWrites(unpack_id(task), task_path, found)
 

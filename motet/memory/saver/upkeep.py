@@ -89,7 +89,7 @@ class Upkeep:
                 self._lock(connection, scope_key)
                 bodies = self._bodies(connection, scope_key)
                 if bodies:
-                    self._keep(connection, scope_key, bodies, _needed_by_newest(bodies))
+                    self._keep(connection, scope_key, bodies, needed_by(bodies, len(bodies) - 1))
 
     def copy_thread(self, connection: Connection, source_id: str, target_id: str) -> None:
         """Copy a thread's whole history to a thread that has none; an unknown source is passed over.
@@ -301,10 +301,10 @@ _COPIED: dict[sa.Table, tuple[str, ...]] = {
 """The tables of a scope's rows: the columns of the place a row is sealed for, then the sealed one."""
 
 
-def _needed_by_newest(bodies: list[tuple[Row[Any], Body]]) -> set[int]:
-    """Return the newest checkpoint's number, and those of the ancestors its delta channels are rebuilt from."""
+def needed_by(bodies: list[tuple[Row[Any], Body]], index: int) -> set[int]:
+    """Return a checkpoint's number, and those of the ancestors its delta channels are rebuilt from."""
     by_seq = {row.seq: (row, body) for row, body in bodies}
-    row, body = bodies[-1]
+    row, body = bodies[index]
     kept = {row.seq}
     waiting = {
         name for name in body.metadata.get("counters_since_delta_snapshot", ()) if name not in body.refs

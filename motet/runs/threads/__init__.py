@@ -1,0 +1,1 @@
+"""What can be done with a conversation besides talking: fork, rewind, compare, tag, move, clear away."""

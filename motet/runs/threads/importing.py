@@ -1,0 +1,112 @@
+"""Puts threads from a file into the database: all of them in one transaction, or none.
+
+What does not live here: the file's form (`transfer`).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
+
+from motet.errors import Conflict
+from motet.graphs.state import RECENT_MESSAGES
+from motet.memory import transcript
+from motet.memory.window import recent
+from motet.runs.request import LOCAL_OWNER
+from motet.storage.tables import thread_tags, threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.messages import AnyMessage
+    from sqlalchemy.engine import Connection
+
+    from motet.memory.checkpoints import MotetSaver
+    from motet.runs.threads.transfer import MessageLine, ThreadFile, ThreadLine
+    from motet.storage.engine import Database
+
+
+class Importer:
+    """Imports threads for one tenant."""
+
+    def __init__(self, database: Database, saver: MotetSaver, tenant_id: str) -> None:
+        self._database = database
+        self._saver = saver
+        self._tenant_id = tenant_id
+
+    async def run(self, files: Sequence[ThreadFile], *, new_ids: bool = False) -> list[str]:
+        """Store threads with their transcripts; return their ids. The next turn of each knows its newest messages.
+
+        Args:
+            files: What was read.
+            new_ids: Give each a new id instead of its own.
+
+        Raises:
+            Conflict: There is a thread of this id already; nothing was stored.
+        """
+        named = [(str(uuid.uuid4()) if new_ids else file.thread.thread_id, file) for file in files]
+        await self._database.write(lambda c: [self._store(c, one, file) for one, file in named])
+        for thread_id, file in named:
+            await self._remember(thread_id, file.messages)
+        return [thread_id for thread_id, _ in named]
+
+    def _store(self, connection: Connection, thread_id: str, file: ThreadFile) -> None:
+        mine = sa.and_(threads.c.tenant_id == self._tenant_id, threads.c.thread_id == thread_id)
+        if connection.execute(sa.select(threads.c.thread_id).where(mine)).first():
+            raise Conflict(
+                f"There is a thread {thread_id} already; nothing was imported. Add --new to import under new ids.",
+                thread_id=thread_id,
+            )
+        connection.execute(sa.insert(threads).values(self._row(thread_id, file.thread)))
+        tags = [
+            {"tenant_id": self._tenant_id, "thread_id": thread_id, "tag": tag}
+            for tag in dict.fromkeys(file.thread.tags)
+        ]
+        if tags:
+            connection.execute(sa.insert(thread_tags), tags)
+        rows = [
+            message.model_dump(mode="json", exclude={"type"})
+            | {
+                "citations": json.dumps(
+                    [p.model_dump(mode="json") for p in message.citations], ensure_ascii=False
+                )
+            }
+            for message in file.messages
+        ]
+        transcript.insert(connection, self._tenant_id, thread_id, rows)
+
+    def _row(self, thread_id: str, thread: ThreadLine) -> dict[str, object]:
+        return {
+            "tenant_id": self._tenant_id,
+            "thread_id": thread_id,
+            "owner_id": LOCAL_OWNER,
+            "title": thread.title,
+            "graph": thread.graph,
+            "metadata": json.dumps(thread.metadata, ensure_ascii=False),
+            "ttl_s": thread.ttl_s,
+            "created_at": thread.created_at,
+            "updated_at": thread.updated_at,
+        }
+
+    async def _remember(self, thread_id: str, messages: Sequence[MessageLine]) -> None:
+        """Make the state that the next turn goes on from: the newest messages."""
+        kinds = {"user": HumanMessage, "assistant": AIMessage}
+        said: list[AnyMessage] = [
+            kinds[line.role](line.text, id=line.message_id) for line in messages if line.role in kinds
+        ]
+        if not said:
+            return
+        checkpoint = empty_checkpoint()
+        checkpoint["channel_values"] = {"messages": recent(RECENT_MESSAGES)([], said)}
+        checkpoint["channel_versions"] = {"messages": 1}
+        await self._saver.aput(
+            {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}},
+            checkpoint,
+            {"source": "update", "step": 0, "parents": {}},
+            {"messages": 1},
+        )

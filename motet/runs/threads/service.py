@@ -1,0 +1,408 @@
+"""The operations on threads. Each that changes something is one transaction: all of it, or nothing.
+
+What does not live here: what is listed and searched (`runs.records`), and files (`transfer`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from motet.errors import Conflict, InvalidInput, NotFound
+from motet.memory import transcript
+from motet.runs.records import ACTIVE, delete_thread, lock_thread, message_of, unknown_thread
+from motet.runs.threads.points import History, Place
+from motet.runs.threads.values import Compacted, DiffLine, Rewound, StateDifference, ThreadDiff, Turn
+from motet.runs.translate import plain
+from motet.storage.clock import db_now
+from motet.storage.tables import runs, thread_tags, threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.engine import Connection, Row
+
+    from motet.memory.checkpoints import MotetSaver
+    from motet.runs.records import Records
+    from motet.runs.request import ThreadRecord
+    from motet.storage.engine import Database
+
+TAG = re.compile(r"[^\s,+@]{1,40}")
+"""A tag is one word, in any script."""
+
+MAX_TITLE_CHARS = 200
+
+
+class Threads:
+    """Forks, rewinds, compares, tags and deletes one tenant's threads. `saver` holds their states.
+
+    Threads are named by their ids; `Records.thread` finds one by its title or the beginning of its id.
+    """
+
+    def __init__(self, database: Database, records: Records, saver: MotetSaver, tenant_id: str) -> None:
+        self._database = database
+        self._records = records
+        self._checkpoints = saver.upkeep
+        self._tenant_id = tenant_id
+
+    async def turns(self, thread_id: str) -> list[Turn]:
+        """Return the turns of a conversation, oldest first: the points to fork at and to rewind to."""
+        return await self._database.read(lambda c: self._history(c, thread_id).turns())
+
+    async def fork(self, thread_id: str, *, at: str | None = None, title: str | None = None) -> ThreadRecord:
+        """Make a new thread that holds what a thread held at a point, its state and its history included.
+
+        Args:
+            thread_id: The thread to fork; it stays as it is.
+            at: Number of a turn, or a checkpoint's id or its beginning; the newest unless given.
+            title: Title of the new thread; the old one's with a word after it unless given.
+
+        Raises:
+            NotFound: There is no such thread, turn or checkpoint.
+            Conflict: A run of the thread has not ended.
+        """
+        return await self._database.write(lambda c: self._copy(c, thread_id, at, title, "fork"))
+
+    async def copy(self, thread_id: str, *, title: str | None = None) -> ThreadRecord:
+        """Make a new thread that holds what a thread holds now. Raises what `fork` does."""
+        return await self._database.write(lambda c: self._copy(c, thread_id, None, title, "copy"))
+
+    async def rewind(self, thread_id: str, to: str) -> Rewound:
+        """Go back to a point: the next turn goes on from there. What came after it is kept, and can be forked.
+
+        Args:
+            thread_id: The thread.
+            to: Number of a turn, or a checkpoint's id or its beginning.
+
+        Raises:
+            NotFound: There is no such thread, turn or checkpoint.
+            Conflict: A run of the thread has not ended, or the point belongs to what a rewind left.
+        """
+        return await self._database.write(lambda c: self._rewind(c, thread_id, to))
+
+    async def diff(self, left: tuple[str, str | None], right: tuple[str, str | None]) -> ThreadDiff:
+        """Compare two conversations, each at a point: `(thread_id, turn or checkpoint or None for now)`."""
+        return await self._database.read(lambda c: self._diff(c, left, right))
+
+    async def tag(
+        self, thread_id: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> ThreadRecord:
+        """Give a thread tags and take others away; one that is there already, or is not, is passed over.
+
+        Raises:
+            NotFound: There is no such thread.
+            InvalidInput: A tag is empty, longer than 40 characters, or has a space, a comma, + or @ in it.
+        """
+        wanted, unwanted = set(add), set(remove)
+        for tag in wanted | unwanted:
+            if not TAG.fullmatch(tag):
+                raise InvalidInput(
+                    f"'{tag}' is no tag: a tag is one word of at most 40 characters, without a comma, + or @."
+                )
+
+        def work(connection: Connection) -> ThreadRecord:
+            self._lock(connection, thread_id)
+            mine = sa.and_(thread_tags.c.tenant_id == self._tenant_id, thread_tags.c.thread_id == thread_id)
+            connection.execute(sa.delete(thread_tags).where(mine, thread_tags.c.tag.in_(wanted | unwanted)))
+            self._add_tags(connection, thread_id, sorted(wanted - unwanted))
+            return self._records.find_thread(connection, thread_id)
+
+        return await self._database.write(work)
+
+    async def set_ttl(self, thread_id: str, ttl_s: float | None) -> ThreadRecord:
+        """Say how long after its last use a thread is deleted: seconds, 0 for never, None for what the settings say.
+
+        Raises:
+            NotFound: There is no such thread.
+            InvalidInput: It is negative.
+        """
+        if ttl_s is not None and not 0 <= ttl_s < float("inf"):
+            raise InvalidInput(f"A thread cannot be kept for {ttl_s} seconds: give 0 (for ever) or more.")
+
+        def work(connection: Connection) -> ThreadRecord:
+            self._lock(connection, thread_id)
+            connection.execute(sa.update(threads).where(self._one(thread_id)).values(ttl_s=ttl_s))
+            return self._records.find_thread(connection, thread_id)
+
+        return await self._database.write(work)
+
+    async def delete(self, thread_id: str) -> None:
+        """Delete a thread with everything that belongs to it: transcript, runs, events, checkpoints.
+
+        Raises:
+            NotFound: There is no such thread.
+            Conflict: A run of it has not ended.
+        """
+
+        def work(connection: Connection) -> None:
+            self._lock_idle(connection, thread_id)
+            self._delete(connection, thread_id)
+
+        await self._database.write(work)
+
+    async def expired(self, default_ttl_s: float, *, limit: int = 100) -> list[str]:
+        """Return the ids of threads whose time is over and that nothing runs on, the oldest first.
+
+        Args:
+            default_ttl_s: For threads without a time of their own; 0 keeps them for ever.
+            limit: At most this many.
+        """
+        ttl = sa.func.coalesce(threads.c.ttl_s, default_ttl_s)
+        mine = sa.and_(runs.c.tenant_id == threads.c.tenant_id, runs.c.thread_id == threads.c.thread_id)
+        query = (
+            sa.select(threads.c.thread_id)
+            .where(threads.c.tenant_id == self._tenant_id, ttl > 0, threads.c.updated_at + ttl < db_now())
+            .where(~sa.exists().where(mine, runs.c.status.in_(ACTIVE)))
+            .order_by(threads.c.updated_at)
+            .limit(limit)
+        )
+        return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
+    async def delete_expired(self, default_ttl_s: float) -> int:
+        """Delete every thread whose time is over; return how many. Each is a transaction of its own."""
+        count = 0
+        while found := await self.expired(default_ttl_s):
+            for thread_id in found:
+                count += await self._database.write(lambda c, one=thread_id: self._delete_if_idle(c, one))
+        return count
+
+    async def compact(self, thread_ids: Sequence[str], *, keep_turns: int = 1) -> Compacted:
+        """Keep the checkpoints of the newest turns of some threads only; conversations stay as they are.
+
+        Older turns cannot be forked or rewound to any more, nor what rewinds left. Busy threads are passed over.
+
+        Raises:
+            InvalidInput: `keep_turns` is less than 1.
+        """
+        if keep_turns < 1:
+            raise InvalidInput(
+                f"At least one turn is kept, not {keep_turns}: a thread goes on from its newest."
+            )
+        counts = [
+            await self._database.write(lambda c, one=one: self._compact(c, one, keep_turns))
+            for one in thread_ids
+        ]
+        done = [count for count in counts if count is not None]
+        return Compacted(
+            threads=len(done),
+            checkpoints=sum(count[0] for count in done),
+            messages=sum(count[1] for count in done),
+        )
+
+    def _one(self, thread_id: str) -> sa.ColumnElement[bool]:
+        return sa.and_(threads.c.tenant_id == self._tenant_id, threads.c.thread_id == thread_id)
+
+    def _history(self, connection: Connection, thread_id: str) -> History:
+        messages = transcript.read_all(connection, self._tenant_id, thread_id)
+        return History(thread_id, messages, self._checkpoints.points(connection, thread_id))
+
+    def _place(self, connection: Connection, thread_id: str, name: str | None) -> Place:
+        history = self._history(connection, thread_id)
+        return history.place(name, lambda one: self._message_ids(connection, thread_id, one))
+
+    def _message_ids(self, connection: Connection, thread_id: str, checkpoint_id: str) -> set[str]:
+        values = self._values(connection, thread_id, checkpoint_id)
+        found = values.get("messages")
+        items: list[Any] = found if isinstance(found, list) else []
+        return {str(getattr(item, "id", "")) for item in items}
+
+    def _values(self, connection: Connection, thread_id: str, checkpoint_id: str) -> dict[str, Any]:
+        loaded = self._checkpoints.load(connection, thread_id, checkpoint_id)
+        return loaded.values if loaded else {}
+
+    def _lock(self, connection: Connection, thread_id: str) -> Row[Any]:
+        row = lock_thread(connection, self._tenant_id, thread_id)
+        if row is None:
+            raise unknown_thread(thread_id)
+        return row
+
+    def _lock_idle(self, connection: Connection, thread_id: str) -> Row[Any]:
+        """Lock a thread that nothing runs on. Submitting locks it too, so nothing begins meanwhile."""
+        row = self._lock(connection, thread_id)
+        busy = self._busy_run(connection, thread_id)
+        if busy is not None:
+            raise Conflict(
+                f"Thread {thread_id} has a run that has not ended ({busy}): wait for it, or stop it with "
+                f"'motet runs cancel {busy[:8]}'.",
+                run_id=busy,
+            )
+        return row
+
+    def _busy_run(self, connection: Connection, thread_id: str) -> str | None:
+        mine = sa.and_(runs.c.tenant_id == self._tenant_id, runs.c.thread_id == thread_id)
+        query = sa.select(runs.c.run_id).where(mine, runs.c.status.in_(ACTIVE)).order_by(runs.c.position)
+        return connection.execute(query.limit(1)).scalar()
+
+    def _copy(
+        self, connection: Connection, thread_id: str, at: str | None, title: str | None, kind: str
+    ) -> ThreadRecord:
+        source = self._lock_idle(connection, thread_id)
+        history = self._history(connection, thread_id)
+        place = (
+            history.place(at, lambda one: self._message_ids(connection, thread_id, one))
+            if at is not None or history.head is not None
+            else None
+        )
+        messages = place.messages if place else history.shown
+        origin: dict[str, Any] = {
+            "thread_id": thread_id,
+            "checkpoint_id": place.checkpoint_id if place else None,
+        }
+        word = "forked_from" if kind == "fork" else "copied_from"
+        new_id = str(uuid.uuid4())
+        connection.execute(
+            sa.insert(threads).values(
+                tenant_id=self._tenant_id,
+                thread_id=new_id,
+                owner_id=source.owner_id,
+                title=self._title(connection, title, source.title, kind),
+                graph=source.graph,
+                metadata=json.dumps({**json.loads(source.metadata), word: origin}, ensure_ascii=False),
+                created_at=db_now(),
+                updated_at=db_now(),
+                ttl_s=source.ttl_s,
+            )
+        )
+        tags = self._records.find_thread(connection, thread_id).tags
+        self._add_tags(connection, new_id, tags)
+        transcript.insert(connection, self._tenant_id, new_id, [row._asdict() for row in messages])
+        if place is not None:
+            self._checkpoints.fork(connection, thread_id, new_id, place.checkpoint_id, place.runs)
+        return self._records.find_thread(connection, new_id)
+
+    def _title(self, connection: Connection, wanted: str | None, old: str, kind: str) -> str:
+        """Return a title that no thread has yet, unless one was asked for."""
+        if wanted is not None:
+            return check_title(wanted)
+        base = re.sub(r" \((fork|copy)( \d+)?\)$", "", old)
+        mine = threads.c.tenant_id == self._tenant_id
+        alike = threads.c.title.startswith(base, autoescape=True)
+        taken = set(connection.execute(sa.select(threads.c.title).where(mine, alike)).scalars())
+        number, title = 1, f"{base} ({kind})"
+        while title in taken:
+            number += 1
+            title = f"{base} ({kind} {number})"
+        return title.strip()
+
+    def _add_tags(self, connection: Connection, thread_id: str, tags: Sequence[str]) -> None:
+        rows = [{"tenant_id": self._tenant_id, "thread_id": thread_id, "tag": tag} for tag in tags]
+        if rows:
+            connection.execute(sa.insert(thread_tags), rows)
+
+    def _rewind(self, connection: Connection, thread_id: str, to: str) -> Rewound:
+        self._lock_idle(connection, thread_id)
+        history = self._history(connection, thread_id)
+        place = history.place(to, lambda one: self._message_ids(connection, thread_id, one))
+        left = history.head
+        if place.is_rewound or left is None:
+            raise Conflict(
+                f"The checkpoint '{to}' belongs to what an earlier rewind left: have it back with "
+                f"'motet threads fork {thread_id[:8]} --at {to}'."
+            )
+        kept = {row.message_key for row in place.messages}
+        gone = [row for row in history.shown if row.message_key not in kept]
+        new_id = place.checkpoint_id
+        if place.checkpoint_id != left.checkpoint_id:
+            new_id = self._checkpoints.rewind(connection, thread_id, place.checkpoint_id)
+            transcript.rewind(connection, self._tenant_id, thread_id, [row.message_key for row in gone])
+            self._close_questions(connection, {row.run_id for row in gone})
+        return Rewound(
+            thread=self._records.find_thread(connection, thread_id),
+            turn=len(dict.fromkeys(row.run_id for row in place.messages)),
+            checkpoint_id=new_id,
+            left_checkpoint_id=left.checkpoint_id,
+            messages=len(gone),
+        )
+
+    def _close_questions(self, connection: Connection, run_ids: set[str]) -> None:
+        """Have nobody answer what a run asked that was rewound."""
+        waits = sa.and_(runs.c.tenant_id == self._tenant_id, runs.c.status == "interrupted")
+        change = sa.update(runs).where(waits, runs.c.run_id.in_(run_ids)).values(status="cancelled")
+        connection.execute(change)
+
+    def _diff(
+        self, connection: Connection, left: tuple[str, str | None], right: tuple[str, str | None]
+    ) -> ThreadDiff:
+        sides = [self._place(connection, *side) for side in (left, right)]
+        pairs = [[(row.role, row.text) for row in side.messages] for side in sides]
+        matcher = difflib.SequenceMatcher(None, *pairs, autojunk=False)
+        same = next((i for i, (a, b) in enumerate(zip(*pairs, strict=False)) if a != b), min(map(len, pairs)))
+        lines: list[DiffLine] = []
+        for what, i1, i2, j1, j2 in matcher.get_opcodes():
+            if what != "equal":
+                lines += [DiffLine(side="left", message=message_of(row)) for row in sides[0].messages[i1:i2]]
+                lines += [DiffLine(side="right", message=message_of(row)) for row in sides[1].messages[j1:j2]]
+        values = [
+            self._values(connection, thread_id, place.checkpoint_id)
+            for (thread_id, _), place in zip((left, right), sides, strict=True)
+        ]
+        return ThreadDiff(
+            left=_shown(left), right=_shown(right), same=same, lines=lines, state=_state_diff(*values)
+        )
+
+    def _delete(self, connection: Connection, thread_id: str) -> None:
+        self._checkpoints.delete_thread(connection, thread_id)
+        delete_thread(connection, self._tenant_id, thread_id)
+
+    def _delete_if_idle(self, connection: Connection, thread_id: str) -> int:
+        if lock_thread(connection, self._tenant_id, thread_id) is None:
+            return 0
+        if self._busy_run(connection, thread_id) is not None:
+            return 0
+        self._delete(connection, thread_id)
+        return 1
+
+    def _compact(self, connection: Connection, thread_id: str, keep_turns: int) -> tuple[int, int] | None:
+        if lock_thread(connection, self._tenant_id, thread_id) is None:
+            return None
+        if self._busy_run(connection, thread_id) is not None:
+            return None
+        turns = [turn for turn in self._history(connection, thread_id).turns() if turn.number is not None]
+        kept = {turn.checkpoint_id for turn in turns[-keep_turns:] if turn.checkpoint_id}
+        gone = self._checkpoints.keep(connection, thread_id, kept)
+        return gone, transcript.forget_rewound(connection, self._tenant_id, thread_id)
+
+
+def check_title(title: str) -> str:
+    """Return a title that can be stored.
+
+    Raises:
+        InvalidInput: It is blank or very long.
+    """
+    line = " ".join(title.split())
+    if not line:
+        raise InvalidInput("A title needs at least one character.")
+    if len(line) > MAX_TITLE_CHARS:
+        raise InvalidInput(f"The title has {len(line)} characters; at most {MAX_TITLE_CHARS} are taken.")
+    return line
+
+
+def split_point(name: str) -> tuple[str, str | None]:
+    """Split `THREAD@POINT`; without an @ the point is None, for the newest.
+
+    Raises:
+        NotFound: Nothing stands before or after the @.
+    """
+    thread, at, point = name.rpartition("@")
+    if not at:
+        return name, None
+    if not thread or not point:
+        raise NotFound(f"'{name}' names no point of a conversation: write THREAD@TURN or THREAD@CHECKPOINT.")
+    return thread, point
+
+
+def _shown(side: tuple[str, str | None]) -> str:
+    return side[0] if side[1] is None else f"{side[0]}@{side[1]}"
+
+
+def _state_diff(left: dict[str, Any], right: dict[str, Any]) -> list[StateDifference]:
+    """Compare two states but for their messages and LangGraph's own channels."""
+    keys = sorted((left.keys() | right.keys()) - {"messages"})
+    shown = [key for key in keys if not key.startswith(("__", "branch:"))]
+    pairs = [(key, plain(left.get(key)), plain(right.get(key))) for key in shown]
+    return [StateDifference(key=key, left=a, right=b) for key, a, b in pairs if a != b]
