@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -29,6 +29,11 @@ PLAN = {
 }
 
 
+def calculation(expression: str) -> ToolCall:
+    """Return a call of the worker's calculator, which has its figures named first."""
+    return ToolCall("calculator", {"figures": [{"what": "price", "value": "12"}], "expression": expression})
+
+
 class Library:
     """A retriever over fixed passages; records its queries."""
 
@@ -47,6 +52,10 @@ class Library:
         )
         return ranked[:limit]
 
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        wanted = set(" ".join(queries).lower().replace(".", "").split())
+        return [float(len(wanted & set(text.lower().replace(".", "").split()))) for text in texts]
+
 
 def play(call: Call, parts: Parts) -> Any:
     """Reply as the agent that is asked: `parts` maps a schema's name to its reply, and `answer` and `tool`."""
@@ -63,15 +72,13 @@ def play(call: Call, parts: Parts) -> Any:
     if call.schema_name in defaults:
         return defaults[call.schema_name]()
     if call.tools and not call.tool_result:
-        return parts.get("tool", ToolCall("calculator", {"expression": "20 * 12 * 0.9"}))
+        return parts.get("tool", calculation("20 * 12 * 0.9"))
     return parts.get("answer", "A ticket costs 12 euros [1], so 20 cost 216 euros [9].")
 
 
 def _facts(call: Call) -> dict[str, Any]:
-    if "[1]" not in call.user_text:
-        return {"facts": []}
-    line = next(line for line in call.user_text.splitlines() if line.startswith("[1]"))
-    return {"facts": [{"passage": 1, "fact": line.rpartition(": ")[2]}]}
+    lines = [line for line in call.user_text.splitlines() if line.startswith("- ")]
+    return {"facts": [line.partition(": ")[2] for line in lines[:1]]}
 
 
 def stage(

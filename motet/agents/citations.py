@@ -6,9 +6,9 @@ A citation is `[n]` with n from 1 to the number of passages; `[1, 2]`, `［1］`
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
+from motet.agents.figures import figures
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _LONGEST = 24
 _MARK = re.compile(
     rf"\s?[{re.escape(_OPEN)}]\s*(\d{{1,3}}(?:\s*[,，、;]\s*\d{{1,3}})*)\s*[{re.escape(_CLOSE)}](?!\()"
 )
-_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 SUPPORT = 0.45
 """Share of an answer's terms that a passage must hold to be named as its source."""
@@ -86,15 +85,6 @@ def cited(text: str, passages: int) -> list[int]:
     """Return the numbers that a text cites and that point to a passage, in order, each once."""
     found = (int(n) for match in _MARK.finditer(text) for n in re.findall(r"\d+", match.group(1)))
     return list(dict.fromkeys(n for n in found if 1 <= n <= passages))
-
-
-def figures(text: str) -> set[str]:
-    """Return the numbers in a text as plain digits: `1,200` and `１２００` are `1200`, `3.50` is `3.5`."""
-    found: set[str] = set()
-    for number in _NUMBER.findall(unicodedata.normalize("NFKC", text)):
-        plain = number.replace(",", "")
-        found.add(plain.rstrip("0").rstrip(".") if "." in plain else plain)
-    return found
 
 
 def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[int]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from motet.agents.base import Agent, AgentParts, Finding
     from motet.agents.prompts import Language
 
+LOOK_UP = "retriever"
+"""The agent whose results a calculation builds on."""
+
 HISTORY_WIDTH = 1600
 """Columns of earlier conversation that the planner sees."""
 
@@ -102,9 +105,14 @@ def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:
             continue
         step_id = first_id + len(steps)
         new_ids[position] = step_id
-        needs = sorted({_dependency(n, position, new_ids, first_id) for n in item["depends_on"]} - {0})
+        needs = {_dependency(n, position, new_ids, first_id) for n in item["depends_on"]} - {0}
+        if needs and item["agent"] != LOOK_UP:
+            # Small models name one look-up where they mean them all.
+            needs |= {step.step_id for step in steps if step.agent == LOOK_UP}
         steps.append(
-            PlanStep(step_id=step_id, agent=item["agent"], task=item["task"].strip(), depends_on=needs)
+            PlanStep(
+                step_id=step_id, agent=item["agent"], task=item["task"].strip(), depends_on=sorted(needs)
+            )
         )
     return steps
 

@@ -1,31 +1,36 @@
-"""The retriever: finds passages for a step, in both of the languages that documents may be in, and notes what they say.
+"""The retriever: finds the statements of documents that a step asks for, in both of the languages they may be in.
 
-Whoever works on with the result sees the noted facts, not the raw text of documents.
+The statements are the documents' own sentences and table rows, chosen by meaning: a small model that notes facts in
+its own words mixes them up. Whoever works on with the result sees them, not the raw text of documents.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
-from motet.agents.citations import figures
+from motet.agents.figures import all_figures, figures
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
-from motet.retrieval.render import render_passages
+from motet.retrieval.render import place_of
+from motet.retrieval.statements import statements
+from motet.storage.search import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from motet.agents.prompts import Language
     from motet.events import Passage
     from motet.retrieval.base import Retriever
 
-PASSAGES = 3
-"""Passages that one step brings back."""
+PASSAGES = 4
+"""Passages that a look-up reads."""
+
+STATEMENTS = 5
+"""Statements that facts are noted from."""
 
 UNSURE = 2
 """Passages that go on to the answer when none of them seemed to say anything."""
@@ -39,21 +44,12 @@ _DESCRIPTION = {
 }
 
 
-class Fact(BaseModel):
-    """What one passage says about a task."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    passage: int = Field(ge=1, le=PASSAGES)
-    fact: str = Field(min_length=3, max_length=240)
-
-
 class Facts(BaseModel):
-    """What the passages say about a task."""
+    """What statements say about a task."""
 
     model_config = ConfigDict(extra="forbid")
 
-    facts: list[Fact] = Field(max_length=2)
+    facts: list[Annotated[str, Field(min_length=3, max_length=240)]] = Field(max_length=2)
 
 
 class Queries(BaseModel):
@@ -71,7 +67,7 @@ def build(parts: AgentParts) -> Agent | None:
 
 
 class RetrieverAgent:
-    """Searches with the step's own words; when that says nothing, with a query in each language as well."""
+    """Searches with the step's and the question's words; when that says nothing, with a query in each language too."""
 
     name = "retriever"
     node: Literal["retrieve", "work"] = "retrieve"
@@ -86,23 +82,57 @@ class RetrieverAgent:
 
     async def do(self, assignment: Assignment) -> Outcome:
         """See `Agent.do`. No passage at all is not a failure: it is what the documents say."""
-        passages, facts = await self._look(assignment, [assignment.task])
+        queries = [assignment.task, assignment.question]
+        found = await self._look(queries)
+        facts = await self._note(assignment, found)
         if not facts:
-            # The words or the language of the task may not be the documents': search again in both.
+            # The words or the language of the task may not be the documents': look again in both.
             rewritten = await self._rewrite(assignment)
             if rewritten:
-                passages, facts = await self._look(assignment, [assignment.task, *rewritten])
+                found = await self._look([*queries, *rewritten])
+                facts = await self._note(assignment, found)
         if not facts:
             nothing = "the passages do not say it" if assignment.language == "en" else "段落里没有说明"
-            return Outcome(text=nothing, passages=passages[:UNSURE])
-        used = list(dict.fromkeys(fact.passage - 1 for fact in facts))
-        return Outcome(text=" ".join(fact.fact for fact in facts), passages=[passages[i] for i in used])
+            passages = {passage.passage_id: passage for _, passage in found}
+            return Outcome(text=nothing, passages=list(passages.values())[:UNSURE])
+        passages = {passage.passage_id: passage for passage in facts.values()}
+        return Outcome(text=" ".join(facts), passages=list(passages.values()))
 
-    async def _look(self, assignment: Assignment, queries: Sequence[str]) -> tuple[list[Passage], list[Fact]]:
-        """Search with every query, and note what the fused best passages say."""
-        found = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
-        passages = fuse(found, limit=PASSAGES)
-        return passages, await self._extract(assignment, passages) if passages else []
+    async def _look(self, queries: Sequence[str]) -> list[tuple[str, Passage]]:
+        """Return the statements nearest to the queries, best first, each with its passage, from the best passages."""
+        rankings = [await self._retriever.search(query, limit=PASSAGES * 2) for query in queries]
+        passages = fuse(rankings, limit=PASSAGES)
+        stated = [(said, passage) for passage in passages for said in statements(passage.text)]
+        placed = [f"{place_of(passage)}: {said}" for said, passage in stated]
+        scores = await self._retriever.nearness(queries, placed)
+        best = sorted(range(len(stated)), key=lambda i: (-scores[i], i))[:STATEMENTS]
+        # A passage's first statement says what the others are about, and often in which unit.
+        places = [passage.passage_id for _, passage in stated]
+        leads = {places.index(places[i]) for i in best}
+        return [stated[i] for i in sorted({*best, *leads})]
+
+    async def _note(self, assignment: Assignment, found: Sequence[tuple[str, Passage]]) -> dict[str, Passage]:
+        """Note what the statements say about the task, each fact with the passage that it was taken from.
+
+        A fact with a figure that neither its passage nor the question has is dropped. {} when nothing is said, or
+        when the model cannot be understood.
+        """
+        if not found:
+            return {}
+        text = self._parts.prompts.text(
+            "extract_material",
+            assignment.language,
+            statements=_abridged(found),
+            task=assignment.task,
+        )
+        prompt = self._parts.prompts.text("extract", assignment.language)
+        try:
+            noted = await ask_json(self._parts.fast, [SystemMessage(prompt), HumanMessage(text)], Facts)
+        except ModelOutputInvalid:
+            return {}
+        asked = all_figures(f"{assignment.question} {assignment.task}")
+        sources = {fact: source_of(fact, found, asked) for fact in noted.facts}
+        return {fact: source for fact, source in sources.items() if source is not None}
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
         prompt = self._parts.prompts.text("queries", assignment.language)
@@ -113,32 +143,35 @@ class RetrieverAgent:
             return []  # the task's own words still search
         return [query for query in (queries.en.strip(), queries.zh.strip()) if query]
 
-    async def _extract(self, assignment: Assignment, passages: Sequence[Passage]) -> list[Fact]:
-        """Note what the passages say; [] when nothing, or when the model cannot be understood."""
-        task = {"en": "Task", "zh": "任务"}[assignment.language]
-        text = f"{render_passages(passages)}\n{task}: {assignment.task}"
-        prompt = self._parts.prompts.text("extract", assignment.language)
-        try:
-            found = await ask_json(self._parts.fast, [SystemMessage(prompt), HumanMessage(text)], Facts)
-        except ModelOutputInvalid:
-            return []
-        kept = [kept for fact in found.facts if (kept := _placed(fact, passages)) is not None]
-        return list({fact.fact: fact for fact in kept}.values())
+
+def _abridged(found: Sequence[tuple[str, Passage]]) -> str:
+    """Return the passages with their found statements only, in the documents' order."""
+    lines: dict[str, str] = {}
+    for said, passage in found:
+        place = place_of(passage)
+        lines[place] = f"{lines[place]} {said}" if place in lines else f"- {place}: {said}"
+    return "\n".join(lines.values())
 
 
-def _placed(fact: Fact, passages: Sequence[Passage]) -> Fact | None:
-    """Return the fact with the passage that holds its figures: the one it names, else the first that does."""
-    named = [fact.passage] if fact.passage <= len(passages) else []
-    for number in [*named, *range(1, len(passages) + 1)]:
-        if grounded(fact.fact, passages[number - 1]):
-            return fact.model_copy(update={"passage": number})
-    return None
+def source_of(fact: str, found: Sequence[tuple[str, Passage]], asked: Collection[str] = ()) -> Passage | None:
+    """Return the passage of the statement that a noted fact is nearest to in words; None when it was made up.
+
+    Made up is a fact with a figure that stands neither in the passage nor in what was asked, or with none of the
+    passage's: a small model likes to calculate ahead.
+    """
+    words, noted = set(terms(fact)), figures(fact)
+    held = [
+        (len(words & set(terms(said))), passage) for said, passage in found if grounded(fact, passage, asked)
+    ]
+    shared, passage = max(held, key=lambda item: item[0], default=(0, None))
+    return passage if shared or noted else None
 
 
-def grounded(fact: str, passage: Passage) -> bool:
-    """Say whether every figure of a noted fact stands in its passage: a small model likes to calculate ahead."""
-    given = figures(f"{passage.title} {passage.heading} {passage.text}")
-    return figures(fact) <= given
+def grounded(fact: str, passage: Passage, asked: Collection[str] = ()) -> bool:
+    """Say whether a fact's figures stand in its passage; figures that were asked with (`24 adults`) may be repeated."""
+    given = all_figures(f"{passage.title} {passage.heading} {passage.text}")
+    noted = figures(fact)
+    return noted <= given | set(asked) and (not noted or bool(noted & given))
 
 
 def fuse(rankings: Sequence[Sequence[Passage]], *, limit: int) -> list[Passage]:

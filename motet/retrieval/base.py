@@ -22,7 +22,7 @@ HEADING_SEPARATOR = " › "
 
 
 class Retriever(Protocol):
-    """Finds passages. Whatever has this one method can stand in for the knowledge base."""
+    """Finds passages. Whatever has these two methods can stand in for the knowledge base."""
 
     async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
         """Find the passages nearest to a query.
@@ -33,6 +33,18 @@ class Retriever(Protocol):
 
         Returns:
             Best first, length 0..limit, without numbers.
+        """
+        ...
+
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """Say how near each text is to the queries together, higher is nearer; only their order means something.
+
+        Args:
+            queries: One or more, in any language.
+            texts: Sentences or rows of a table.
+
+        Returns:
+            One number for each text, in their order; no texts give [].
         """
         ...
 

@@ -86,6 +86,15 @@ class HybridRetriever:
         vector = await self._vector(query)
         return await self._knowledge.database.read(lambda c: self._find(c, query, vector, wanted))
 
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """See `Retriever.nearness`: the sum of the cosines; without an embedder, of the shares of common terms."""
+        embedder = self._knowledge.embedder
+        if embedder is None:
+            return [sum(_covered(query, text) for query in queries) for text in texts]
+        asked = await asyncio.to_thread(embedder.embed_queries, [q[:MAX_QUERY_CHARS] for q in queries])
+        given = await asyncio.to_thread(embedder.embed_passages, texts)
+        return (given @ asked.T).sum(axis=1).tolist()
+
     async def _vector(self, query: str) -> NDArray[np.float32] | None:
         embedder = self._knowledge.embedder
         if embedder is None:
@@ -162,6 +171,12 @@ def _distinct(passages: Iterable[Passage], limit: int) -> list[Passage]:
         if len(kept) == limit:
             break
     return kept
+
+
+def _covered(query: str, text: str) -> float:
+    """Return the share of a query's terms that a text holds."""
+    wanted = frozenset(terms(query))
+    return len(wanted & frozenset(terms(text))) / len(wanted) if wanted else 0.0
 
 
 def _share(one: frozenset[str], other: frozenset[str]) -> float:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motet.agents.citations import CitationFilter, cited, figures, keep_valid, supporting
+from motet.agents.citations import CitationFilter, cited, keep_valid, supporting
 from motet.events import Passage
 
 
@@ -81,7 +81,3 @@ def test_an_answer_that_nothing_supports_gets_none() -> None:
     assert supporting("The documents do not say when the shop opens.", TWO) == []
     assert supporting("文档里没有说明。", TWO) == []
     assert supporting("", TWO) == []
-
-
-def test_figures_are_read_alike_however_they_are_written() -> None:
-    assert figures("1,200 or １２００ or 3.50, and 7.") == {"1200", "3.5", "7"}

@@ -56,3 +56,17 @@ async def test_a_plan_that_stays_broken_is_a_typed_failure() -> None:
     with pytest.raises(ModelOutputInvalid):
         await make_plan(parts.agents, build_agents(parts.agents), [HumanMessage("q")], "en")
     assert len(calls) == 3  # asked once, repaired twice
+
+
+async def test_a_step_that_builds_on_one_look_up_builds_on_all_before_it() -> None:
+    steps = [step("price"), step("discount"), step("sum", 1, agent="worker"), step("later")]
+    assert await plan_of(steps) == [
+        (1, "price", []),
+        (2, "discount", []),
+        (3, "sum", [1, 2]),
+        (4, "later", []),
+    ]
+
+
+async def test_a_step_that_builds_on_none_waits_for_none() -> None:
+    assert await plan_of([step("price"), step("sum", agent="worker")]) == [(1, "price", []), (2, "sum", [])]

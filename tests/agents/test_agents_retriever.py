@@ -1,7 +1,7 @@
 from stage import Library, stage
 
 from motet.agents.base import Assignment, build_agents
-from motet.agents.retriever import fuse, grounded
+from motet.agents.retriever import STATEMENTS, fuse, source_of
 from motet.events import Passage
 
 
@@ -12,41 +12,62 @@ def passage(name: str, text: str = "x") -> Passage:
 GIVEN = Assignment(step_id=1, task="Find the price.", question="q", language="en")
 
 
-async def test_it_searches_in_the_tasks_own_words() -> None:
+async def test_it_searches_in_the_words_of_the_task_and_of_the_question() -> None:
     library = Library()
     parts, calls = stage(library=library)
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
-    assert library.queries == ["Find the price."]
+    assert library.queries == ["Find the price.", "q"]
     assert outcome.text == "A ticket costs 12 euros."
     assert [call.schema_name for call in calls] == ["Facts"]
+
+
+async def test_the_model_sees_the_nearest_statements_only_and_the_first_of_their_passage() -> None:
+    rows = "\n".join(f"| Item {n} | {n} |" for n in range(30))  # none of them holds a word of the task
+    library = Library(
+        f"Prices in euros.\n\n| what | euros |\n|---|---|\n{rows}\n| The price of a lamp | 70 |"
+    )
+    parts, calls = stage(library=library)
+    await build_agents(parts.agents)["retriever"].do(GIVEN)
+    shown = calls[0].user_text
+    assert "- Document 1: Prices in euros." in shown
+    assert "The price of a lamp: euros 70" in shown
+    assert shown.count("Item") <= STATEMENTS
+    assert shown.endswith("Task: Find the price.")
 
 
 async def test_when_that_says_nothing_it_searches_again_in_both_languages() -> None:
     library = Library()
     parts, _ = stage({"Facts": {"facts": []}}, library=library)
     await build_agents(parts.agents)["retriever"].do(GIVEN)
-    assert library.queries[1:] == ["Find the price.", "ticket price", "票价"]
+    assert library.queries[2:] == ["Find the price.", "q", "ticket price", "票价"]
 
 
 async def test_queries_that_cannot_be_understood_leave_what_was_found() -> None:
     library = Library()
     parts, _ = stage({"Facts": {"facts": []}, "Queries": lambda call: "no"}, library=library)
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
-    assert library.queries == ["Find the price."]
+    assert library.queries == ["Find the price.", "q"]
     assert outcome.passages
 
 
 async def test_only_passages_that_say_something_go_on() -> None:
-    parts, _ = stage({"Facts": {"facts": [{"passage": 2, "fact": "Groups pay 10 % less."}]}})
+    parts, _ = stage({"Facts": {"facts": ["Groups pay 10 % less."]}})
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
     assert outcome.text == "Groups pay 10 % less."
     assert [p.text for p in outcome.passages] == ["Groups pay 10 % less."]
 
 
-async def test_a_fact_that_names_the_wrong_passage_is_put_where_its_figures_stand() -> None:
-    parts, _ = stage({"Facts": {"facts": [{"passage": 1, "fact": "Groups pay 10 % less."}]}})
+async def test_a_figure_that_stands_nowhere_is_dropped_with_its_fact() -> None:
+    parts, _ = stage({"Facts": {"facts": ["A ticket costs 240 euros.", "Groups pay 10 % less."]}})
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
-    assert [p.text for p in outcome.passages] == ["Groups pay 10 % less."]
+    assert outcome.text == "Groups pay 10 % less."
+
+
+async def test_a_figure_of_the_question_may_be_repeated() -> None:
+    parts, _ = stage({"Facts": {"facts": ["For 24 adults a ticket costs 12 euros."]}})
+    asked = Assignment(step_id=1, task="Find the price.", question="What do 24 adults pay?", language="en")
+    outcome = await build_agents(parts.agents)["retriever"].do(asked)
+    assert outcome.text == "For 24 adults a ticket costs 12 euros."
 
 
 async def test_when_nothing_is_said_the_best_passages_go_on_and_the_finding_says_so() -> None:
@@ -74,6 +95,20 @@ def test_rankings_are_fused_by_reciprocal_rank() -> None:
     assert fuse([], limit=3) == []
 
 
-def test_a_fact_is_grounded_when_its_figures_stand_in_the_passage() -> None:
-    assert grounded("It costs 1200 euros.", passage("a", "The price is 1,200 euros."))
-    assert not grounded("Ten cost 12000 euros.", passage("a", "The price is 1,200 euros."))
+def test_a_facts_source_is_the_nearest_statements_passage_that_holds_its_figures() -> None:
+    found = [
+        ("The price is 1,200 euros.", passage("a", "The price is 1,200 euros.")),
+        ("每人二十五克朗。", passage("b", "每人二十五克朗。")),
+    ]
+
+    def source(fact: str, asked: set[str] | None = None) -> str | None:
+        found_in = source_of(fact, found, asked or set())
+        return found_in.passage_id if found_in else None
+
+    assert source("It costs 1200 euros.") == "a"
+    assert source("每人 25 克朗。") == "b"
+    assert source("Ten cost 12000 euros.") is None
+    assert source("For 10 it costs 1200 euros.", {"10"}) == "a"
+    assert source("It is for 10.", {"10"}) is None
+    assert source("The price is high.") == "a"
+    assert source("Nothing at all like that") is None

@@ -28,7 +28,7 @@ def gullible(call: Call) -> Any:
     if call.schema_name == "Queries":
         return {"json": {"en": "ticket price", "zh": "票价"}}
     if call.schema_name == "Facts":
-        return {"json": {"facts": [{"passage": 1, "fact": PAGE}]}}
+        return {"json": {"facts": [PAGE]}}
     if call.schema_name == "Review":
         return {"json": {"enough": True, "missing": ""}}
     if call.schema_name == "Comparison":

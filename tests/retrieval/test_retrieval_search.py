@@ -116,3 +116,14 @@ async def test_another_processs_changes_are_seen(knowledge: Knowledge, folder: P
 
 async def test_the_search_looks_beyond_what_it_returns(knowledge: Knowledge, folder: Path) -> None:
     assert search.DEPTH >= 50
+
+
+@pytest.mark.parametrize("words_only", [True, False])
+async def test_nearness_puts_the_texts_that_answer_first(knowledge: Knowledge, words_only: bool) -> None:
+    retriever = HybridRetriever(knowledge(words_only=words_only))
+    texts = ["Dogs stay on a lead.", "A return ticket to Tarrow costs 68.", "到塔罗岛的单程票 38。"]
+    near = await retriever.nearness(["What costs a ticket to Tarrow?", "return"], texts)
+    assert max(range(3), key=near.__getitem__) == 1
+    far = await retriever.nearness(["单程票多少钱"], texts)
+    assert max(range(3), key=far.__getitem__) == 2
+    assert await retriever.nearness(["anything"], []) == []

@@ -24,6 +24,9 @@ class FakeRetriever:
             raise self.error
         return list(self.passages)[:limit]
 
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        raise NotImplementedError
+
 
 async def call(retriever: FakeRetriever, query: str) -> ToolMessage:
     (tool,) = build_tools(ToolContext(ToolSettings(), retriever), ["search_documents"])
