@@ -24,7 +24,7 @@ from langgraph.checkpoint.base import (
 from motet.errors import InvalidInput
 from motet.memory.classes import can_register
 from motet.memory.saver.cache import Memory
-from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes
+from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes, is_cancelled
 from motet.memory.saver.history import History
 from motet.memory.saver.listing import Query, read_page
 from motet.memory.saver.loading import Loader
@@ -248,15 +248,22 @@ class MotetSaver(BaseCheckpointSaver[int]):
     ) -> None:
         """Store what a task wrote, before its superstep ends; a repeated call changes nothing.
 
+        Of a task that was cancelled nothing is stored: it may have written its values and not yet where to go from
+        there, and LangGraph would take it for finished, and the graph with it.
+
         Raises:
             InvalidInput: A value is of an unknown class.
         """
+        if is_cancelled(writes):
+            return
         await self.database.write(self._writes(config, writes, task_id, task_path))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Do `aput_writes` on the calling thread."""
+        if is_cancelled(writes):
+            return
         self.database.write_sync(self._writes(config, writes, task_id, task_path))
 
     # Upkeep

@@ -38,8 +38,8 @@ class Door:
                 async for answer in self._answers(json.loads(line)):
                     writer.write(json.dumps(answer).encode() + b"\n")
                     await writer.drain()
-        except ConnectionError:
-            pass
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the caller is gone, or the server ends
         finally:
             writer.close()
             with contextlib.suppress(ConnectionError):

@@ -2,12 +2,15 @@ import asyncio
 from typing import Any
 
 from langchain_core.messages import AIMessage
-from langgraph.graph import MessagesState
+from langgraph.graph import END, START, MessagesState, StateGraph
 from studio import Studio, graph_of
 
 from motet.events import InterruptRequested, MessageCompleted, RunCompleted, RunFailed, RunStarted
+from motet.memory.checkpoints import MotetSaver
 from motet.runs.queue.base import Claim
 from motet.runs.request import RunRequest
+from motet.storage.engine import Database
+from motet.storage.seal import Seal
 
 
 def kinds(events: list[Any]) -> list[str]:
@@ -193,3 +196,45 @@ async def end_lease(studio: Studio) -> None:
     from motet.storage.tables import runs
 
     await studio.database.write(lambda c: c.execute(sa.update(runs).values(lease_until=0.0)))
+
+
+async def test_a_run_that_was_stopped_between_a_nodes_values_and_its_way_on_goes_on_there(
+    studio: Studio, database: Database
+) -> None:
+    """LangGraph stores what a cancelled task has written so far, and takes the task for finished."""
+    choosing, ran = asyncio.Event(), list[str]()
+
+    async def first(state: MessagesState) -> dict[str, Any]:
+        ran.append("first")
+        return {"messages": [AIMessage("first", id="first")]}
+
+    async def second(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage("second")]}
+
+    async def choose(state: MessagesState) -> str:
+        if len(ran) == 1:
+            choosing.set()
+            await asyncio.sleep(60)
+        return "second"
+
+    def build() -> Any:
+        builder = StateGraph(MessagesState)
+        builder.add_node("first", first)
+        builder.add_node("second", second)
+        builder.add_edge(START, "first")
+        builder.add_conditional_edges("first", choose, ["second"])
+        builder.add_edge("second", END)
+        return builder.compile()
+
+    studio.graphs["echo"] = build
+    studio.saver = MotetSaver(database, Seal([b"0123456789abcdef"]))
+    worker = await studio.work()
+    accepted = await studio.submit("hi")
+    await choosing.wait()
+    await worker.aclose()
+    await studio.work()
+    async with asyncio.timeout(10):
+        events = await studio.events(accepted.run_id)
+    told = [event.text for event in events if isinstance(event, MessageCompleted)]
+    assert told == ["hi", "first", "second"]
+    assert ran == ["first", "first"]

@@ -5,10 +5,16 @@ What does not live here: making and writing it (`memory.saver.saving`).
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from langgraph.checkpoint.serde.types import ERROR
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langgraph.checkpoint.base import ChannelVersions, Checkpoint
 
     from motet.memory.saver.bodies import Body, Dictionary, Ref
@@ -89,3 +95,11 @@ class SealedWrites(NamedTuple):
     blob: bytes
     values: list[tuple[bytes, bytes]]
     """`(digest, sealed bytes)` of what they refer to."""
+
+
+def is_cancelled(writes: Sequence[tuple[str, Any]]) -> bool:
+    """Say whether a task's writes end in its cancellation."""
+    return any(channel == ERROR and isinstance(value, _CANCELLED) for channel, value in writes)
+
+
+_CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
