@@ -58,7 +58,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
         what,
         kind,
         f"{trials} times",
-        lost=len(found.lost) + len(late),
+        lost=len(found.lost),
         repeated=len(found.repeated),
         counts={
             "acknowledged": found.acknowledged,

@@ -46,7 +46,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
         "kill -9 at random moments",
         kind,
         spoken,
-        lost=len(found.lost) + len(late),
+        lost=len(found.lost),
         repeated=len(found.repeated),
         counts=counts,
         seconds=seconds,

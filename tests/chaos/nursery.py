@@ -24,6 +24,8 @@ PRELOAD = (
     "langgraph.checkpoint.sqlite.aio",
     "motet.app",
     "motet.graphs.chat",
+    "motet.graphs.ensemble",
+    "motet.memory.checkpoints",
     "motet.memory.store",
     "motet.models.openai",
     "motet.runs.execute",

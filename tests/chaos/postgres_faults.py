@@ -62,7 +62,7 @@ async def _faults(stage: Stage, what: str, trials: int, fault: Callable[[], Awai
         what,
         stage.kind,
         f"{2 * trials} times",
-        lost=len(found.lost) + len(late),
+        lost=len(found.lost),
         repeated=len(found.repeated),
         counts={
             "acknowledged": found.acknowledged,

@@ -40,7 +40,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
         f"a worker stopped for {stopped_s:.0f} s (lease {lease_s:.0f} s), then woken",
         kind,
         f"{trials} stops",
-        lost=len(found.lost) + len(slow),
+        lost=len(found.lost),
         repeated=len(found.repeated) + len(changed),
         counts={
             "runs taken over": taken,
