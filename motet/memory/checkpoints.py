@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.checkpoint.base import (
-    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     CheckpointTuple,
     get_serializable_checkpoint_metadata,
@@ -24,7 +23,7 @@ from langgraph.checkpoint.base import (
 from motet.errors import InvalidInput
 from motet.memory.classes import can_register
 from motet.memory.saver.cache import Memory
-from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes, is_cancelled
+from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes, is_cancelled, numbered
 from motet.memory.saver.history import History
 from motet.memory.saver.listing import Query, read_page
 from motet.memory.saver.loading import Loader
@@ -248,22 +247,15 @@ class MotetSaver(BaseCheckpointSaver[int]):
     ) -> None:
         """Store what a task wrote, before its superstep ends; a repeated call changes nothing.
 
-        Of a task that was cancelled nothing is stored: it may have written its values and not yet where to go from
-        there, and LangGraph would take it for finished, and the graph with it.
-
         Raises:
             InvalidInput: A value is of an unknown class.
         """
-        if is_cancelled(writes):
-            return
         await self.database.write(self._writes(config, writes, task_id, task_path))
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Do `aput_writes` on the calling thread."""
-        if is_cancelled(writes):
-            return
         self.database.write_sync(self._writes(config, writes, task_id, task_path))
 
     # Upkeep
@@ -393,10 +385,9 @@ class MotetSaver(BaseCheckpointSaver[int]):
         scope, checkpoint_id = self._named(config)
         if checkpoint_id is None:
             raise InvalidInput("The config names no checkpoint that the writes are of: give checkpoint_id.")
-        numbered = [
-            (WRITES_IDX_MAP.get(channel, idx), channel, value) for idx, (channel, value) in enumerate(writes)
-        ]
-        all_writes = Writes(scope, checkpoint_id, task_id, task_path, numbered)
+        if is_cancelled(writes):
+            return lambda _: None
+        all_writes = Writes(scope, checkpoint_id, task_id, task_path, numbered(writes))
         sealed = self._writer.seal_writes(all_writes)
         return lambda c: self._writer.commit_writes(held(c, config), all_writes, sealed)
 

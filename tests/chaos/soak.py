@@ -46,6 +46,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
     async with rig.stage("soak", kind, model_delay_s=0.0) as stage:
         program = await stage.start()
         client = Client(stage.client, lambda: program.socket)
+        await client.order("m-first", "thread-0")
         until = time.monotonic() + length_s
         callers = [asyncio.create_task(_call(stage, client, program, i, until)) for i in range(CALLERS)]
         blips = asyncio.create_task(_blips(stage, until))

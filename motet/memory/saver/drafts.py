@@ -10,6 +10,7 @@ import concurrent.futures
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.serde.types import ERROR
 
 if TYPE_CHECKING:
@@ -98,8 +99,17 @@ class SealedWrites(NamedTuple):
 
 
 def is_cancelled(writes: Sequence[tuple[str, Any]]) -> bool:
-    """Say whether a task's writes end in its cancellation."""
+    """Say whether a task's writes end in its cancellation; then none of them may be kept.
+
+    The task may have written its values and not yet where to go from there. LangGraph would take it for finished,
+    and the graph with it.
+    """
     return any(channel == ERROR and isinstance(value, _CANCELLED) for channel, value in writes)
+
+
+def numbered(writes: Sequence[tuple[str, Any]]) -> list[tuple[int, str, Any]]:
+    """Give each write its place, special channels theirs."""
+    return [(WRITES_IDX_MAP.get(channel, idx), channel, value) for idx, (channel, value) in enumerate(writes)]
 
 
 _CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
