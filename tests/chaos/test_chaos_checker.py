@@ -164,6 +164,17 @@ def test_a_run_may_end_as_the_experiment_allows(history: History) -> None:
     assert check(history, allowed=frozenset({"success", "cancelled"})).clean
 
 
+def test_a_run_that_was_stopped_before_it_began_left_no_turn(history: History) -> None:
+    history.rows.runs[0]["status"] = "cancelled"
+    for entry in (history.rows.events[4], history.client[6]):
+        entry["type"] = "run.cancelled"
+    _last_turn_sees(history, "m2")
+    allowed = frozenset({"success", "cancelled"})
+    assert check(history, allowed=allowed).lines() == []
+    _last_turn_sees(history, "m0", "m2")
+    assert not check(history, allowed=allowed).clean
+
+
 def _answer_later(h: History) -> None:
     """Have the second run ask a person, and a third bring the answer."""
     h.rows.runs[1]["status"] = "interrupted"
