@@ -17,6 +17,7 @@ from motet.errors import Conflict, InvalidInput, NotFound
 from motet.memory import transcript
 from motet.runs.records import ACTIVE, delete_thread, lock_thread, message_of, unknown_thread
 from motet.runs.threads.points import History, Place
+from motet.runs.threads.upkeep import expired
 from motet.runs.threads.values import Compacted, DiffLine, Rewound, StateDifference, ThreadDiff, Turn
 from motet.runs.translate import plain
 from motet.storage.clock import db_now
@@ -152,16 +153,7 @@ class Threads:
             default_ttl_s: For threads without a time of their own; 0 keeps them for ever.
             limit: At most this many.
         """
-        ttl = sa.func.coalesce(threads.c.ttl_s, default_ttl_s)
-        mine = sa.and_(runs.c.tenant_id == threads.c.tenant_id, runs.c.thread_id == threads.c.thread_id)
-        query = (
-            sa.select(threads.c.thread_id)
-            .where(threads.c.tenant_id == self._tenant_id, ttl > 0, threads.c.updated_at + ttl < db_now())
-            .where(~sa.exists().where(mine, runs.c.status.in_(ACTIVE)))
-            .order_by(threads.c.updated_at)
-            .limit(limit)
-        )
-        return list(await self._database.read(lambda c: c.execute(query).scalars().all()))
+        return await self._database.read(lambda c: expired(c, self._tenant_id, default_ttl_s, limit))
 
     async def delete_expired(self, default_ttl_s: float) -> int:
         """Delete every thread whose time is over; return how many. Each is a transaction of its own."""

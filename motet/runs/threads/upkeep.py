@@ -1,6 +1,6 @@
 """What workers do for threads now and then: delete those whose time is over.
 
-What does not live here: how that is done (`service`).
+What does not live here: how one is deleted (`service`). Light: no state of a thread is read.
 """
 
 from __future__ import annotations
@@ -9,9 +9,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+import sqlalchemy as sa
+
 from motet.errors import MotetError
+from motet.runs.records import ACTIVE
+from motet.storage.clock import db_now
+from motet.storage.tables import runs, threads
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from motet.runs.threads.service import Threads
 
 logger = logging.getLogger(__name__)
@@ -35,3 +42,17 @@ async def keep_tidy(operations: Threads, *, default_ttl_s: float, pause_s: float
             if deleted:
                 logger.info("deleted %d threads whose time was over", deleted)
         await asyncio.sleep(pause_s)
+
+
+def expired(connection: Connection, tenant_id: str, default_ttl_s: float, limit: int) -> list[str]:
+    """Return the ids of at most `limit` threads whose time is over and that nothing runs on, the oldest first."""
+    ttl = sa.func.coalesce(threads.c.ttl_s, default_ttl_s)
+    mine = sa.and_(runs.c.tenant_id == threads.c.tenant_id, runs.c.thread_id == threads.c.thread_id)
+    query = (
+        sa.select(threads.c.thread_id)
+        .where(threads.c.tenant_id == tenant_id, ttl > 0, threads.c.updated_at + ttl < db_now())
+        .where(~sa.exists().where(mine, runs.c.status.in_(ACTIVE)))
+        .order_by(threads.c.updated_at)
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
