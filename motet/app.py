@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from motet import telemetry
 from motet.graphs.base import DESCRIPTIONS, GraphParts, build_graph, known_graphs
-from motet.runs.answers import expire
 from motet.runs.erase import erase_memories
 from motet.runs.log.base import LOGS
 from motet.runs.queue.base import QUEUES
@@ -151,6 +150,7 @@ class App:
         from motet.runs.execute import Engine  # noqa: PLC0415  # imported just now, on the thread
         from motet.runs.retry import RetryPolicy  # noqa: PLC0415
         from motet.runs.threads.upkeep import DAY_S, keep_tidy  # noqa: PLC0415
+        from motet.runs.upkeep import chores_of  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
 
         runs = self.settings.runs
@@ -167,7 +167,9 @@ class App:
             crash=self._rooms.database.crash,
         )
         threads = None if every_thread else set(self._waiting)
-        worker = Worker(self._rooms.queue, engine, runs, threads=threads, chores=[self._expire_questions])
+        worker = Worker(
+            self._rooms.queue, engine, runs, threads=threads, chores=chores_of(self._rooms.database, runs)
+        )
         await worker.start()
         self._worker = worker
         for thread_id in self._waiting:
@@ -250,11 +252,6 @@ class App:
 
     async def _undo(self, job: RunJob) -> None:
         await self._rooms.of(job.tenant_id).saver.adelete_for_runs([job.run_id])
-
-    async def _expire_questions(self) -> None:
-        ttl_s = self.settings.runs.interrupt_ttl_s
-        if ttl_s:
-            await self._rooms.database.write(lambda c: expire(c, ttl_s))
 
     def _accepted(self, job: RunJob) -> None:
         self._rooms.queue.accepted(job)

@@ -195,6 +195,14 @@ class RunSettings:
         300.0, "MOTET_RETRY_MAX_DELAY_S", "Longest such pause; a server that asks for a longer one gets it."
     )
     concurrency: int = _setting(4, "MOTET_CONCURRENCY", "Runs that one process works on at once.")
+    fold_events_days: float = _setting(
+        1.0,
+        "MOTET_FOLD_EVENTS_DAYS",
+        "Days after a run's end the pieces of its whole messages leave its log; 0 keeps them.",
+    )
+    keep_events_days: float = _setting(
+        0.0, "MOTET_KEEP_EVENTS_DAYS", "Days after its end a run's log is kept; 0 keeps it for good."
+    )
     thread_ttl_days: float = _setting(
         0.0,
         "MOTET_THREAD_TTL_DAYS",
