@@ -49,6 +49,7 @@ class Asked:
     model: str | None = None
     docs: Sequence[Path] = field(default_factory=list[Path])
     timeout_s: float | None = None
+    reuse: str | None = None
 
 
 Graph = Annotated[
@@ -68,6 +69,15 @@ Thread = Annotated[
     ),
 ]
 GoOn = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")]
+Reuse = Annotated[
+    str | None,
+    typer.Option(
+        "--reuse",
+        metavar="RUN|original",
+        help="Take this run's tool results instead of calling again; 'original' is the turn that a fork came from.",
+    ),
+]
+ORIGINAL = "original"
 Plain = Annotated[bool, typer.Option("--plain", help="No colours, no markdown, nothing painted over.")]
 
 
@@ -94,6 +104,7 @@ def ask(
         float | None,
         typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Stop the run after this many seconds."),
     ] = None,
+    reuse: Reuse = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
     plain: Plain = False,
 ) -> None:
@@ -110,6 +121,7 @@ def ask(
         model=model,
         docs=docs or [],
         timeout_s=timeout_s,
+        reuse=reuse,
     )
     with ExitStack() as files:
         write = _writer(out, files, stream=output is Output.JSONL)
@@ -158,13 +170,14 @@ async def _run(app: App, asked: Asked, view: View, stops: Stops, *, quiet: bool)
 
     thread_id = await find_thread(app, thread=asked.thread, go_on=asked.go_on)
     check_graph(app, asked.graph)
+    reuse = await _run_to_reuse(app, thread_id, asked.reuse) if asked.reuse is not None else None
     starting = asyncio.create_task(app.start_worker())
     try:
         collections = await _take_documents(app, asked.docs) if asked.docs else None
         if thread_id is not None:
             await _finish_earlier(app, thread_id, starting, quiet=quiet)
         await asyncio.to_thread(_import_messages)
-        accepted = await app.submit(_request(asked, thread_id, collections))
+        accepted = await app.submit(_request(asked, thread_id, collections, reuse))
         stops.stop_with(lambda: app.cancel(accepted.run_id, reason="stopped by the user"))
         _note(f"thread {accepted.thread_id}", quiet=quiet)
         await starting
@@ -238,7 +251,28 @@ def check_graph(app: App, graph: str | None) -> None:
         raise NotFound(f"Unknown graph '{graph}'.{did_you_mean(graph, known)}", graph=graph)
 
 
-def _request(asked: Asked, thread_id: str | None, collections: list[str] | None) -> RunRequest:
+async def _run_to_reuse(app: App, thread_id: str | None, name: str) -> str:
+    """Return the id of the run whose tool results are taken.
+
+    Raises:
+        NotFound: There is no such run.
+        InvalidInput: The original is asked for, and the conversation is a new one.
+        Conflict: The conversation was not forked, or nothing came after that point.
+    """
+    from motet.errors import InvalidInput
+
+    if name != ORIGINAL:
+        return (await app.records.run(name)).run_id
+    if thread_id is None:
+        raise InvalidInput(
+            "A new conversation was not forked: name the run to take results of, or --thread FORK."
+        )
+    return await app.threads.original_run(thread_id)
+
+
+def _request(
+    asked: Asked, thread_id: str | None, collections: list[str] | None, reuse: str | None
+) -> RunRequest:
     from motet.runs.request import RunOptions, RunRequest
 
     return RunRequest(
@@ -246,7 +280,7 @@ def _request(asked: Asked, thread_id: str | None, collections: list[str] | None)
         thread_id=thread_id,
         input={"messages": [{"role": "user", "content": asked.question}]},
         # No retries by itself: somebody is there to ask again.
-        options=RunOptions(model=asked.model, collections=collections, max_retries=0),
+        options=RunOptions(model=asked.model, collections=collections, max_retries=0, reuse_results_of=reuse),
     )
 
 

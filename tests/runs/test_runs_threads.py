@@ -379,6 +379,27 @@ async def test_threads_whose_time_is_over_leave_no_row(studio: Studio, operation
         await operations.set_ttl(kept, -1)
 
 
+async def test_the_run_that_a_fork_stands_for(studio: Studio, operations: Threads) -> None:
+    source = await talk(studio, "one", "two", "three")
+    runs = [turn.run_id for turn in await operations.turns(source)]
+    fork = (await operations.fork(source, at="1")).thread_id
+    assert await operations.original_run(fork) == runs[1]
+    again = (await operations.fork((await operations.fork(source, at="2")).thread_id, at="1")).thread_id
+    assert await operations.original_run(again) == runs[1]
+    await operations.rewind(source, "1")
+    assert await operations.original_run(fork) == runs[1]  # nothing else came after the point
+    await talk(studio, "another", thread_id=source)
+    newest = (await operations.turns(source))[-1].run_id
+    assert newest not in runs
+    assert await operations.original_run(fork) == newest
+    for wrong in (source, (await operations.fork(source)).thread_id):
+        with pytest.raises(Conflict, match=r"was not forked|has no turn after"):
+            await operations.original_run(wrong)
+    await operations.delete(source)
+    with pytest.raises(NotFound, match=source):
+        await operations.original_run(fork)
+
+
 async def test_another_tenant_sees_and_changes_nothing(studio: Studio, operations: Threads) -> None:
     thread_id = await talk(studio, "one", "two")
     saver = MotetSaver(studio.database, studio.saver._seal, tenant_id="other")

@@ -69,6 +69,33 @@ class Threads:
         """
         return await self._database.write(lambda c: self._copy(c, thread_id, at, title, "fork"))
 
+    async def original_run(self, thread_id: str) -> str:
+        """Return the id of the run that came next, in the thread that this one was forked from, after the fork's point.
+
+        Its tool results are what a fork's next turn may take instead of calling again. A run that a rewind took out
+        of the conversation is returned only where there is no other.
+
+        Raises:
+            NotFound: There is no such thread, or its origin is gone.
+            Conflict: It was not forked, or nothing came after the point.
+        """
+
+        def work(connection: Connection) -> str:
+            fork = self._records.find_thread(connection, thread_id)
+            origin = fork.metadata.get("forked_from")
+            if origin is None:
+                raise Conflict(f"Thread {thread_id} was not forked: name the run to take results of.")
+            source = self._records.find_thread(connection, origin["thread_id"]).thread_id
+            shared = {row.run_id for row in self._history(connection, thread_id).shown}
+            turns = self._history(connection, source).turns()
+            last = max((place for place, turn in enumerate(turns) if turn.run_id in shared), default=-1)
+            later = sorted(turns[last + 1 :], key=lambda turn: turn.number is None)
+            if not later:
+                raise Conflict(f"Thread {source} has no turn after the point that {thread_id} was forked at.")
+            return later[0].run_id
+
+        return await self._database.read(work)
+
     async def copy(self, thread_id: str, *, title: str | None = None) -> ThreadRecord:
         """Make a new thread that holds what a thread holds now. Raises what `fork` does."""
         return await self._database.write(lambda c: self._copy(c, thread_id, None, title, "copy"))
