@@ -16,6 +16,7 @@ from motet.runs.log.base import LOGS
 from motet.runs.queue.base import QUEUES
 from motet.runs.records import Records
 from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunRequest
+from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
@@ -113,6 +114,11 @@ class App:
         """What agents remember beyond a thread."""
         return self._rooms.memories
 
+    @property
+    def schedules(self) -> Schedules:
+        """Runs that begin by the clock, in processes whose worker takes every thread."""
+        return Schedules(self._rooms.database, self._gate, self.tenant_id)
+
     def graph_names(self) -> dict[str, str]:
         """Return what each graph is good for, by name; for a user's own, where it comes from."""
         known = known_graphs(self.settings.graphs)
@@ -153,8 +159,7 @@ class App:
         from motet.runs.upkeep import chores_of  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
 
-        runs = self.settings.runs
-
+        runs, threads = self.settings.runs, None if every_thread else set(self._waiting)
         engine = Engine(
             log=self._rooms.log,
             build_graph=self._graph_of,
@@ -166,10 +171,8 @@ class App:
             keep_calls=self._rooms.ledger,
             crash=self._rooms.database.crash,
         )
-        threads = None if every_thread else set(self._waiting)
-        worker = Worker(
-            self._rooms.queue, engine, runs, threads=threads, chores=chores_of(self._rooms.database, runs)
-        )
+        chores = [*chores_of(self._rooms.database, runs), *([self.schedules.tick] if every_thread else [])]
+        worker = Worker(self._rooms.queue, engine, runs, threads=threads, chores=chores)
         await worker.start()
         self._worker = worker
         for thread_id in self._waiting:

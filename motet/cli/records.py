@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from motet.cli.lists import ID_CHARS, AsJson, Limit, confirm, dump, note, print_json, print_table
+from motet.cli.schedule import schedule
 from motet.cli.session import with_app
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ threads = typer.Typer(
 runs = typer.Typer(
     help="Runs: list them, show what one did, answer one that waits, cancel one.", no_args_is_help=True
 )
+runs.add_typer(schedule, name="schedule")
 
 ThreadName = Annotated[str, typer.Argument(help="Id, first characters of it, or title.", metavar="THREAD")]
 

@@ -121,6 +121,25 @@ class RunRecord(_Frozen):
     last_seq: int
 
 
+class ScheduleRecord(_Frozen):
+    """A schedule as it stands on disk."""
+
+    name: str
+    cron: str
+    zone: str
+    """IANA name of the time zone that `cron` is read in."""
+    missed: Literal["skip", "one", "all"]
+    request: RunRequest
+    paused: bool
+    next_at: float
+    last_at: float | None
+    """The last tick that began a run; None before the first."""
+    last_run_id: str | None
+    error: str | None
+    """Why the last tick began none."""
+    created_at: float
+
+
 class MessageRecord(_Frozen):
     """A message of a thread's transcript."""
 

@@ -71,17 +71,22 @@ class Gate:
                 it waits for no answer.
             InterruptExpired: The answer comes too late.
         """
-        _authorize(request.caller)
-        job = self._grant(request)
+        job = self.grant(request)
         if job.input is None:
             ttl_s = self._interrupt_ttl_s
             await self._database.write(lambda c: expire(c, ttl_s, thread_id=job.thread_id))
-        accepted = await self._database.write(lambda c: self._save(c, request, job))
+        accepted = await self._database.write(lambda c: self.save(c, request, job))
         if accepted.created:
-            self._on_accepted(job)
+            self.tell(job)
         return accepted
 
-    def _grant(self, request: RunRequest) -> RunJob:
+    def tell(self, job: RunJob) -> None:
+        """Tell of a run that `save` created, after its transaction was committed."""
+        self._on_accepted(job)
+
+    def grant(self, request: RunRequest) -> RunJob:
+        """Check a request as far as no database is needed, and freeze it; see `submit` for errors."""
+        _authorize(request.caller)
         graph = request.graph or self._default_graph
         self._check(request.caller, graph, request.options)
         if sum(given is not None for given in (request.input, request.resume, request.answers)) != 1:
@@ -107,19 +112,20 @@ class Gate:
         _check_options(options)
         _narrow(caller, options)
 
-    def _save(self, connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
-        """Store the run, its first events and its messages in one transaction."""
+    def check(self, connection: Connection, request: RunRequest, job: RunJob) -> None:
+        """Refuse what `save` would refuse now, but for a busy thread and an answer; nothing is stored."""
+        _check_thread(request, lock_thread(connection, job.tenant_id, job.thread_id))
+        _check_source(connection, job)
+
+    def save(self, connection: Connection, request: RunRequest, job: RunJob) -> Accepted:
+        """Store the run, its first events and its messages in one transaction; `job` is what `grant` gave."""
         request_hash = _hash(request)
         thread = lock_thread(connection, job.tenant_id, job.thread_id)
         earlier = _earlier(connection, request, request_hash)
         if earlier is not None:
             return earlier
-        if thread is None or not _may_use(request.caller, thread):
-            if request.thread_id and (thread is not None or not request.create_thread):
-                raise NotFound(
-                    f"There is no thread '{request.thread_id}'. 'motet threads list' shows them.",
-                    thread_id=request.thread_id,
-                )
+        _check_thread(request, thread)
+        if thread is None:
             _make_thread(connection, job)
         if job.input is None:
             job = self._answer(connection, request, job)
@@ -149,6 +155,19 @@ def _authorize(caller: Caller) -> None:
 
 def _may_use(caller: Caller, thread: Row[Any]) -> bool:
     return bool(caller.scopes & {"*", "admin"}) or thread.owner_id == caller.owner_id
+
+
+def _check_thread(request: RunRequest, thread: Row[Any] | None) -> None:
+    """Refuse a thread that is another's, or that is not there and is not to be made."""
+    if thread is None:
+        refused = bool(request.thread_id) and not request.create_thread
+    else:
+        refused = not _may_use(request.caller, thread)
+    if refused:
+        raise NotFound(
+            f"There is no thread '{request.thread_id}'. 'motet threads list' shows them.",
+            thread_id=request.thread_id,
+        )
 
 
 def _narrow(caller: Caller, options: RunOptions) -> RunOptions:

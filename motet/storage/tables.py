@@ -130,7 +130,7 @@ schedules = Table(
     Column("name", Text, primary_key=True),
     Column("cron", Text, nullable=False),  # five fields
     Column("time_zone", Text, nullable=False),  # IANA name
-    Column("missed", Text, nullable=False),  # what becomes of ticks that nobody was there for: skip once all
+    Column("missed", Text, nullable=False),  # what becomes of ticks that nobody was there for: skip one all
     Column("request", Text, nullable=False),  # the RunRequest, JSON
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("next_at", Float, nullable=False),

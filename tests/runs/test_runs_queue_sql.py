@@ -1,7 +1,9 @@
 """The queue's conformance suite: every queue in the table `QUEUES`, on every database.
 
 A new queue is a file, a line in `QUEUES`, and nothing here: it is built as the app builds it. Where it needs a server
-of its own, it needs a fixture for that.
+of its own, it needs a fixture for that. Runs that begin by the clock come to a queue as any other run does, through
+the gate: `test_runs_schedules.py` has their checks, with every queue in the table where
+a queue has a part in it.
 """
 
 import asyncio
