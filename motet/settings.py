@@ -176,7 +176,7 @@ class RunSettings:
     )
     heartbeat_s: float = _setting(3.0, "MOTET_HEARTBEAT_S", "How often a worker says that it lives.")
     poll_s: float = _setting(
-        0.05, "MOTET_POLL_S", "How often readers in other processes look for new events."
+        0.05, "MOTET_POLL_S", "How often readers look for new events where the database cannot tell them."
     )
     max_attempts: int = _setting(5, "MOTET_MAX_ATTEMPTS", "How often a run is taken up again after a crash.")
     interrupt_ttl_s: float = _setting(

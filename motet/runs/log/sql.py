@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +23,7 @@ from motet.events import (
 )
 from motet.memory import transcript
 from motet.runs.log.base import MustUndo
+from motet.runs.log.watch import Watcher, announce
 from motet.storage.clock import db_now
 from motet.storage.tables import events as table
 from motet.storage.tables import runs, threads
@@ -41,6 +40,10 @@ if TYPE_CHECKING:
     from motet.storage.engine import Database
 
 
+READ_MAX = 500
+"""A reader takes so many events at once."""
+
+
 class _Run(Protocol):
     """A run's job, or its row."""
 
@@ -52,12 +55,11 @@ class _Run(Protocol):
 
 
 class SqlLog:
-    """An `EventLog` in the table `events`. Readers in this process are woken; others look every `poll_s`."""
+    """An `EventLog` in the table `events`. Readers share a `Watcher`; those of this process are woken at once."""
 
     def __init__(self, database: Database, settings: RunSettings) -> None:
         self._database = database
-        self._settings = settings
-        self._readers: dict[str, set[asyncio.Event]] = {}
+        self._watcher = Watcher(database, settings.poll_s)
 
     async def append(self, claim: Claim, events: Sequence[Event]) -> list[Recorded]:
         """See `EventLog.append`."""
@@ -68,8 +70,7 @@ class SqlLog:
         kept, encoded = [event for event, _ in pairs], [text for _, text in pairs]
         with self._database.crash.around(f"an append of {events[-1].type}"):
             recorded = await self._database.write(lambda c: _append(c, claim, kept, encoded))
-        for reader in self._readers.get(claim.job.run_id, ()):
-            reader.set()
+        self._watcher.tell(claim.job.tenant_id, claim.job.run_id, recorded[-1].seq)
         return recorded
 
     async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
@@ -97,26 +98,18 @@ class SqlLog:
         """See `EventLog.follow`."""
         if await self._heard_all(tenant_id, run_id, after):
             return
-        woken = asyncio.Event()
-        self._readers.setdefault(run_id, set()).add(woken)
-        try:
+        async with self._watcher.reader(tenant_id, run_id) as woken:
             while True:
                 woken.clear()
-                found = await self.read(tenant_id, run_id, after=after)
+                found = await self.read(tenant_id, run_id, after=after, limit=READ_MAX)
                 for recorded in found:
                     after = recorded.seq
                     yield recorded
                 # A run that waits for a person has another end when that takes too long.
                 if found and found[-1].event.type in TERMINAL:
                     return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settings.poll_s):
-                        await woken.wait()
-        finally:
-            readers = self._readers[run_id]
-            readers.discard(woken)
-            if not readers:
-                del self._readers[run_id]
+                if len(found) < READ_MAX:
+                    await woken.wait()
 
     async def _heard_all(self, tenant_id: str, run_id: str, after: int) -> bool:
         """Say whether nothing can come after a number; refuse a run or a number that does not exist."""
@@ -149,6 +142,7 @@ def insert(
         for seq, event in enumerate(encoded, first_seq)
     ]
     connection.execute(sa.insert(table), rows)
+    announce(connection, tenant_id, run_id, first_seq + len(rows) - 1)
     return at
 
 

@@ -1,0 +1,116 @@
+"""One watcher a process for all readers of the log: who waits for a run's next event is woken when it is there.
+
+What does not live here: reading events (`sql`), and how a database says that it changed (`storage.changes`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from motet.errors import MotetError
+from motet.storage import changes
+from motet.storage.tables import runs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.engine import Connection
+
+    from motet.storage.engine import Database
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "motet_events"
+"""Where PostgreSQL tells of new events: the JSON of `[tenant_id, run_id, last_seq]`."""
+
+_Key = tuple[str, str]
+"""A run: its tenant's id and its own."""
+
+
+def announce(connection: Connection, tenant_id: str, run_id: str, last_seq: int) -> None:
+    """Tell the watchers of all processes, with this transaction's commit, how far a run's log goes."""
+    changes.tell(connection, CHANNEL, json.dumps([tenant_id, run_id, last_seq]))
+
+
+class Watcher:
+    """Wakes readers. It works while there are any, and costs nothing else."""
+
+    def __init__(self, database: Database, poll_s: float) -> None:
+        self._database = database
+        self._poll_s = poll_s
+        self._readers: dict[_Key, set[asyncio.Event]] = {}
+        self._seen: dict[_Key, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def reader(self, tenant_id: str, run_id: str) -> AsyncIterator[asyncio.Event]:
+        """Have an event set whenever a run has something new. Clear it, read, then wait for it."""
+        key, woken = (tenant_id, run_id), asyncio.Event()
+        self._readers.setdefault(key, set()).add(woken)
+        if self._task is None:
+            self._task = asyncio.create_task(self._watch(), name="motet-log-watch")
+        try:
+            yield woken
+        finally:
+            self._readers[key].discard(woken)
+            if not self._readers[key]:
+                del self._readers[key]
+                self._seen.pop(key, None)
+            if not self._readers:
+                await self._stop()
+
+    def tell(self, tenant_id: str, run_id: str, last_seq: int) -> None:
+        """Say that a run's events up to a number are on disk."""
+        key = (tenant_id, run_id)
+        if key in self._readers and last_seq > self._seen.get(key, 0):
+            self._seen[key] = last_seq
+            for woken in self._readers[key]:
+                woken.set()
+
+    async def _stop(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            heard = changes.changes(self._database, CHANNEL, poll_s=self._poll_s)
+            try:
+                async with contextlib.aclosing(heard):
+                    async for words in heard:
+                        await self._look(words)
+            except Exception as error:  # noqa: BLE001  # the watcher's edge: readers wait for it
+                said = error.message if isinstance(error, MotetError) else repr(error)
+                logger.warning("cannot look for new events: %s", said)
+            self._wake_all()  # what is wrong with the database their own reads say
+            await asyncio.sleep(changes.SURE_S)
+
+    async def _look(self, words: str | None) -> None:
+        if words is not None:
+            self.tell(*json.loads(words))
+            return
+        if len(self._readers) == 1:  # to read is as quick as to look whether there is something to read
+            self._wake_all()
+            return
+        of_tenants: dict[str, list[str]] = {}
+        for tenant_id, run_id in self._readers:
+            of_tenants.setdefault(tenant_id, []).append(run_id)
+        followed = [
+            sa.and_(runs.c.tenant_id == tenant_id, runs.c.run_id.in_(run_ids))
+            for tenant_id, run_ids in of_tenants.items()
+        ]
+        query = sa.select(runs.c.tenant_id, runs.c.run_id, runs.c.last_seq).where(sa.or_(*followed))
+        for tenant_id, run_id, last_seq in await self._database.read(lambda c: c.execute(query).all()):
+            self.tell(tenant_id, run_id, last_seq)
+
+    def _wake_all(self) -> None:
+        for woken in itertools.chain.from_iterable(self._readers.values()):
+            woken.set()

@@ -1,0 +1,72 @@
+"""The one watcher of a process: it wakes who waits, works only while somebody does, and outlives faults."""
+
+import asyncio
+
+import pytest
+from studio import Studio
+
+from motet.errors import StorageError
+from motet.events import Notice, RunCompleted
+from motet.runs.log.sql import SqlLog
+from motet.runs.log.watch import Watcher
+from motet.storage import changes
+from motet.storage.engine import Database
+
+
+def watchers() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "motet-log-watch"]
+
+
+async def test_readers_share_one_watcher_and_the_last_one_ends_it(studio: Studio) -> None:
+    watcher = Watcher(studio.database, 0.05)
+    assert watchers() == []
+    async with watcher.reader("local", "r1"), watcher.reader("local", "r1"):
+        async with watcher.reader("local", "r2"):
+            assert len(watchers()) == 1
+        assert len(watchers()) == 1
+    assert watchers() == []
+
+
+async def test_readers_of_other_processes_are_woken_without_a_poll(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "SURE_S", 60.0)
+    runs = [await studio.submit("hi") for _ in range(3)]
+    claims = [claim for _ in runs if (claim := await studio.queue.claim("w1")) is not None]
+    elsewhere = SqlLog(studio.database, studio.settings.runs)  # nobody in its process appends
+
+    async def read(run_id: str) -> list[int]:
+        return [r.seq async for r in elsewhere.follow("local", run_id)]
+
+    readers = [asyncio.create_task(read(claim.job.run_id)) for claim in claims for _ in range(2)]
+    async with asyncio.timeout(10):
+        for n in range(5):
+            for claim in claims:
+                await studio.log.append(claim, [Notice(text=str(n))])
+            await asyncio.sleep(0.03)
+        for claim in claims:
+            await studio.log.append(claim, [RunCompleted(output={})])
+        assert await asyncio.gather(*readers) == [list(range(1, 9))] * 6
+
+
+async def test_a_run_of_the_same_name_of_another_tenant_wakes_nobody(database: Database) -> None:
+    watcher = Watcher(database, 0.05)
+    async with watcher.reader("local", "r1") as woken:
+        watcher.tell("other", "r1", 5)
+        assert not woken.is_set()
+        watcher.tell("local", "r1", 5)
+        assert woken.is_set()
+        woken.clear()
+        watcher.tell("local", "r1", 5)  # nothing new
+        assert not woken.is_set()
+
+
+async def test_a_reader_hears_of_a_database_that_went_away(studio: Studio) -> None:
+    accepted = await studio.submit("hi")
+    reader = asyncio.create_task(studio.events(accepted.run_id))
+    await asyncio.sleep(0.1)
+    studio.database.close()
+    async with asyncio.timeout(10):
+        with pytest.raises(StorageError, match="closed"):
+            await reader
+    assert watchers() == []
