@@ -186,7 +186,15 @@ def test_importing_motet_is_light_and_opens_no_socket(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["threads", "list"], ["threads", "list", "--json"]], ids=" ".join
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["threads", "list"],
+        ["threads", "list", "--json"],
+        ["runs", "schedule", "list"],
+    ],
+    ids=" ".join,
 )
 def test_a_light_command_loads_no_model_library(arguments: list[str], tmp_path: Path) -> None:
     code = (
