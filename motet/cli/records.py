@@ -205,7 +205,7 @@ def show_run(
 
     async def read(app: App) -> tuple[RunRecord, list[Recorded], list[InterruptRequested]]:
         found = await app.records.run(run)
-        return found, await _events(app, found), await app.records.questions(found)
+        return found, await read_events(app, found), await app.records.questions(found)
 
     record, events, questions = with_app(read)
     if as_json:
@@ -250,7 +250,7 @@ def cancel_run(run: RunName) -> None:
     note(f"Run {record.run_id} was asked to stop.")
 
 
-async def _events(app: App, run: RunRecord) -> list[Recorded]:
+async def read_events(app: App, run: RunRecord) -> list[Recorded]:
     """Return what a run's log holds now, whether it has ended or not."""
     found: list[Recorded] = []
     if run.last_seq:

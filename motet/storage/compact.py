@@ -5,6 +5,7 @@ What does not live here: deleting anything, and how large what is (`storage.spac
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -55,12 +56,14 @@ def compact(database: Database, *, timeout_s: float, free: Callable[[Path], int]
         DatabaseFull: There is no room for it. Nothing was changed.
         DatabaseUnavailable: Another process holds a lock on it. What is done is kept; do it again.
     """
+    dbapi: Any = database.engine.dialect.dbapi
     before = total_bytes(database)
     path = database_file(database.url)
     if path is not None:
+        with contextlib.suppress(dbapi.Error):  # a log of old writes can be what fills the disk
+            database.empty_journal()
         _check_room(path, database.read_sync(pages_in_use_bytes), free)
     connection: Any = database.engine.raw_connection()
-    dbapi: Any = database.engine.dialect.dbapi
     try:
         work = _rewrite_file if path is not None else _rewrite_tables
         waits = work(connection.driver_connection, timeout_s)
