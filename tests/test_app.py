@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from motet import Caller, RunRequest, Settings, build_app
 from motet.app import App
 from motet.errors import Conflict, NotFound
 from motet.events import MessageCompleted, RunFailed
+from motet.storage.tables import schedules
 
 SCRIPT = {
     "rules": [
@@ -215,3 +217,25 @@ async def test_a_tenant_sees_nothing_of_another(scripted_settings: Settings) -> 
         )
         with pytest.raises(NotFound):
             await anext(aiter(app.follow(accepted.run_id)))
+
+
+async def test_workers_of_every_thread_begin_what_is_scheduled_and_others_do_not(
+    scripted_settings: Settings,
+) -> None:
+    settings = scripted_settings.replace(runs__heartbeat_s=0.05)
+    async with build_app(settings) as one, build_app(settings) as two, build_app(settings) as three:
+        await one.schedules.add("* * * * *", asks("hi", graph="chat"), name="s")
+        change = sa.update(schedules).values(next_at=schedules.c.next_at - 60)
+        await one._rooms.database.write(lambda c: c.execute(change))
+        await three.start_worker()
+        await asyncio.sleep(0.3)
+        assert await one.records.runs() == []
+        await one.start_worker(every_thread=True)
+        await two.start_worker(every_thread=True)
+        async with asyncio.timeout(30):
+            while not (begun := await one.records.runs()):  # noqa: ASYNC110  # the database tells nobody
+                await asyncio.sleep(0.05)
+        async for _ in one.follow(begun[0].run_id):
+            pass
+        [run] = await one.records.runs()
+        assert (run.run_id, run.status) == ((await one.schedules.get("s")).last_run_id, "success")
