@@ -75,3 +75,9 @@ def test_counts() -> None:
     assert wording.count(1, "step") == "1 step"
     assert wording.count(0, "step") == "0 steps"
     assert wording.count(2, "entry", "entries") == "2 entries"
+
+
+def test_a_list_of_small_objects_is_shown_by_what_is_in_them() -> None:
+    figures = [{"what": "tents", "value": "3"}, {"what": "a week", "value": "220"}]
+    shown = wording.call("calculator", {"figures": figures, "expression": "3 * 220"})
+    assert shown == 'calculator(figures=tents 3; a week 220, expression="3 * 220")'

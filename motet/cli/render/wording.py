@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len, set_cell_size
 
@@ -122,4 +122,8 @@ def answer_text(answer: str, passages: Sequence[Passage]) -> str:
 
 
 def _value(value: Any) -> str:
+    """Return a value as JSON; a list of small objects by what is in them: `tents 3; a week 220`."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in cast("list[Any]", value)):
+        items = cast("list[dict[str, Any]]", value)
+        return "; ".join(" ".join(str(part) for part in item.values()) for item in items)
     return json.dumps(value, ensure_ascii=False, default=str)
