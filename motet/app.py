@@ -15,7 +15,7 @@ from motet.runs.erase import erase_memories
 from motet.runs.log.base import LOGS
 from motet.runs.queue.base import QUEUES
 from motet.runs.records import Records
-from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunRequest
+from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRequest
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
 from motet.storage.engine import Database
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from motet.retrieval.collection import KnowledgeBase
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim, RunQueue
-    from motet.runs.request import RunOptions
     from motet.runs.threads.service import Threads
     from motet.runs.threads.transfer import ThreadFile
     from motet.runs.worker import Worker
@@ -143,15 +142,15 @@ class App:
             await self._worker.stop(run_id, reason)
         return asked
 
-    async def start_worker(self, *, every_thread: bool = False) -> None:
-        """Begin to execute runs in this process; a second call does nothing.
+    async def start_worker(self, *, every_thread: bool = False) -> Worker:
+        """Begin to execute runs in this process, by the worker that is returned; a second call begins no other.
 
         Args:
             every_thread: Take any run of the database, as a server does. Otherwise only runs of threads that this
                 process submits to, what a crash left unfinished on them included.
         """
         if self._worker is not None:
-            return
+            return self._worker
         await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
         from motet.runs.execute import Engine  # noqa: PLC0415  # imported just now, on the thread
         from motet.runs.retry import RetryPolicy  # noqa: PLC0415
@@ -179,6 +178,7 @@ class App:
             worker.wake(thread_id)
         tidy = keep_tidy(self.threads, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S)
         self._tidying = asyncio.create_task(tidy, name="motet-tidy")
+        return worker
 
     async def resume_thread(self, thread_id: str) -> list[str]:
         """Have this process finish what a crash left on a thread; return the ids of those runs, oldest first."""
@@ -194,8 +194,6 @@ class App:
             NotFound: No graph has this name.
             ModelError: Its model cannot be reached.
         """
-        from motet.runs.request import RunOptions  # noqa: PLC0415
-
         return await self._rooms.graph(name, RunOptions(model=model))
 
     async def stream(self, request: RunRequest) -> AsyncIterator[Recorded]:

@@ -195,6 +195,9 @@ class RunSettings:
         300.0, "MOTET_RETRY_MAX_DELAY_S", "Longest such pause; a server that asks for a longer one gets it."
     )
     concurrency: int = _setting(4, "MOTET_CONCURRENCY", "Runs that one process works on at once.")
+    drain_s: float = _setting(
+        30.0, "MOTET_DRAIN_S", "How long a worker that is asked to stop lets its runs go on."
+    )
     fold_events_days: float = _setting(
         1.0,
         "MOTET_FOLD_EVENTS_DAYS",

@@ -250,6 +250,21 @@ def cancel_run(run: RunName) -> None:
     note(f"Run {record.run_id} was asked to stop.")
 
 
+@runs.command("work")
+def work_on_runs(
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            "--concurrency", "-c", min=1, help="Runs at once, instead of MOTET_CONCURRENCY.", metavar="N"
+        ),
+    ] = None,
+) -> None:
+    """Work on the runs of every conversation until Ctrl-C or SIGTERM; a second signal leaves at once."""
+    from motet.cli.work import work
+
+    work(concurrency)
+
+
 async def read_events(app: App, run: RunRecord) -> list[Recorded]:
     """Return what a run's log holds now, whether it has ended or not."""
     found: list[Recorded] = []

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from rich.console import Console
 
@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def with_app(work: Callable[[App], Awaitable[T]], *, stops: Stops | None = None) -> T:
+def with_app(
+    work: Callable[[App], Awaitable[T]],
+    *,
+    stops: Stops | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> T:
     """Build the app from the settings, open it, do `work` with it, close it. `stops` listens the whole time.
+
+    `overrides` are settings that the command line gives, by path: `runs.concurrency`.
 
     Raises:
         SettingInvalid: A setting is wrong.
@@ -42,7 +49,7 @@ def with_app(work: Callable[[App], Awaitable[T]], *, stops: Stops | None = None)
             async with app:
                 return await work(app)
 
-    app = build_app(Settings.load())
+    app = build_app(Settings.load(overrides))
     try:
         return asyncio.run(run())
     except asyncio.CancelledError:

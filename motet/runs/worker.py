@@ -84,6 +84,20 @@ class Worker:
             if active.working:
                 active.task.cancel()
 
+    async def drain(self, grace_s: float) -> int:
+        """Stop claiming at once, let runs end for so many seconds, give the others back; return how many those are.
+
+        Until then leases are kept and runs are stopped on demand. Afterwards the worker is closed.
+        """
+        claiming = self._loops[:1]
+        for loop in claiming:
+            loop.cancel()
+        await asyncio.gather(*claiming, return_exceptions=True)
+        running = [active.task for active in self._active.values()]
+        late = (await asyncio.wait(running, timeout=grace_s))[1] if running else set[asyncio.Task[None]]()
+        await self.aclose()
+        return sum(task.cancelled() for task in late)
+
     async def aclose(self) -> None:
         """Stop claiming, give unfinished runs back to the queue, and return when nothing runs any more."""
         for loop in self._loops:

@@ -159,6 +159,35 @@ async def test_a_closed_worker_gives_its_runs_back_at_once(studio: Studio, hall:
     await worker.aclose()  # a second time does nothing
 
 
+async def test_a_draining_worker_lets_runs_end_and_begins_no_other(studio: Studio, hall: Hall) -> None:
+    worker = await studio.work()
+    accepted = await studio.submit("mine")
+    await hall.someone.wait()
+    draining = asyncio.create_task(worker.drain(30.0))
+    await asyncio.sleep(0.05)
+    late = await studio.submit("late")
+    await asyncio.sleep(0.3)
+    assert hall.entered == ["mine"]
+    hall.door.set()
+    assert await draining == 0
+    assert (await studio.records.run(accepted.run_id)).status == "success"
+    assert (await studio.records.run(late.run_id)).status == "pending"
+
+
+async def test_a_draining_worker_gives_back_what_does_not_end_in_time(studio: Studio, hall: Hall) -> None:
+    accepted = await studio.submit("long")
+    worker = await studio.work()
+    await hall.someone.wait()
+    await begun(studio, accepted.run_id)
+    assert await worker.drain(0.05) == 1
+    run = await studio.records.run(accepted.run_id)
+    assert (run.status, run.attempt) == ("pending", 0)
+    hall.door.set()
+    await studio.work()
+    assert (await studio.events(accepted.run_id))[-1].type == "run.completed"
+    assert await worker.drain(0.05) == 0  # a second time does nothing
+
+
 async def test_a_worker_that_never_started_can_be_closed(studio: Studio) -> None:
     await Worker(studio.queue, studio.engine, studio.settings.runs).aclose()
 
