@@ -189,7 +189,7 @@ async def _run(app: App, asked: Asked, view: View, stops: Stops, *, quiet: bool)
         view.close()
 
 
-async def _finish_earlier(app: App, thread_id: str, starting: Awaitable[None], *, quiet: bool) -> None:
+async def _finish_earlier(app: App, thread_id: str, starting: Awaitable[object], *, quiet: bool) -> None:
     """Show the end of what a crash left on the thread, on stderr: its answer is not this question's.
 
     It comes before the question is submitted, so that the conversation stays in order.

@@ -31,7 +31,7 @@ class Conversation:
         self._active = False
         self._stop_asked = False
         self._run_id: str | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[object] | None = None
 
     @property
     def busy(self) -> bool:
