@@ -38,6 +38,7 @@ numbers = st.integers(-(2**53), 2**53)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(),
+    bool: st.booleans(),
     int: numbers,
     float: floats,
     int | None: st.none() | numbers,
@@ -88,7 +89,7 @@ def test_every_event_survives_the_trip_through_json(member: type[BaseModel], dat
 
 def test_every_type_is_said_once_and_the_last_words_are_among_them() -> None:
     kinds = [kind_of(member) for member in MEMBERS]
-    assert len(kinds) == len(set(kinds)) == 19
+    assert len(kinds) == len(set(kinds)) == 21
     assert set(kinds) >= TERMINAL
     assert {"run.completed", "run.failed", "run.cancelled", "run.interrupted"} == TERMINAL
 
