@@ -1,11 +1,12 @@
 """The retriever: finds the statements of documents that a step asks for, in both of the languages they may be in.
 
-The statements are the documents' own sentences and table rows, chosen by meaning: a small model that notes facts in
-its own words mixes them up. Whoever works on with the result sees them, not the raw text of documents.
+The statements are the documents' own sentences and table rows, the few nearest in meaning, so that a small model has
+little to read. It notes facts from them; whoever works on sees the facts, not the raw text of documents.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -99,8 +100,8 @@ class RetrieverAgent:
         return Outcome(text=" ".join(facts), passages=list(passages.values()))
 
     async def _look(self, queries: Sequence[str]) -> list[tuple[str, Passage]]:
-        """Return the statements nearest to the queries, best first, each with its passage, from the best passages."""
-        rankings = [await self._retriever.search(query, limit=PASSAGES * 2) for query in queries]
+        """Return the best passages' statements nearest to the queries, in order, each with its passage."""
+        rankings = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
         passages = fuse(rankings, limit=PASSAGES)
         stated = [(said, passage) for passage in passages for said in statements(passage.text)]
         placed = [f"{place_of(passage)}: {said}" for said, passage in stated]

@@ -1,6 +1,5 @@
 """Threads, runs and transcripts as they stand on disk, on each database."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,24 +11,7 @@ from motet.events import Event, MessageCompleted, Notice, RunCompleted, RunFaile
 from motet.runs.queue.base import Claim
 from motet.runs.records import Records
 from motet.runs.request import Caller
-from motet.settings import Settings
-from motet.storage.engine import Database
-from motet.storage.schema import prepare
 from motet.storage.tables import metadata, runs, threads
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
-    """A fresh database of each kind; the studio works on it."""
-    storage = settings.storage
-    if request.param == "postgresql":
-        storage = settings.replace(storage__database_url=request.getfixturevalue("postgres_url")).storage
-    database = Database(storage)
-    try:
-        prepare(database, storage)
-        yield database
-    finally:
-        database.close()
 
 
 async def claimed(studio: Studio, text: str = "hi", **more: Any) -> Claim:

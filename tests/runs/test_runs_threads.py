@@ -17,12 +17,11 @@ from motet.runs.records import Records
 from motet.runs.request import RunRequest
 from motet.runs.threads.service import Threads, split_point
 from motet.storage.engine import Database
-from motet.storage.schema import prepare
 from motet.storage.seal import load_seal
 from motet.storage.tables import metadata, threads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from motet.runs.threads.values import Turn
     from motet.settings import Settings
@@ -54,20 +53,6 @@ def _heard() -> Any:
     builder.add_edge("repeat", "count")
     builder.add_edge("count", END)
     return builder.compile()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
-    """A fresh database of each kind; the studio works on it."""
-    storage = settings.storage
-    if request.param == "postgresql":
-        storage = settings.replace(storage__database_url=request.getfixturevalue("postgres_url")).storage
-    database = Database(storage)
-    try:
-        prepare(database, storage)
-        yield database
-    finally:
-        database.close()
 
 
 @pytest.fixture
