@@ -390,7 +390,7 @@ class _Rooms:
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""
-        options = options.model_copy(update={"reuse_results_of": None})  # of no matter to the graph
+        options = options.model_copy(update=dict.fromkeys(("reuse_results_of", "budget", "record")))
         retriever = await self.retriever(options)
         key = f"{name} {options.model_dump_json()} {retriever is None}"
         found = self._graphs.get(key)

@@ -9,11 +9,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from motet.errors import SettingInvalid
+from motet.errors import SettingInvalid, did_you_mean
 from motet.secret import Secret, hide_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 def parse_value(key: str, raw: Any, kind: type, origin: str) -> Any:
@@ -47,6 +47,23 @@ def _convert(raw: Any, kind: type) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError
     return value
+
+
+def parse_limits(text: str, names: Sequence[str]) -> dict[str, str]:
+    """Return `{"tokens": "20000", "cost": "0.5"}` for `tokens=20000 cost=0.5`; commas may stand between them.
+
+    Raises:
+        SettingInvalid: A part has no `=`, an unknown name, or stands there twice.
+    """
+    found: dict[str, str] = {}
+    for part in text.replace(",", " ").split():
+        name, equals, value = part.partition("=")
+        if name not in names or not equals or not value:
+            raise SettingInvalid(f"'{part}' is no limit: write NAME=NUMBER.{did_you_mean(name, names)}")
+        if name in found:
+            raise SettingInvalid(f"'{name}' is there twice.")
+        found[name] = value
+    return found
 
 
 _WORDS: dict[type, str] = {

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from motet.events import Passage
+from motet.runs.budget import Budget
 
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
 
@@ -52,6 +53,10 @@ class RunOptions(_Frozen):
     """A run whose recorded tool results are given, in their order, to calls of the same tool and arguments."""
     max_retries: int | None = Field(default=None, ge=0, le=100)
     """How often the run is tried again after a passing fault; the settings' unless given."""
+    budget: Budget | None = None
+    """What the run may spend, beside the limits of the settings; each limit counts by itself."""
+    record: bool | None = None
+    """Whether its model calls and results are recorded, to be played again; the settings' unless given."""
 
 
 class RunRequest(_Frozen):
@@ -93,6 +98,8 @@ class RunJob(_Frozen):
     answers: dict[str, Any] | None = None
     """Answers by interrupt id."""
     options: RunOptions
+    budget_of: str | None = None
+    """The run that began what this one goes on with: they share one budget. None for a run with an input."""
     metadata: dict[str, Any] = {}
 
 

@@ -144,7 +144,12 @@ class Gate:
         self._check(request.caller, graph, options)
         answers = _plain(check_answers(request, asked))
         return job.model_copy(
-            update={"graph": graph, "options": _narrow(request.caller, options), "answers": answers}
+            update={
+                "graph": graph,
+                "options": _narrow(request.caller, options),
+                "answers": answers,
+                "budget_of": asked.job.budget_of or asked.job.run_id,
+            }
         )
 
 
@@ -290,6 +295,8 @@ def _hash(request: RunRequest) -> str:
         (asked, "delay_s", 0.0),
         (asked["options"], "reuse_results_of", None),
         (asked["options"], "max_retries", None),
+        (asked["options"], "budget", None),
+        (asked["options"], "record", None),
     ):  # younger than the first hashes on disk
         if values[name] == default:
             del values[name]
