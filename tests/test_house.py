@@ -29,7 +29,6 @@ PYTHON_FOLDERS = ("motet", "tests", "scripts", "examples")
 TESTED_ELSEWHERE = {
     "motet.__main__": "one line; the wheel and the tests of the command line start it",
     "motet.setting_values": "the tests of the settings read through it",
-    "motet.storage.tables": "the tests of the schema compare it with the migrations",
     "motet.storage.migrations.env": "every test with a database runs it",
     "motet.retrieval.base": "ports without behaviour",
     "motet.runs.log.base": "a port without behaviour",
@@ -212,9 +211,9 @@ def test_a_light_command_loads_no_model_library(arguments: list[str], tmp_path: 
 
 
 def _test_names(module: str) -> set[str]:
-    """Return the test files that may stand for a module: its path, its room and name, or its folder in a room."""
+    """Return the test files that may stand for a module: of its path, its room and name, its room, or its folder."""
     parts = module.split(".")[1:]
-    folders = {"_".join(["test", *parts[:depth]]) for depth in range(2, len(parts))}
+    folders = {"_".join(["test", *parts[:depth]]) for depth in range(1, len(parts))}
     return {"_".join(["test", *parts]), "_".join(["test", parts[0], parts[-1]])} | folders
 
 

@@ -1,4 +1,6 @@
-"""The switchboard: builds the rooms from settings and connects them. The only file that knows every room.
+"""The app: connects the rooms, and is what doors hold.
+
+What does not live here: how a room is built (`rooms`).
 
 Making an app is light. Rooms that import LangGraph or a model's client open when the first run needs them.
 """
@@ -10,16 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from motet import telemetry
-from motet.graphs.base import DESCRIPTIONS, GraphParts, build_graph, known_graphs
+from motet.app.rooms import Rooms, load
+from motet.graphs.base import DESCRIPTIONS, known_graphs
 from motet.runs.erase import erase_memories
-from motet.runs.log.base import LOGS
-from motet.runs.queue.base import QUEUES
-from motet.runs.records import Records
 from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRequest
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
-from motet.storage.engine import Database
-from motet.storage.schema import prepare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,23 +25,17 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
 
-    from motet.agents.base import AgentParts
     from motet.events import Recorded
-    from motet.memory.checkpoints import MotetSaver
     from motet.memory.fact import Memory
     from motet.memory.recall import Memories
     from motet.models.roles import Models
-    from motet.retrieval.base import Embedder, Retriever
     from motet.retrieval.collection import KnowledgeBase
-    from motet.runs.log.base import EventLog
-    from motet.runs.queue.base import Claim, RunQueue
+    from motet.runs.records import Records
     from motet.runs.threads.service import Threads
     from motet.runs.threads.transfer import ThreadFile
     from motet.runs.worker import Worker
     from motet.settings import Settings
-    from motet.storage.seal import Seal
     from motet.telemetry import Finding
-    from motet.tools.ledger.base import Ledger
 
 HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "motet.memory.checkpoints")
 """Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
@@ -68,7 +60,7 @@ class App:
     def __init__(self, settings: Settings, *, tenant_id: str = LOCAL_TENANT) -> None:
         self.settings = settings
         self.tenant_id = tenant_id
-        self._rooms = _Rooms(settings, tenant_id)
+        self._rooms = Rooms(settings, tenant_id)
         self._worker: Worker | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._waiting: set[str] = set()
@@ -234,7 +226,7 @@ class App:
 
     async def doctor(self) -> list[Finding]:
         """Look at everything that a run needs, and say what is missing and how to get it; no need to enter the app."""
-        found = [await asyncio.to_thread(_load(check), self.settings) for check in CHECKS]
+        found = [await asyncio.to_thread(load(check), self.settings) for check in CHECKS]
         return [finding for findings in found for finding in findings]
 
     async def aclose(self) -> None:
@@ -262,169 +254,3 @@ class App:
         self._waiting.add(thread_id)
         if self._worker is not None:
             self._worker.wake(thread_id)
-
-
-class _Rooms:
-    """The rooms, each built when it is first asked for."""
-
-    def __init__(self, settings: Settings, tenant_id: str) -> None:
-        self._settings = settings
-        self._tenant_id = tenant_id
-        self._models: Models | None = None
-        self._knowledge: KnowledgeBase | None = None
-        self._embedder: Embedder | None = None
-        self._has_embedder = False
-        self._seal: Seal | None = None
-        self._saver: MotetSaver | None = None
-        self._memories: Memories | None = None
-        self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
-        self._tenants: dict[str, _Rooms] = {tenant_id: self}
-
-    def of(self, tenant_id: str) -> _Rooms:
-        """Return another tenant's rooms: documents, memories and checkpoints of its own, over the same models."""
-        found = self._tenants.get(tenant_id)
-        if found is None:
-            found = _Rooms(self._settings, tenant_id)
-            found.database, found._models, found._tenants = self.database, self.models, self._tenants
-            found._embedder, found._has_embedder = self.embedder, True
-            self._tenants[tenant_id] = found
-        return found
-
-    def open(self) -> None:
-        """Open the database and what is light."""
-        settings = self._settings
-        self.database = Database(settings.storage)
-        try:
-            prepare(self.database, settings.storage)
-        except BaseException:
-            self.database.close()
-            raise
-        self.records = Records(self.database, self._tenant_id)
-        self.log: EventLog = _load(LOGS["sql"])(self.database, settings.runs)
-        self.queue: RunQueue = _load(QUEUES["sql"])(self.database, settings.runs)
-
-    @property
-    def threads(self) -> Threads:
-        from motet.runs.threads.service import Threads  # noqa: PLC0415
-
-        return Threads(self.database, self.records, self.saver, self._tenant_id)
-
-    @property
-    def models(self) -> Models:
-        if self._models is None:
-            from motet.models.roles import Models  # noqa: PLC0415
-
-            self._models = Models(self._settings)
-        return self._models
-
-    @property
-    def knowledge(self) -> KnowledgeBase:
-        if self._knowledge is None:
-            from motet.retrieval.collection import KnowledgeBase  # noqa: PLC0415
-
-            self._knowledge = KnowledgeBase(
-                self.database, self._settings.retrieval, self.embedder, tenant_id=self._tenant_id
-            )
-        return self._knowledge
-
-    @property
-    def embedder(self) -> Embedder | None:
-        """The model of the role `embed`, one for documents and memories; it loads when it is first used."""
-        if not self._has_embedder:
-            from motet.retrieval.embed import build_embedder  # noqa: PLC0415
-
-            self._embedder, self._has_embedder = build_embedder(self._settings.models.embed), True
-        return self._embedder
-
-    @property
-    def seal(self) -> Seal:
-        if self._seal is None:
-            from motet.storage.seal import load_seal  # noqa: PLC0415
-
-            self._seal = load_seal(self._settings.storage)
-        return self._seal
-
-    @property
-    def saver(self) -> MotetSaver:
-        if self._saver is None:
-            from motet.memory.checkpoints import MotetSaver  # noqa: PLC0415
-
-            self._saver = MotetSaver(self.database, self.seal, tenant_id=self._tenant_id)
-        return self._saver
-
-    def ledger(self, claim: Claim) -> Ledger:
-        """Return the ledger of the tool calls that an attempt of a run makes."""
-        from motet.memory.serde import StrictSerializer  # noqa: PLC0415
-        from motet.tools.ledger.sql import Attempt, SqlLedger  # noqa: PLC0415
-
-        job = claim.job
-        again = job.options.reuse_results_of
-        attempt = Attempt(job.tenant_id, job.thread_id, job.run_id, claim.fence, again)
-        return SqlLedger(self.database, self.seal, StrictSerializer(), attempt)
-
-    @property
-    def memories(self) -> Memories:
-        if self._memories is None:
-            from motet.memory.recall import Memories  # noqa: PLC0415
-            from motet.memory.store import MotetStore  # noqa: PLC0415
-
-            store = MotetStore(self.database, tenant_id=self._tenant_id, embedder=self.embedder)
-            self._memories = Memories(store)
-        return self._memories
-
-    async def retriever(self, options: RunOptions | None) -> Retriever | None:
-        """Return a search over the documents; None while there are none."""
-        from motet.retrieval.collection import DEFAULT_COLLECTION  # noqa: PLC0415
-        from motet.retrieval.search import HybridRetriever  # noqa: PLC0415
-
-        wanted = (options.collections if options else None) or [DEFAULT_COLLECTION]
-        known = {found.name for found in await self.knowledge.list_collections()}
-        there = [name for name in wanted if name in known]
-        return HybridRetriever(self.knowledge, there) if there else None
-
-    async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:
-        from motet.tools.base import ToolContext, build_tools  # noqa: PLC0415
-
-        context = ToolContext(self._settings.tools, retriever or await self.retriever(options))
-        return build_tools(context, options.tools if options else None)
-
-    async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """Build a graph for a run; one graph serves every run with the same options."""
-        options = options.model_copy(update=dict.fromkeys(("reuse_results_of", "budget", "record")))
-        retriever = await self.retriever(options)
-        key = f"{name} {options.model_dump_json()} {retriever is None}"
-        found = self._graphs.get(key)
-        if found is None:
-            agents = await self._agent_parts(options, retriever)
-            parts = GraphParts(agents, self.memories)
-            found = build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
-            self._graphs[key] = found
-        return found
-
-    async def _agent_parts(self, options: RunOptions, retriever: Retriever | None) -> AgentParts:
-        from motet.agents.base import AgentParts  # noqa: PLC0415
-        from motet.agents.prompts import Prompts  # noqa: PLC0415
-
-        settings = self._settings.agents
-        return AgentParts(
-            fast=await self.models.chat("fast", options.model),
-            deep=await self.models.chat("deep", options.model),
-            prompts=Prompts(override=settings.prompts, language=settings.language),
-            settings=settings,
-            tools=await self.tools(options, retriever),
-            retriever=retriever,
-        )
-
-    async def aclose(self) -> None:
-        """Close what was opened, the last first."""
-        for rooms in self._tenants.values():
-            rooms._graphs.clear()  # noqa: SLF001  # its own kind
-        if self._models is not None:
-            await self._models.aclose()
-        if hasattr(self, "database"):
-            await asyncio.to_thread(self.database.close)
-
-
-def _load(target: str) -> Any:
-    module, _, name = target.partition(":")
-    return getattr(import_module(module), name)

@@ -1,0 +1,28 @@
+"""Settings: read once, frozen, one group a room.
+
+`load` reads the environment and the files; every other file here holds the fields of a room or two.
+"""
+
+from __future__ import annotations
+
+from motet.settings.agents import AgentSettings, ToolSettings
+from motet.settings.load import Settings, child_environment, describe
+from motet.settings.log import LogSettings
+from motet.settings.models import EmbeddedSettings, ModelSettings
+from motet.settings.retrieval import RetrievalSettings
+from motet.settings.runs import RunSettings
+from motet.settings.storage import StorageSettings
+
+__all__ = [
+    "AgentSettings",
+    "EmbeddedSettings",
+    "LogSettings",
+    "ModelSettings",
+    "RetrievalSettings",
+    "RunSettings",
+    "Settings",
+    "StorageSettings",
+    "ToolSettings",
+    "child_environment",
+    "describe",
+]

@@ -1,0 +1,42 @@
+"""Settings of the agents and of what tools may do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from motet.settings.field import setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """How agents work."""
+
+    graph: str = setting("ensemble", "MOTET_GRAPH", "Graph that is used when none is named.")
+    max_plan_steps: int = setting(4, "MOTET_MAX_PLAN_STEPS", "Most steps of a plan.")
+    max_replans: int = setting(1, "MOTET_MAX_REPLANS", "How often a plan may be mended in one run.")
+    max_tool_turns: int = setting(
+        4, "MOTET_MAX_TOOL_TURNS", "How often one agent may call tools in one task."
+    )
+    max_steps: int = setting(60, "MOTET_MAX_STEPS", "Most graph steps of one run.", positive=True)
+    language: str = setting(
+        "auto",
+        "MOTET_LANGUAGE",
+        "Language of the prompts: `auto`, `en` or `zh`.",
+        choices=("auto", "en", "zh"),
+    )
+    prompts: str = setting("", "MOTET_PROMPTS", "Folder whose files replace prompts of the same name.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSettings:
+    """What tools may do."""
+
+    files_root: str = setting("", "MOTET_FILES_ROOT", "Folder that file tools may read; none unless set.")
+    web_search: bool = setting(True, "MOTET_WEB_SEARCH", "Whether agents may search the web.")
+    timeout_s: float = setting(30.0, "MOTET_TOOL_TIMEOUT_S", "Longest time of one tool call.", positive=True)
+    max_output_chars: int = setting(
+        8000,
+        "MOTET_TOOL_MAX_OUTPUT",
+        "Longest tool result that an agent is given, in characters.",
+        positive=True,
+    )

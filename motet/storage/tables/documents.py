@@ -1,0 +1,69 @@
+"""Documents and their passages."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from motet.storage.tables.base import BIG_KEY, metadata
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("document_key", BIG_KEY, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("source", Text, nullable=False),  # path or URL
+    Column("title", Text, nullable=False, server_default=""),
+    Column("content_hash", Text, nullable=False),  # SHA-256 of the file's bytes
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("modified_at", Float, nullable=False, server_default="0"),
+    Column("added_at", Float, nullable=False),
+    UniqueConstraint("tenant_id", "collection", "source"),
+    sqlite_autoincrement=True,  # a key is never used twice: caches and links rely on it
+)
+"""A document that was taken in."""
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("passage_key", BIG_KEY, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("document_key", BIG_KEY, nullable=False),
+    Column("passage_id", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("heading", Text, nullable=False, server_default=""),
+    Column("page", Integer),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("vector", LargeBinary),  # float32, little endian, normalised; None without an embedder
+    UniqueConstraint("tenant_id", "passage_id"),
+    ForeignKeyConstraint(["document_key"], ["documents.document_key"], ondelete="CASCADE"),
+    Index(None, "tenant_id", "collection", "passage_key"),
+    Index(None, "document_key"),
+    sqlite_autoincrement=True,  # a key is never used twice: caches and links rely on it
+)
+"""A passage of a document with its vector."""
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("collection", Text, primary_key=True),
+    Column("embedder", Text, nullable=False),  # name of the model that made the vectors; "" for none
+    Column("dimension", Integer, nullable=False, server_default="0"),
+    Column("revision", Integer, nullable=False, server_default="0"),  # grows at every change
+)
+"""A named set of documents, and which model embedded it."""
