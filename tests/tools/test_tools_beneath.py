@@ -149,10 +149,8 @@ def test_a_race_of_renames_opens_nothing_outside(root: Path, root_fd: int, kerne
     swapper.start()
     seen: dict[bytes, int] = {}
     try:
-        deadline = (
-            time.monotonic() + 60
-        )  # how the two take turns is the machine's choice: until both were seen
-        tries = 0
+        # How the two take turns is the machine's choice: until both were seen.
+        deadline, tries = time.monotonic() + 60, 0
         while tries < 3000 or not (seen.get(b"inside") and seen.get(b"")):
             assert time.monotonic() < deadline, f"the race never went both ways in {tries} tries: {seen}"
             tries += 1
