@@ -65,6 +65,9 @@ TESTED_ELSEWHERE = {
     "motet.models.weights_hub": "the tests of the weights fetch through it",
     "motet.models.weights_index": "the tests of the weights fetch through it",
     "motet.models.weights_partial": "the tests of the weights fetch through it",
+    "motet.tasks.problems": "the tests of the checks read every kind",
+    "motet.tasks.spec": "the tests of the checks and of loading go through it",
+    "motet.tasks.starter": "the tests of the commands write it",
     "motet.models.weights_shelf": "the tests of the weights fetch through it",
 }
 """Modules without a test file of their own, each with where it is tested or why it need not be."""

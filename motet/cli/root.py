@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from motet.cli import ask, exit_codes, kb, memory, models, run_diff, storage, surroundings, thread_files
+from motet.cli import (
+    ask,
+    exit_codes,
+    kb,
+    memory,
+    models,
+    run_diff,
+    storage,
+    surroundings,
+    task_files,
+    thread_files,
+)
 from motet.cli.chat import command as chat
 from motet.cli.session import silence_stdout
 
@@ -53,6 +64,7 @@ def _tree() -> typer.Typer:
     tree.command("chat")(chat.chat)
     tree.add_typer(thread_files.threads, name="threads")
     tree.add_typer(run_diff.runs, name="runs")
+    tree.add_typer(task_files.task, name="task")
     tree.add_typer(kb.kb, name="kb")
     tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")

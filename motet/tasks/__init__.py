@@ -1,0 +1,1 @@
+"""Task files: read, checked, compiled into LangGraph graphs, imported from elsewhere."""
