@@ -36,9 +36,8 @@ STEP = "steps:\n  - {id: a, set: {x: 1}}\n"
         ),
         (f"budget: {{wall: soon}}\n{STEP}", "expected a time like 500ms, 90s, 15m or 2h."),
         (
-            "steps:\n  - {id: a, needs: [c], run: [x]}\n  - {id: b, needs: [a], run: [x]}\n"
-            + "  - {id: c, needs: [b], run: [x]}\n",
-            "demo.task.yaml:4: steps[0] (a): the steps wait for each other: a → c → b → a.",
+            "steps: [{id: a, needs: [c], run: [x]}, {id: b, needs: [a], run: [x]}, {id: c, needs: [b], run: [x]}]\n",
+            "demo.task.yaml:3: steps[0] (a): the steps wait for each other: a → c → b → a.",
         ),
         ("steps:\n  - {id: a, set: {x: '${{ steps.a.output }}'}}\n", "the steps wait for each other: a → a."),
         (
