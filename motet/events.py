@@ -189,6 +189,18 @@ class Custom(_Event):
     data: Any
 
 
+class StreamPart(_Event):
+    """A part of LangGraph's own stream, as it came; recorded where the run's request asks for it."""
+
+    type: Literal["stream.part"] = "stream.part"
+    mode: str
+    """`values`, `updates`, `messages`, `custom`, `tasks`, `checkpoints`, `debug` or `events`."""
+    namespace: list[str] = []
+    """Path of graphs within the graph, `node:task_id` each; empty for the graph itself."""
+    data: Any
+    """Plain JSON; of `messages` a pair of the chunk and its metadata."""
+
+
 class InterruptRequested(_Event):
     """The run waits for a person."""
 
@@ -269,6 +281,7 @@ Event = Annotated[
     | Notice
     | Usage
     | Custom
+    | StreamPart
     | InterruptRequested
     | RunInterrupted
     | RunCompleted

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphRecursionError
 from langgraph.pregel._loop import AsyncPregelLoop  # no public way; see let_graphs_without_saver_be_sync
-from langgraph.types import Command
+from langgraph.types import Command, Send, StateUpdate
 
 from motet.errors import (
     BudgetExceeded,
@@ -31,7 +31,9 @@ from motet.events import (
     RunStarted,
 )
 from motet.models.faults import map_error
+from motet.runs.drive import SendTo
 from motet.runs.log.base import MustUndo
+from motet.runs.parts import Recorder, parts_of
 from motet.runs.retry import RetryPolicy
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
 from motet.runs.usage import UsageCounter
@@ -41,7 +43,7 @@ from motet.storage.fence import CONFIG_KEY, Fence
 from motet.tools.ledger.keep import CallKeeper, LedgerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
     from motet.events import Event
     from motet.models.base import ModelSpec
+    from motet.runs.drive import StateWrite
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
     from motet.runs.request import RunJob
@@ -134,32 +137,16 @@ class Engine:
         if claim.fence > 1:
             translator.know_events(await self._told(job))
         newest = await _saver(graph, job).aget_tuple(config)
+        if job.drive.checkpoint_id is not None and not _begun(newest, job):
+            newest = await _at_checkpoint(graph, job, config)
         translator.know(_earlier_messages(newest, job))
-        given = _input(newest, job)
-        values: Any = None
-        held: list[Event] = []
-        let_graphs_without_saver_be_sync()
-        # "sync": no step begins before the last one's checkpoint is on disk. A tool is never called, and a message
-        # never told, for a model's reply that a crash could take back.
-        stream: Any = graph.astream(
-            given, config, stream_mode=STREAM_MODES, subgraphs=True, durability="sync"
-        )
-        async for part in _parts(stream):
-            namespace, mode, data = part
-            if mode == "values":
-                if not namespace:  # comes after its checkpoint
-                    values = data
-                    await writer.put_all(held)
-                    held = []
-            elif mode == "updates" and not namespace:
-                held += translator.translate(part)
-            else:
-                await writer.put_all(translator.translate(part))
-        await writer.put_all(held)
+        if job.drive.supersteps:
+            return await _write_state(graph, job, config, translator, writer)
+        values = await _stream(graph, job, config, given=_input(newest, job), to=(translator, writer))
         if translator.interrupted:
             return RunInterrupted()
         if values is None:  # an earlier attempt had finished but for this event
-            values = (await graph.aget_state(config)).values
+            values = (await graph.aget_state(_thread_of(job))).values
         messages = new_messages(values, _given_ids(job))
         await writer.put_all(translator.answers(messages))
         return RunCompleted(output=_output(graph, values, messages))
@@ -172,9 +159,11 @@ class Engine:
         if self.keep_calls is not None:
             kept = CallKeeper(self.keep_calls(claim), _saver(graph, job), job.thread_id).configurable
         fence = Fence(job.tenant_id, job.run_id, claim.fence)
+        own = {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept}
         return {
-            "configurable": {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept},
-            "metadata": {"run_id": job.run_id},
+            "configurable": {**job.drive.configurable, **own},
+            "metadata": {**job.drive.metadata, "run_id": job.run_id},
+            "tags": list(job.drive.tags),
             "recursion_limit": job.options.max_steps or self.max_steps,
             "callbacks": [UsageCounter(writer.put)],
         }
@@ -187,6 +176,99 @@ class Engine:
             told += [recorded.event for recorded in found]
             after = found[-1].seq
         return told
+
+
+async def _stream(
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    job: RunJob,
+    config: RunnableConfig,
+    *,
+    given: Any,
+    to: tuple[Translator, EventWriter],
+) -> Any:
+    """Drive the graph and write what it tells; return its last state, None when there was nothing left to do.
+
+    "sync": no step begins before the last one's checkpoint is on disk. A tool is never called, and a message never
+    told, for a model's reply that a crash could take back.
+    """
+    (translator, writer), drive = to, job.drive
+    recorder = Recorder(drive)
+    how = {
+        "context": drive.context,
+        "interrupt_before": drive.interrupt_before,
+        "interrupt_after": drive.interrupt_after,
+    }
+    let_graphs_without_saver_be_sync()
+    values: Any = None
+    held: list[Event] = []
+    async for part in _parts(parts_of(graph, given, config, recorder, **how)):
+        namespace, mode, data = part
+        told: list[Event] = [] if mode in ("values", "events") else list(_told_of(translator, part))
+        told += recorder.record(part)
+        if recorder.is_held(part):
+            held += told
+        elif mode == "values" and not namespace:  # comes after its checkpoint
+            values = data
+            await writer.put_all([*held, *told])
+            held = []
+        else:
+            await writer.put_all(told)
+    await writer.put_all(held)
+    return values
+
+
+def _told_of(translator: Translator, part: Any) -> Iterable[Event]:
+    return translator.translate(part) if part[1] in STREAM_MODES else ()
+
+
+async def _write_state(
+    graph: CompiledStateGraph[Any, Any, Any, Any],
+    job: RunJob,
+    config: RunnableConfig,
+    translator: Translator,
+    writer: EventWriter,
+) -> Event:
+    """Write to the thread's state without running anything; the new messages enter the transcript."""
+    if job.drive.checkpoint_ns:
+        config["configurable"]["checkpoint_ns"] = job.drive.checkpoint_ns  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    written = await graph.abulk_update_state(
+        config, [[_state_update(one) for one in step] for step in job.drive.supersteps]
+    )
+    configurable = written.get("configurable", {})
+    values = (await graph.aget_state(_thread_of(job))).values
+    for message in new_messages(values, ()):
+        if message.type == "human":
+            await writer.put_all(translator.said(message))
+    await writer.put_all(translator.answers(new_messages(values, ())))
+    kept = ("thread_id", "checkpoint_ns", "checkpoint_id")
+    return RunCompleted(
+        output={"checkpoint": {key: configurable[key] for key in kept if key in configurable}}
+    )
+
+
+def _state_update(write: StateWrite) -> StateUpdate:
+    values: Any = write.values if write.update is None else Command(**write.update)
+    return StateUpdate(values, write.as_node)
+
+
+def _thread_of(job: RunJob) -> RunnableConfig:
+    return {"configurable": {"thread_id": job.thread_id}}
+
+
+async def _at_checkpoint(
+    graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob, config: RunnableConfig
+) -> CheckpointTuple | None:
+    """Point a run's config at the checkpoint that it goes on from, and return that.
+
+    Raises:
+        RunError: The thread has no such checkpoint (any more).
+    """
+    configurable: dict[str, Any] = config.get("configurable", {})
+    configurable["checkpoint_id"] = job.drive.checkpoint_id
+    found = await _saver(graph, job).aget_tuple(config)
+    if found is None:
+        raise RunError(f"Thread {job.thread_id} has no checkpoint '{job.drive.checkpoint_id}'.")
+    return found
 
 
 async def _parts(stream: Any) -> AsyncIterator[Any]:
@@ -234,14 +316,22 @@ def _begun(newest: CheckpointTuple | None, job: RunJob) -> bool:
 
 def _input(newest: CheckpointTuple | None, job: RunJob) -> Any:
     """Return what to start the graph with; None goes on from the checkpoint that this run left behind."""
-    if _begun(newest, job):
+    drive = job.drive
+    if _begun(newest, job) or (drive.go_on and not drive.is_command):
         return None
-    if job.answers is None:
-        return job.input if job.input is not None else Command(resume=job.resume)
-    # After a crash an answer may have been taken already, and its task may ask the next thing.
-    waiting = waiting_for(newest)
-    left = {interrupt_id: answer for interrupt_id, answer in job.answers.items() if interrupt_id in waiting}
-    return Command(resume=left) if left else None
+    if job.input is not None:
+        return job.input
+    command: dict[str, Any] = {}
+    if job.answers is not None:
+        # After a crash an answer may have been taken already, and its task may ask the next thing.
+        waiting = waiting_for(newest)
+        command["resume"] = {one: answer for one, answer in job.answers.items() if one in waiting}
+    elif not drive.is_command:
+        command["resume"] = job.resume
+    if drive.is_command:
+        goto = [Send(to.node, to.input) if isinstance(to, SendTo) else to for to in drive.goto]
+        command |= {"update": drive.update, "goto": goto}
+    return Command(**command) if command != {"resume": {}} else None
 
 
 def _earlier_messages(newest: CheckpointTuple | None, job: RunJob) -> list[BaseMessage]:

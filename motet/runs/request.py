@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from motet.events import Passage
 from motet.runs.budget import Budget
+from motet.runs.drive import Drive
 
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
 
@@ -75,6 +76,7 @@ class RunRequest(_Frozen):
     answers: dict[str, Any] | None = None
     """Answers by interrupt id, where there are several; those that get none ask again."""
     options: RunOptions = RunOptions()
+    drive: Drive = Drive()
     multitask: Multitask = "enqueue"
     priority: int = Field(default=0, ge=-100, le=100)
     """Higher starts first, whatever the tenant's turn."""
@@ -82,6 +84,11 @@ class RunRequest(_Frozen):
     """Do not start before so much time is over; other runs of the thread go first."""
     idempotency_key: str | None = Field(default=None, max_length=255)
     metadata: dict[str, Any] = {}
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers an interrupt."""
+        return self.resume is not None or self.answers is not None
 
 
 class RunJob(_Frozen):
@@ -100,6 +107,7 @@ class RunJob(_Frozen):
     options: RunOptions
     budget_of: str | None = None
     """The run that began what this one goes on with: they share one budget. None for a run with an input."""
+    drive: Drive = Drive()
     metadata: dict[str, Any] = {}
 
 

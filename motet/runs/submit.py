@@ -17,6 +17,7 @@ from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, St
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
 from motet.models.base import ModelSpec
 from motet.runs.answers import asker, check_answers, expire, options_for
+from motet.runs.drive import Drive, allowed_configurable
 from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
 from motet.runs.records import ACTIVE, lock_thread, touch_thread
@@ -41,7 +42,10 @@ TITLE_CHARS = 60
 
 
 class Gate:
-    """Admits runs. `graphs` are the names that exist; `on_accepted` is told after each commit."""
+    """Admits runs. `graphs` are the names that exist; `on_accepted` is told after each commit.
+
+    `configurable` names what callers may set in a graph's config.
+    """
 
     def __init__(
         self,
@@ -51,12 +55,14 @@ class Gate:
         default_graph: str,
         on_accepted: Callable[[RunJob], None],
         interrupt_ttl_s: float = 0,
+        configurable: Iterable[str] = (),
     ) -> None:
         self._database = database
         self._graphs = sorted(graphs)
         self._default_graph = default_graph
         self._on_accepted = on_accepted
         self._interrupt_ttl_s = interrupt_ttl_s
+        self._configurable = frozenset(configurable)
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Admit a run: its row and its whole input are committed before this returns.
@@ -72,7 +78,7 @@ class Gate:
             InterruptExpired: The answer comes too late.
         """
         job = self.grant(request)
-        if job.input is None:
+        if request.is_answer:
             ttl_s = self._interrupt_ttl_s
             await self._database.write(lambda c: expire(c, ttl_s, thread_id=job.thread_id))
         accepted = await self._database.write(lambda c: self.save(c, request, job))
@@ -89,10 +95,7 @@ class Gate:
         _authorize(request.caller)
         graph = request.graph or self._default_graph
         self._check(request.caller, graph, request.options)
-        if sum(given is not None for given in (request.input, request.resume, request.answers)) != 1:
-            raise InvalidInput(
-                "A run needs either an input or an answer to an interrupt (resume or answers), and not both."
-            )
+        _check_start(request)
         return RunJob(
             tenant_id=request.caller.tenant_id,
             owner_id=request.caller.owner_id,
@@ -102,8 +105,14 @@ class Gate:
             input=None if request.input is None else _check_input(request.input),
             answers=_plain(request.answers),
             options=_narrow(request.caller, request.options),
+            drive=self._drive(request.drive),
             metadata=_plain(request.metadata),
         )
+
+    def _drive(self, drive: Drive) -> Drive:
+        """Return what a run may say about how it is driven."""
+        allowed = allowed_configurable(drive.configurable, self._configurable)
+        return Drive.model_validate(_plain(drive.model_copy(update={"configurable": allowed}).model_dump()))
 
     def _check(self, caller: Caller, graph: str, options: RunOptions) -> None:
         """Refuse a graph, a model or a tool that is not there, or not for this caller."""
@@ -127,7 +136,7 @@ class Gate:
         _check_thread(request, thread)
         if thread is None:
             _make_thread(connection, job)
-        if job.input is None:
+        if request.is_answer:
             job = self._answer(connection, request, job)
         _make_room(connection, request, job)
         return _store(connection, request, job, request_hash)
@@ -156,6 +165,16 @@ class Gate:
 def _authorize(caller: Caller) -> None:
     if not caller.scopes & {"*", "runs:write"}:
         raise PermissionRefused("This caller may not start runs: the scope runs:write is needed.")
+
+
+def _check_start(request: RunRequest) -> None:
+    """Refuse a request that says two things to begin with, or nothing."""
+    given = [value is not None for value in (request.input, request.resume, request.answers)]
+    request.drive.check(has_input=request.input is not None, has_answer=request.is_answer)
+    if sum(given) > 1 or not (any(given) or request.drive.needs_no_input):
+        raise InvalidInput(
+            "A run needs either an input or an answer to an interrupt (resume or answers), and not both."
+        )
 
 
 def _may_use(caller: Caller, thread: Row[Any]) -> bool:
@@ -297,6 +316,7 @@ def _hash(request: RunRequest) -> str:
         (asked["options"], "max_retries", None),
         (asked["options"], "budget", None),
         (asked["options"], "record", None),
+        (asked, "drive", Drive().model_dump()),
     ):  # younger than the first hashes on disk
         if values[name] == default:
             del values[name]
@@ -358,17 +378,25 @@ def _answers(connection: Connection, row: Row[Any]) -> bool:
     """Say whether a run answers an interrupt; one whose job cannot be read does not."""
     try:
         text = texts_of(connection).open(row.job, row.tenant_id, "runs", row.run_id, "job")
-        return json.loads(text).get("input") is None
+        return json.loads(text).get("answers") is not None or json.loads(text).get("resume") is not None
     except (StateCorrupt, ValueError):
         return False
 
 
 def _first_events(job: RunJob) -> list[Event]:
     """Return the events that acceptance itself writes: the input, and the user's messages in it."""
-    accepted = RunAccepted(
-        graph=job.graph, input=job.input if job.input is not None else {"answers": job.answers}
-    )
+    accepted = RunAccepted(graph=job.graph, input=_told_input(job))
     return [accepted, *(_completed(m) for m in _user_messages(job))]
+
+
+def _told_input(job: RunJob) -> dict[str, Any]:
+    """Return the whole of what a run begins with."""
+    if job.input is not None:
+        return job.input
+    command = job.drive.model_dump(
+        mode="json", include={"go_on", "update", "goto", "supersteps"}, exclude_defaults=True
+    )
+    return ({"answers": job.answers} if job.answers is not None else {}) | command
 
 
 def _completed(message: dict[str, Any]) -> MessageCompleted:

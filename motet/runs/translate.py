@@ -6,6 +6,8 @@ as Motet's own. What only Motet's graphs know (plans, steps, passages) they writ
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
@@ -44,11 +46,12 @@ class Translator:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._interrupts: set[str] = set()
+        self._paused = False
 
     @property
     def interrupted(self) -> bool:
-        """Whether the graph stopped to ask somebody."""
-        return bool(self._interrupts)
+        """Whether the graph stopped to ask somebody, or at a breakpoint."""
+        return self._paused or bool(self._interrupts)
 
     def translate(self, part: tuple[tuple[str, ...], str, Any]) -> Iterator[Event]:
         """Yield the events of one `(namespace, mode, data)` part of `astream(subgraphs=True)`."""
@@ -60,6 +63,7 @@ class Translator:
         elif mode == "updates":
             for node, update in data.items():
                 if node == "__interrupt__":
+                    self._paused = self._paused or not (namespace or update)
                     yield from self._ask(update)
                 else:
                     for message in _messages(update):
@@ -70,10 +74,18 @@ class Translator:
         for message in messages:
             yield from self._message(message, root=True)
 
+    def said(self, message: BaseMessage) -> Iterator[Event]:
+        """Yield what a user said, where it was written to the state and not given as an input."""
+        if message.id and self._first(message.id):
+            yield MessageCompleted(message_id=message.id, role="user", text=_text(message))
+
     def know(self, messages: Iterable[BaseMessage]) -> None:
         """Take messages as told: they were there before this run. A sub-graph repeats its whole state."""
-        for _ in self.answers(messages):
-            pass
+        for message in messages:
+            for _ in self.answers([message]):
+                pass
+            if message.type == "human":
+                self._seen.add(message.id or "")
 
     def know_events(self, events: Iterable[Event]) -> None:
         """Take events as told: the log has them from an earlier attempt."""
@@ -153,6 +165,10 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     return str(value)
 
 

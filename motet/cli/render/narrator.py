@@ -107,7 +107,13 @@ class Narrator:
                 | events.RunInterrupted()
             ):
                 return self._end()
-            case events.RunAccepted() | events.MessageDelta() | events.MessageCompleted() | events.Usage():
+            case (
+                events.RunAccepted()
+                | events.MessageDelta()
+                | events.MessageCompleted()
+                | events.Usage()
+                | events.StreamPart()
+            ):
                 return []
             case _:
                 assert_never(event)

@@ -78,6 +78,7 @@ class Outcome:
                 | events.MemoryWritten()
                 | events.Notice()
                 | events.Custom()
+                | events.StreamPart()
             ):
                 pass
             case _:

@@ -114,8 +114,13 @@ def _gaps(connection: Connection, run: Row[Any], why: Why) -> list[Gap]:
     if why == "expired":
         return _ranges(((seq, event, event["type"] not in _KEPT) for seq, event in log), why)
     whole = {event["message_id"] for _, event in log if event["type"] == "message.completed"}
-    return _ranges(
-        ((seq, e, e["type"] == "message.delta" and e["message_id"] in whole) for seq, e in log), why
+    return _ranges(((seq, event, _is_piece(event, whole)) for seq, event in log), why)
+
+
+def _is_piece(event: dict[str, Any], whole: set[str]) -> bool:
+    """Say whether an event says again what other events, or the thread's state, say as a whole."""
+    return event["type"] == "stream.part" or (
+        event["type"] == "message.delta" and event["message_id"] in whole
     )
 
 
