@@ -107,13 +107,9 @@ class Narrator:
                 | events.RunInterrupted()
             ):
                 return self._end()
-            case (
-                events.RunAccepted()
-                | events.MessageDelta()
-                | events.MessageCompleted()
-                | events.Usage()
-                | events.StreamPart()
-            ):
+            case events.RunAccepted() | events.MessageDelta() | events.MessageCompleted():
+                return []
+            case events.Usage() | events.StreamPart():
                 return []
             case _:
                 assert_never(event)
