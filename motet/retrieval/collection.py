@@ -16,7 +16,8 @@ from motet.errors import DocumentUnreadable, InvalidInput, NotFound, did_you_mea
 from motet.retrieval import documents
 from motet.retrieval.index import VectorIndexes
 from motet.retrieval.ingest import CutDocument, cut_document, to_rows
-from motet.retrieval.load import is_known, read_bytes
+from motet.retrieval.load import read_bytes, unknown_ending
+from motet.retrieval.parse.process import build_parser
 from motet.retrieval.walk import find_files
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from motet.retrieval.base import Embedder
     from motet.retrieval.documents import Collection, StoredDocument
     from motet.retrieval.load import FileBytes
+    from motet.retrieval.parse.base import Parser
     from motet.settings import RetrievalSettings
     from motet.storage.engine import Database
 
@@ -113,6 +115,7 @@ class KnowledgeBase:
         embedder: What makes vectors; None searches by words only.
         tenant_id: Whose documents.
         indexes: Vector indexes to share with other tenants' knowledge bases; its own unless given.
+        parser: What reads documents; a process of its own with the settings' limits unless given.
     """
 
     def __init__(
@@ -123,12 +126,14 @@ class KnowledgeBase:
         *,
         tenant_id: str,
         indexes: VectorIndexes | None = None,
+        parser: Parser | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
         self.embedder = embedder
         self.tenant_id = tenant_id
         self.indexes = indexes or VectorIndexes()
+        self.parser: Parser = parser or build_parser(settings)
 
     @property
     def notice(self) -> str:
@@ -162,11 +167,14 @@ class KnowledgeBase:
         embedder, notice = await self._embedder_of(collection)
         files = await asyncio.to_thread(find_files, paths)
         report = AddReport(collection, notice=notice)
-        for number, file in enumerate(files, 1):
-            job = _FileJob(self, file.path, collection, embedder, progress, number, len(files))
-            outcome = await job.run(named=file.named)
-            report.files.append(outcome)
-            job.tell(outcome=outcome)
+        try:
+            for number, file in enumerate(files, 1):
+                job = _FileJob(self, file.path, collection, embedder, progress, number, len(files))
+                outcome = await job.run(named=file.named)
+                report.files.append(outcome)
+                job.tell(outcome=outcome)
+        finally:
+            await self.parser.aclose()
         return report
 
     async def remove(self, sources: Sequence[str | Path], *, collection: str = DEFAULT_COLLECTION) -> int:
@@ -266,17 +274,20 @@ class _FileJob:
     count: int
 
     async def run(self, *, named: bool) -> FileOutcome:
-        if not named and not is_known(self.path):
+        if not named and not self.base.parser.reads(self.path):
             return FileOutcome(self.path, "skipped")
         self.tell()
         try:
+            if not self.base.parser.reads(self.path):
+                raise unknown_ending(self.path)
             max_bytes = int(self.base.settings.max_file_mb * 1e6)
             file = await asyncio.to_thread(read_bytes, self.path, max_bytes=max_bytes)
             if file.content_hash == await self._stored_hash():
                 return FileOutcome(self.path, "unchanged")
-            cut = await asyncio.to_thread(cut_document, file, self.path, self.base.settings)
+            document = await self.base.parser.parse(file.data, self.path)
         except DocumentUnreadable as error:
             return FileOutcome(self.path, "failed", error=error)
+        cut = await asyncio.to_thread(cut_document, document, self.path, self.base.settings)
         return await self._store(cut, file, await self._embed(cut))
 
     def tell(self, done: int = 0, passage_count: int = 0, outcome: FileOutcome | None = None) -> None:

@@ -1,6 +1,6 @@
-"""One file to rows: read, cut, made ready for both indexes. Blocking and CPU-bound: call it on a thread.
+"""One document to rows: cut, made ready for both indexes. Blocking and CPU-bound: call it on a thread.
 
-What does not live here: vectors, which come from the embedder, and storing (`documents`).
+What does not live here: parsing (`parse`), vectors, which come from the embedder, and storing (`documents`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from motet.retrieval.base import HEADING_SEPARATOR
 from motet.retrieval.documents import NewDocument, NewPassage
-from motet.retrieval.load import load_document
 from motet.retrieval.split import Chunk, split
 from motet.storage.search import fts_document
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from motet.retrieval.base import LoadedDocument
     from motet.retrieval.load import FileBytes
     from motet.settings import RetrievalSettings
 
@@ -41,13 +41,8 @@ class CutDocument:
         return [_under_headings(self.title, chunk) for chunk in self.chunks]
 
 
-def cut_document(file: FileBytes, path: Path, settings: RetrievalSettings) -> CutDocument:
-    """Load a file's bytes and cut the document into passages.
-
-    Raises:
-        DocumentUnreadable: It cannot be taken in.
-    """
-    document = load_document(file.data, path)
+def cut_document(document: LoadedDocument, path: Path, settings: RetrievalSettings) -> CutDocument:
+    """Cut a document into passages."""
     chunks = split(document, width=settings.chunk_chars, overlap=settings.overlap_chars)
     terms = [fts_document(_under_headings(document.title, chunk)) for chunk in chunks]
     return CutDocument(path, document.title, chunks, terms)

@@ -20,21 +20,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from motet.errors import DocumentUnreadable
+
+_CODE = """
+bash c cc cfg cpp cs css go h hpp ini java js json jsx kt lua php pl proto ps1 py pyi r rb rs scala sh sql swift toml ts
+tsx vue xml yaml yml
+"""
+
 LOADERS: dict[str, str] = {
+    **{f".{ending}": "motet.retrieval.loaders.code:load" for ending in _CODE.split()},
+    ".csv": "motet.retrieval.loaders.csv:load",
+    ".docx": "motet.retrieval.loaders.docx:load",
+    ".eml": "motet.retrieval.loaders.mail:load",
+    ".epub": "motet.retrieval.loaders.epub:load",
     ".htm": "motet.retrieval.loaders.html:load",
     ".html": "motet.retrieval.loaders.html:load",
+    ".log": "motet.retrieval.loaders.text:load",
     ".markdown": "motet.retrieval.loaders.markdown:load",
     ".md": "motet.retrieval.loaders.markdown:load",
     ".pdf": "motet.retrieval.loaders.pdf:load",
+    ".pptx": "motet.retrieval.loaders.pptx:load",
+    ".rst": "motet.retrieval.loaders.text:load",
     ".text": "motet.retrieval.loaders.text:load",
+    ".tsv": "motet.retrieval.loaders.csv:load",
     ".txt": "motet.retrieval.loaders.text:load",
     ".xhtml": "motet.retrieval.loaders.html:load",
+    ".xlsx": "motet.retrieval.loaders.xlsx:load",
 }
 """The loader of each ending, in lower case: `load(data: bytes, path: Path) -> LoadedDocument`."""
 
 MAX_TEXT_CHARS = 10_000_000
 """Longest text of one document; a format that packs more is refused."""
 
+_ZIPPED = frozenset({".docx", ".epub", ".pptx", ".xlsx"})
 _MAGIC = {
     b"%PDF-": "a PDF",
     b"PK\x03\x04": "a zip file (perhaps an office document)",
@@ -63,6 +81,12 @@ def is_known(path: Path) -> bool:
     return path.suffix.lower() in LOADERS
 
 
+def unknown_ending(path: Path) -> DocumentUnreadable:
+    """Return the refusal of a file that nothing reads."""
+    ending = f"the ending '{path.suffix}' is unknown" if path.suffix else "it has no ending"
+    return unreadable(path, ending, f"Known are: {', '.join(sorted(LOADERS))}.")
+
+
 def read_bytes(path: Path, *, max_bytes: int) -> FileBytes:
     """Read a regular file, and never more than `max_bytes` of it.
 
@@ -71,9 +95,6 @@ def read_bytes(path: Path, *, max_bytes: int) -> FileBytes:
     """
     if not _has_utf8_name(path):
         raise unreadable(path, "its name is not valid UTF-8", "Rename it.")
-    if not is_known(path):
-        ending = f"the ending '{path.suffix}' is unknown" if path.suffix else "it has no ending"
-        raise unreadable(path, ending, f"Known are: {', '.join(sorted(LOADERS))}.")
     try:
         # O_NONBLOCK: opening a named pipe must not wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -107,7 +128,11 @@ def load_document(data: bytes, path: Path) -> LoadedDocument:
     """
     ending = path.suffix.lower()
     kind = next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), None)
-    if kind and not (ending == ".pdf" and kind == "a PDF"):
+    if (
+        kind
+        and not (ending == ".pdf" and kind == "a PDF")
+        and not (ending in _ZIPPED and kind.startswith("a zip"))
+    ):
         raise unreadable(
             path, f"it is {kind}, not what its ending '{path.suffix}' says", "Give it its right ending."
         )

@@ -68,6 +68,18 @@ def load(data: bytes, path: Path) -> LoadedDocument:
     return to_document(_marked_main(tree, blocks) or _judged_main(source, blocks) or blocks, title)
 
 
+def read_page(source: str, path: Path) -> tuple[str, list[Block]]:
+    """Return the title and the blocks of HTML inside of another format: all of it is main text.
+
+    Raises:
+        DocumentUnreadable: It is built to be slow, or no HTML.
+    """
+    if not source.strip():
+        return "", []
+    tree = _parse(_without_code(source), path)
+    return " ".join(str(tree.findtext(".//title") or "").split())[:MAX_HEADING_CHARS], read_blocks(tree)
+
+
 def _encoding(name: bytes) -> str:
     lower = name.decode("ascii").lower()
     return _TAKEN_FOR.get(lower, lower)
