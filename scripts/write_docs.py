@@ -62,6 +62,16 @@ LangGraph graph. There is no environment variable for it.
 [graphs]
 triage = "my_package.graphs:build_triage"
 ```
+
+## `[loaders]`: commands that read documents
+
+Each key is an ending, each value the command that turns such a file into text, as a list of its words; see
+[knowledge.md](knowledge.md). It counts in your own `config.toml` only, never in a project's `motet.toml`.
+
+```toml
+[loaders]
+".doc" = ["antiword", "-m", "UTF-8", "{path}"]
+```
 """
 
 ERRORS_HEAD = """\

@@ -158,6 +158,25 @@ def test_folders_are_absolute_and_know_the_home_sign(
     assert settings.storage.database_url == f"sqlite:///{project / 'here' / 'motet.db'}"
 
 
+def test_commands_that_read_documents_come_from_the_users_own_file_alone(
+    env: dict[str, str], user_file: Path, project: Path
+) -> None:
+    user_file.write_text('[loaders]\n".DOC" = ["antiword", "{path}"]\n')
+    assert Settings.load(environ=env, cwd=project).loaders == {".doc": ("antiword", "{path}")}
+    (project / "motet.toml").write_text('[loaders]\n".doc" = ["rm"]\n')
+    with pytest.raises(SettingInvalid, match=r"count only in your own config\.toml"):
+        Settings.load(environ=env, cwd=project)
+
+
+@pytest.mark.parametrize("line", ['".doc" = "antiword"', '".doc" = []', '".doc" = [1]', 'doc = ["antiword"]'])
+def test_a_command_of_another_shape_is_refused(
+    line: str, env: dict[str, str], user_file: Path, project: Path
+) -> None:
+    user_file.write_text(f"[loaders]\n{line}\n")
+    with pytest.raises(SettingInvalid, match="no command for an ending"):
+        Settings.load(environ=env, cwd=project)
+
+
 def test_graphs_of_the_users_own_come_from_both_files(
     env: dict[str, str], user_file: Path, project: Path
 ) -> None:

@@ -95,9 +95,15 @@ class Rooms:
         """The tenant's documents."""
         if self._knowledge is None:
             from motet.retrieval.collection import KnowledgeBase  # noqa: PLC0415
+            from motet.retrieval.parse.process import build_parser  # noqa: PLC0415
 
+            settings = self._settings
             self._knowledge = KnowledgeBase(
-                self.database, self._settings.retrieval, self.embedder, tenant_id=self._tenant_id
+                self.database,
+                settings.retrieval,
+                self.embedder,
+                tenant_id=self._tenant_id,
+                parser=build_parser(settings.retrieval, settings.loaders),
             )
         return self._knowledge
 

@@ -20,7 +20,7 @@ from motet.setting_values import parse_value, read_file
 from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
-from motet.settings.retrieval import RetrievalSettings
+from motet.settings.retrieval import RetrievalSettings, read_command
 from motet.settings.runs import RunSettings
 from motet.settings.storage import StorageSettings
 
@@ -42,6 +42,8 @@ class Settings:
     log: LogSettings = field(default_factory=LogSettings)
     graphs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Graphs of the user's own: name to `module:function`; `[graphs]` in a settings file."""
+    loaders: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Commands that read documents: ending to arguments; `[loaders]` in the user's own settings file."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     """Where each `group.field` that is not a default came from."""
 
@@ -66,10 +68,15 @@ class Settings:
         env = os.environ if environ is None else environ
         values: dict[str, tuple[Any, str]] = {}
         graphs: dict[str, str] = {}
-        for path in (_user_file(env), (cwd or Path.cwd()) / "motet.toml"):
+        loaders: dict[str, tuple[str, ...]] = {}
+        own = _user_file(env)
+        for path in (own, (cwd or Path.cwd()) / "motet.toml"):
             for key, value in read_file(path):
                 if key.startswith("graphs."):
                     graphs[key.removeprefix("graphs.")] = parse_value(key, value, str, str(path))
+                elif key.startswith("loaders."):
+                    ending, command = read_command(key, value, path, own=path == own)
+                    loaders[ending] = command
                 else:
                     values[key] = (value, str(path))
         for key, setting in _fields().items():
@@ -79,11 +86,11 @@ class Settings:
         for key, value in (overrides or {}).items():
             if value is not None:
                 values[key] = (value, "command line")
-        return cls._build(values, graphs, env)
+        return cls._build(values, {"graphs": graphs, "loaders": loaders}, env)
 
     @classmethod
     def _build(
-        cls, values: Mapping[str, tuple[Any, str]], graphs: Mapping[str, str], env: Mapping[str, str]
+        cls, values: Mapping[str, tuple[Any, str]], tables: Mapping[str, Any], env: Mapping[str, str]
     ) -> Settings:
         groups: dict[str, dict[str, Any]] = {}
         known = _fields()
@@ -104,7 +111,7 @@ class Settings:
         storage["database_url"] = storage.get("database_url") or f"sqlite:///{storage['home'] / 'motet.db'}"
         hints = get_type_hints(cls)
         built = {group: hints[group](**fields) for group, fields in groups.items()}
-        settings = cls(**built, graphs=graphs, origins=origins)
+        settings = cls(**built, **tables, origins=origins)
         settings.check()
         return settings
 

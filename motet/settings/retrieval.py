@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from motet.errors import SettingInvalid
 from motet.settings.field import setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +29,41 @@ class RetrievalSettings:
     max_file_mb: float = setting(
         50.0, "MOTET_MAX_FILE_MB", "Largest document that is taken in, in megabytes."
     )
+    parse_timeout_s: float = setting(
+        60.0, "MOTET_PARSE_TIMEOUT_S", "Longest time that reading one document may take.", positive=True
+    )
+    parse_memory_mb: float = setting(
+        512.0,
+        "MOTET_PARSE_MEMORY_MB",
+        "Most memory of the process that reads documents, in megabytes.",
+        positive=True,
+    )
+
+
+def read_command(key: str, value: Any, origin: Path, *, own: bool) -> tuple[str, tuple[str, ...]]:
+    """Return the ending and the command of a line of `[loaders]`.
+
+    Args:
+        key: `loaders..doc`, the table and the ending.
+        value: The command, as a list of its arguments.
+        origin: The settings file.
+        own: It is the user's own file. A project's file may come from anybody, and must not run commands.
+
+    Raises:
+        SettingInvalid: It is no such line, or not in the user's own file.
+    """
+    if not own:
+        raise SettingInvalid(
+            f"{origin} sets '{key}': commands that read documents count only in your own config.toml, since a "
+            "project's file may come from somebody else. Move the line there.",
+            setting=key,
+        )
+    ending = key.removeprefix("loaders.").lower()
+    words: list[Any] = value if isinstance(value, list) else []
+    if not ending.startswith(".") or not words or not all(isinstance(w, str) and w for w in words):
+        raise SettingInvalid(
+            f"Setting {key} in {origin} is no command for an ending: write it as a list of words, like "
+            '".doc" = ["antiword", "{path}"].',
+            setting=key,
+        )
+    return ending, tuple(words)
