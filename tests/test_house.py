@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "motet.runs.log.base": "a port without behaviour",
     "motet.runs.queue.base": "a port without behaviour",
     "motet.cli.render.base": "a port without behaviour",
+    "motet.cli.say": "the tests of the entry read what it prints",
     "motet.cli.screen.base": "a port without behaviour",
     "motet.cli.chat.command": "the chat is driven through its prompt, in a terminal and by lines",
     "motet.cli.chat.commands": "the chat is driven through its prompt, in a terminal and by lines",

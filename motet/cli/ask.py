@@ -194,9 +194,9 @@ async def _finish_earlier(app: App, thread_id: str, starting: Awaitable[object],
 
     It comes before the question is submitted, so that the conversation stays in order.
     """
-    from motet.cli.entry import say
     from motet.cli.render.answers import WholeAnswer
     from motet.cli.render.notes import PlainNotes
+    from motet.cli.say import say
     from motet.cli.view import View
 
     for run_id in await app.resume_thread(thread_id):
@@ -218,8 +218,8 @@ def end(outcome: Outcome, stops: Stops) -> None:
         MotetError: The run's own error.
         Exit: It was stopped, or it waits for a person.
     """
-    from motet.cli.entry import say
     from motet.cli.render import wording
+    from motet.cli.say import say
     from motet.errors import MotetError
 
     if outcome.status == "success":
@@ -292,8 +292,8 @@ async def _take_documents(app: App, paths: Sequence[Path]) -> list[str]:
     Raises:
         DocumentUnreadable: None of them could be taken in.
     """
-    from motet.cli.entry import say
     from motet.cli.kb import take_in
+    from motet.cli.say import say
     from motet.errors import DocumentUnreadable
 
     absolute = sorted({str(path.expanduser().resolve()) for path in paths})

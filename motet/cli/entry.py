@@ -12,6 +12,7 @@ import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from motet.cli import exit_codes
+from motet.cli.say import say
 from motet.errors import MotetError
 
 if TYPE_CHECKING:
@@ -54,13 +55,6 @@ def run(arguments: Sequence[str]) -> int:
         say(_record(error))
         return exit_codes.FAILED
     return status
-
-
-def say(message: str) -> None:
-    """Print `motet: message` on stderr, as one line."""
-    sys.stdout.flush()
-    sys.stderr.write(f"motet: {' '.join(message.split())}\n")
-    sys.stderr.flush()
 
 
 def _reader_left() -> int:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from motet.cli import exit_codes
 from motet.cli.chat.commands import Commands
 from motet.cli.chat.transcript import MARK
-from motet.cli.entry import say
 from motet.cli.render import wording
 from motet.cli.render.answers import RawAnswer, WholeAnswer
 from motet.cli.render.notes import PlainNotes
+from motet.cli.say import say
 from motet.cli.session import console
 from motet.errors import MotetError
 
