@@ -31,11 +31,11 @@ def read_question(words: str) -> str:
     raise InvalidInput("There is no question. Write it after the command, or pipe it in.")
 
 
-def with_material(question: str, material: str) -> str:
+def with_material(question: str, material: str, *, what: str = "standard input") -> str:
     """Return a question with material below it, in a fence that nothing in the material closes."""
     longest = max((len(run) for run in re.findall(r"`{3,}", material)), default=2)
     fence = "`" * (longest + 1)
-    return f"{question}\n\nMaterial (standard input):\n{fence}\n{material.strip()}\n{fence}"
+    return f"{question}\n\nMaterial ({what}):\n{fence}\n{material.strip()}\n{fence}"
 
 
 def read_piped() -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003  # typer reads the types
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,17 +16,10 @@ from motet.cli.lists import AsJson, note, print_json
 from motet.cli.records import Tags  # noqa: TC001
 from motet.cli.session import with_app
 from motet.cli.threads import threads
+from motet.runs.threads.export import Form
 
 if TYPE_CHECKING:
     from motet.app import App
-
-
-class Form(StrEnum):
-    """What an export is for."""
-
-    JSONL = "jsonl"
-    MARKDOWN = "markdown"
-    SFT = "sft"
 
 
 @threads.command("export")
@@ -60,26 +52,17 @@ def export_threads(
 
 
 async def _exported(app: App, names: list[str], tags: list[str], form: Form) -> tuple[str, int]:
-    from motet.runs.threads import transfer
+    from motet.runs.threads.export import export_text
 
     records = app.records
     found = [await records.thread(name) for name in names] or await records.threads(
         limit=1_000_000, tags=tags
     )
-    parts: list[str] = []
-    count = 0
-    for thread in found:
-        messages = await records.messages(thread.thread_id, limit=10_000_000)
-        if form is Form.SFT:
-            line = transfer.to_sft(messages)
-            lines = [line] if line else []
-        elif form is Form.MARKDOWN:
-            lines = list(transfer.to_markdown(thread, messages))
-        else:
-            lines = list(transfer.to_jsonl(thread, messages))
-        parts += lines
-        count += bool(lines)
-    return "".join(parts), count
+    texts = [
+        export_text(form, thread, await records.messages(thread.thread_id, limit=10_000_000))
+        for thread in found
+    ]
+    return "".join(texts), sum(map(bool, texts))
 
 
 @threads.command("import")

@@ -9,8 +9,9 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from motet.cli.render.outcome import Outcome
-from motet.errors import Conflict, InvalidInput
+from motet.cli.chat.attachments import content_of
+from motet.cli.render.outcome import Outcome, Spent
+from motet.errors import Conflict, InvalidInput, NotFound, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from motet.app import App
     from motet.cli.render.base import Renderer
     from motet.runs.request import MessageRecord, ThreadRecord
+    from motet.runs.threads.values import Rewound, Turn
 
 
 class Conversation:
@@ -28,6 +30,9 @@ class Conversation:
         self.thread_id = thread_id
         self.graph = graph
         self.model = model
+        self.last = Outcome()
+        """The last run that was shown, as far as it has come."""
+        self._earlier = Spent()
         self._active = False
         self._stop_asked = False
         self._run_id: str | None = None
@@ -38,20 +43,27 @@ class Conversation:
         """Whether something is being answered that was not asked to stop."""
         return self._active and not self._stop_asked
 
+    @property
+    def spent(self) -> Spent:
+        """What all runs that were shown took."""
+        return self._earlier + self.last.spent
+
     def warm_up(self) -> None:
         """Begin to load what runs need, in the background; a second call does nothing."""
         if self._starting is None:
             self._starting = asyncio.create_task(self.app.start_worker())
 
     async def say(self, text: str, renderers: Sequence[Renderer]) -> Outcome:
-        """Send a message and show its run to the end.
+        """Send a message, with the files that it names by `@path`, and show its run to the end.
 
         Raises:
+            InvalidInput: A file that it names cannot go with it.
             MotetError: The run was not accepted.
         """
         from motet.runs.request import RunOptions, RunRequest
 
         with self._answering(renderers):
+            content = await asyncio.to_thread(content_of, text) if "@" in text else text
             await self._warm()
             if self._stop_asked:  # before there was a run
                 return Outcome(status="cancelled")
@@ -59,7 +71,7 @@ class Conversation:
                 RunRequest(
                     graph=self.graph,
                     thread_id=self.thread_id,
-                    input={"messages": [{"role": "user", "content": text}]},
+                    input={"messages": [{"role": "user", "content": content}]},
                     options=RunOptions(model=self.model, max_retries=0),  # somebody is there to ask again,
                 )
             )
@@ -113,17 +125,61 @@ class Conversation:
         self.thread_id = found.thread_id
         return found
 
+    async def turns(self) -> list[Turn]:
+        """Return the turns that the conversation has now, oldest first; none before the first message."""
+        if self.thread_id is None:
+            return []
+        return [turn for turn in await self.app.threads.turns(self.thread_id) if turn.number is not None]
+
+    async def fork(self, turn: str | None) -> ThreadRecord:
+        """Go on in a copy of this thread that ends after a turn; after the last one unless it is named.
+
+        Raises:
+            Conflict: A run is active.
+            NotFound: There is no such turn.
+        """
+        self._check_idle()
+        found = await self.app.threads.fork(self._begun(), at=turn)
+        self.thread_id = found.thread_id
+        return found
+
+    async def rewind(self, to: str) -> Rewound:
+        """Go back to the end of a turn of this thread. Raises what `fork` does."""
+        self._check_idle()
+        return await self.app.threads.rewind(self._begun(), to)
+
+    def choose_model(self, spec: str) -> None:
+        """Have another model answer from the next message on.
+
+        Raises:
+            InvalidInput: It names no model.
+        """
+        from motet.models.base import ModelSpec
+
+        ModelSpec.parse(spec)
+        self.model = spec
+
+    def choose_graph(self, name: str) -> None:
+        """Have another graph answer from the next message on.
+
+        Raises:
+            NotFound: There is no such graph.
+        """
+        known = self.app.graph_names()
+        if name not in known:
+            raise NotFound(f"Unknown graph '{name}'.{did_you_mean(name, known)}", graph=name)
+        self.graph = name
+
     async def rename(self, title: str) -> None:
         """Give the thread another title.
 
         Raises:
             InvalidInput: There is no title, or nothing to give it to.
         """
-        if self.thread_id is None:
-            raise InvalidInput("There is nothing to rename yet: say something first.")
+        thread_id = self._begun()
         if not title.strip():
             raise InvalidInput("Write the title after the command: /rename TITLE.")
-        await self.app.records.rename_thread(self.thread_id, title)
+        await self.app.records.rename_thread(thread_id, title)
 
     async def _warm(self) -> None:
         self.warm_up()
@@ -134,7 +190,8 @@ class Conversation:
         self._run_id = run_id
         if self._stop_asked:  # while it was being accepted
             await self._cancel()
-        outcome = Outcome()
+        self._earlier += self.last.spent
+        self.last = outcome = Outcome()
         async for recorded in self.app.follow(run_id):
             outcome.add(recorded)
             for renderer in renderers:
@@ -154,6 +211,11 @@ class Conversation:
     async def _cancel(self) -> None:
         if self._run_id is not None:
             await self.app.cancel(self._run_id, reason="stopped by the user")
+
+    def _begun(self) -> str:
+        if self.thread_id is None:
+            raise InvalidInput("This conversation has no turns yet: say something first.")
+        return self.thread_id
 
     def _check_idle(self) -> None:
         if self._active:

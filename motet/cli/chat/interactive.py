@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from motet.cli import exit_codes
-from motet.cli.chat.commands import LEAVING, SHOWN_AFTER_RESUME, Commands
+from motet.cli.chat.completion import Completions
 from motet.cli.chat.prompt import Prompt
+from motet.cli.chat.slash.base import Desk, Then, find
+from motet.cli.chat.slash.threads import SHOWN_AFTER_RESUME
 from motet.cli.chat.transcript import question, transcript
 from motet.cli.render import wording
 from motet.cli.render.answers import ScreenAnswer
@@ -45,11 +47,14 @@ class InteractiveChat:
     ) -> None:
         self._begin = begin
         self._greeting = greeting
+        self._completions = Completions()
         self._prompt = Prompt(
             home / "history",
             above=self._above,
             submit=self._submit,
             interrupt=self._interrupt,
+            escape=self._escape,
+            completer=self._completions,
             colors=console.color_system is not None,
         )
         self._screen = PromptScreen(console, self._prompt.redraw)
@@ -89,7 +94,7 @@ class InteractiveChat:
 
     def _submit(self, text: str) -> None:
         """Take what the person sent: messages in order, commands at once unless they leave the conversation."""
-        if text.startswith("/") and text.split(maxsplit=1)[0] not in LEAVING:
+        if text.startswith("/") and not _waits(text):
             self._start(self._command(text))
             return
         self._queued.append(text)
@@ -101,9 +106,8 @@ class InteractiveChat:
         loop = asyncio.get_running_loop()
         if draft:
             return ""
-        if self._conversation is not None and self._conversation.busy:
-            self._start(self._conversation.stop())
-            return self._take_back()
+        if self._busy():
+            return self._escape("")
         if loop.time() - self._armed_at < ARMED_S:
             self._prompt.leave(exit_codes.INTERRUPTED)
             return ""
@@ -111,6 +115,17 @@ class InteractiveChat:
         self._hint("Ctrl-C again to leave")
         loop.call_later(ARMED_S, self._show_queue)
         return ""
+
+    def _escape(self, draft: str) -> str:
+        """Answer Esc: stop what is being answered; return the draft that stays."""
+        if self._conversation is None or not self._busy():
+            return draft
+        self._start(self._conversation.stop())
+        waiting = self._take_back()
+        return draft or waiting
+
+    def _busy(self) -> bool:
+        return self._conversation is not None and self._conversation.busy
 
     def _take_back(self) -> str:
         """Return the messages that wait, as a draft again, and forget them."""
@@ -125,7 +140,8 @@ class InteractiveChat:
         await self._prompt.shown.wait()
         conversation = await self._begin()
         self._conversation = conversation
-        self._commands = Commands(conversation, self._screen.note)
+        self._desk = Desk(conversation, self._screen.note)
+        self._completions.know(conversation.app)
         self._begun.set()
         conversation.warm_up()
         await self._show_past(conversation)
@@ -167,10 +183,20 @@ class InteractiveChat:
     async def _command(self, line: str) -> None:
         await self._begun.wait()
         try:
-            if await self._commands.run(line):
-                self._prompt.leave(exit_codes.OK)
+            self._follow_up(await self._desk.run(line))
         except MotetError as error:
             self._fail(error)
+
+    def _follow_up(self, then: Then) -> None:
+        """Do what a command left to do."""
+        if then.say is not None:
+            self._submit(then.say)
+        if then.draft is not None:
+            self._prompt.draft(then.draft)
+        if then.edit:
+            self._prompt.edit()
+        if then.leave:
+            self._prompt.leave(exit_codes.OK)
 
     def _end(self, outcome: Outcome) -> None:
         if outcome.status == "error":
@@ -208,3 +234,11 @@ class InteractiveChat:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._prompt.fail(error)
+
+
+def _waits(line: str) -> bool:
+    """Say whether a command waits its turn; one that is unknown is told at once."""
+    try:
+        return find(line).waits
+    except MotetError:
+        return False

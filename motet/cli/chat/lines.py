@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from motet.cli import exit_codes
-from motet.cli.chat.commands import Commands
+from motet.cli.chat.slash.base import Desk
 from motet.cli.chat.transcript import MARK
 from motet.cli.render import wording
 from motet.cli.render.answers import RawAnswer, WholeAnswer
@@ -36,7 +36,7 @@ class LineChat:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._commands = Commands(conversation, self._tell)
+        self._desk = Desk(conversation, self._tell)
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._status = exit_codes.OK
         self._asked_to_leave = asyncio.Event()
@@ -60,7 +60,10 @@ class LineChat:
         """Do what a line says; True means that the person wants to leave."""
         try:
             if line.startswith("/"):
-                return await self._commands.run(line)
+                then = await self._desk.run(line)
+                if then.draft is not None or then.edit:
+                    self._tell("Write the message on a line of its own.")
+                return then.leave or (then.say is not None and await self._take(then.say))
             self._end(await self._conversation.say(line, self._renderers()))
         except MotetError as error:
             self._fail(error)

@@ -13,6 +13,7 @@ from prompt_toolkit.formatted_text import merge_formatted_text
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output.color_depth import ColorDepth
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from motet.cli.chat.transcript import MARK
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from prompt_toolkit.completion import Completer
     from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
     from prompt_toolkit.key_binding import KeyPressEvent
 
@@ -28,7 +30,7 @@ class Prompt:
     """A prompt that stays at the bottom until `leave`.
 
     `above` paints the lines over it, `submit` is given what is sent, `interrupt` is given the draft at Ctrl-C and
-    returns the draft that stays.
+    returns the draft that stays; so is `escape` at Esc. `completer` completes at Tab.
     """
 
     def __init__(
@@ -38,11 +40,14 @@ class Prompt:
         above: Callable[[], ANSI],
         submit: Callable[[str], None],
         interrupt: Callable[[str], str],
+        escape: Callable[[str], str],
+        completer: Completer,
         colors: bool = True,
     ) -> None:
         self._above = above
         self._submit = submit
         self._interrupt = interrupt
+        self._escape = escape
         self.shown = asyncio.Event()
         """Set when the prompt is on the screen for the first time."""
         self._session: PromptSession[int] = PromptSession(
@@ -53,6 +58,10 @@ class Prompt:
             history=_history(history),
             erase_when_done=True,
             reserve_space_for_menu=0,
+            completer=completer,
+            complete_while_typing=False,
+            complete_style=CompleteStyle.READLINE_LIKE,  # a menu would need rows of the conversation
+            enable_open_in_editor=True,
             color_depth=None if colors else ColorDepth.DEPTH_1_BIT,
         )
 
@@ -64,6 +73,16 @@ class Prompt:
     def redraw(self) -> None:
         """Paint the prompt and what is over it again."""
         self._session.app.invalidate()
+
+    def draft(self, text: str) -> None:
+        """Put a text at the prompt, to be changed and sent; what stands there is replaced."""
+        self._session.default_buffer.reset()
+        self._session.default_buffer.insert_text(text)
+        self.redraw()
+
+    def edit(self) -> None:
+        """Open what stands at the prompt in the person's editor."""
+        self._session.default_buffer.open_in_editor()
 
     def leave(self, status: int) -> None:
         """End `run`. A second call does nothing."""
@@ -84,6 +103,8 @@ class Prompt:
         keys = KeyBindings()
         keys.add("enter")(self._enter)
         keys.add("escape", "enter")(_new_line)
+        keys.add("escape")(self._esc)
+        keys.add("c-x", "c-e")(lambda _: self.edit())
         keys.add("c-c")(self._ctrl_c)
         keys.add("<sigint>")(self._ctrl_c)
         keys.add("c-d")(self._ctrl_d)
@@ -101,6 +122,13 @@ class Prompt:
         kept = self._interrupt(buffer.text)
         buffer.reset()
         buffer.insert_text(kept)
+
+    def _esc(self, event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        kept = self._escape(buffer.text)
+        if kept != buffer.text:
+            buffer.reset()
+            buffer.insert_text(kept)
 
     def _ctrl_d(self, event: KeyPressEvent) -> None:
         if event.current_buffer.text:

@@ -5,6 +5,7 @@ What does not live here: how it is shown.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 from motet import events
@@ -12,6 +13,25 @@ from motet import events
 if TYPE_CHECKING:
     from motet.events import Passage, Recorded
     from motet.runs.request import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What model calls took; sums of it add up."""
+
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model_s: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        """Return both together."""
+        return Spent(
+            self.model_calls + other.model_calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.model_s + other.model_s,
+        )
 
 
 class Outcome:
@@ -24,6 +44,8 @@ class Outcome:
         self.answer = ""
         self.citations: list[Passage] = []
         self.error: dict[str, Any] | None = None
+        self.plan: list[events.PlanStep] = []
+        """The steps of its plan, each as it stands."""
         self.questions: list[events.InterruptRequested] = []
         """What it waits for an answer to, where it was interrupted."""
         self.model_calls = 0
@@ -38,7 +60,12 @@ class Outcome:
         """Seconds from the first event to the last one so far."""
         return self.last_at - self.first_at
 
-    def add(self, recorded: Recorded) -> None:
+    @property
+    def spent(self) -> Spent:
+        """What its model calls took so far."""
+        return Spent(self.model_calls, self.input_tokens, self.output_tokens, self.model_s)
+
+    def add(self, recorded: Recorded) -> None:  # noqa: C901  # a branch per event
         """Take the next event."""
         self.run_id, self.thread_id = recorded.run_id, recorded.thread_id
         self.first_at = self.first_at or recorded.at
@@ -48,6 +75,10 @@ class Outcome:
                 self._add_message(message)
             case events.Usage() as usage:
                 self._add_usage(usage)
+            case events.PlanUpdated(steps=steps):
+                self.plan = list(steps)
+            case events.StepCompleted():
+                self._end_step(recorded.event)
             case events.RunCompleted():
                 self.status = "success"
             case events.RunInterrupted():
@@ -68,9 +99,7 @@ class Outcome:
                 | events.RunStarted()
                 | events.RunRetrying()
                 | events.EventsRemoved()
-                | events.PlanUpdated()
                 | events.StepStarted()
-                | events.StepCompleted()
                 | events.ToolStarted()
                 | events.ToolCompleted()
                 | events.RetrievalCompleted()
@@ -107,6 +136,12 @@ class Outcome:
         # The last one is the answer: what an agent says before it calls a tool is not.
         if message.role == "assistant" and message.text.strip():
             self.answer, self.citations = message.text, message.citations
+
+    def _end_step(self, ended: events.StepCompleted) -> None:
+        self.plan = [
+            step.model_copy(update={"status": ended.status}) if step.step_id == ended.step_id else step
+            for step in self.plan
+        ]
 
     def _add_usage(self, usage: events.Usage) -> None:
         self.model_calls += 1

@@ -1,0 +1,1 @@
+"""Slash commands: one table, a file a subject, a function each."""
