@@ -1,4 +1,4 @@
-"""Reads one setting's raw value, and one settings file.
+"""Reads one setting's raw value, and the settings files.
 
 What does not live here: which settings there are, and which layer wins (`settings`).
 """
@@ -86,22 +86,49 @@ _BOOLEANS = {
 }
 
 
-def read_file(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield `(group.name, value)` for each line of a TOML file; nothing where there is no file.
+def read_files(paths: Sequence[Path], profile: str) -> Iterator[tuple[str, Any, Path, str]]:
+    """Yield `(group.name, value, file, where it stands)` for each line of TOML files, the strongest last.
+
+    Args:
+        paths: The files, the weakest first; one that is not there is left out.
+        profile: Which of the tables `[profile.NAME.group]` count as well, after all the others; "" for none.
 
     Raises:
-        SettingInvalid: It cannot be read, or has another shape; the message names the file.
+        SettingInvalid: A file cannot be read, or has another shape, or no file has the profile.
     """
+    profiles: dict[str, list[tuple[str, Any, Path, str]]] = {}
+    for path in paths:
+        data = _read_toml(path)
+        named = _table(data.pop("profile", {}), "profile", path)
+        for group, fields in data.items():
+            for name, value in _table(fields, group, path).items():
+                yield f"{group}.{name}", value, path, str(path)
+        for name, groups in named.items():
+            found = profiles.setdefault(name, [])
+            for group, fields in _table(groups, f"profile.{name}", path).items():
+                table = _table(fields, f"profile.{name}.{group}", path)
+                found += [
+                    (f"{group}.{key}", value, path, f"{path} [profile.{name}]")
+                    for key, value in table.items()
+                ]
+    if profile and profile not in profiles:
+        where = f"Write [profile.{profile}.models] or the like into {paths[-1]}." if not profiles else ""
+        raise SettingInvalid(f"There is no profile '{profile}'.{did_you_mean(profile, profiles)}{where}")
+    yield from profiles.get(profile, ())
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        return
+        return {}
     import tomllib  # noqa: PLC0415  # most commands have no file to read
 
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise SettingInvalid(f"Settings file {path} cannot be read: {error}", path=str(path)) from None
-    for group, fields in data.items():
-        if not isinstance(fields, dict):
-            raise SettingInvalid(f"Settings file {path}: '{group}' must be a table, like [models].")
-        for name, value in fields.items():  # pyright: ignore[reportUnknownVariableType]
-            yield f"{group}.{name}", value
+
+
+def _table(value: Any, name: str, path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingInvalid(f"Settings file {path}: '{name}' must be a table, like [models].")
+    return value  # pyright: ignore[reportUnknownVariableType]

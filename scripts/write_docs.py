@@ -29,8 +29,9 @@ From the weakest to the strongest; a stronger place wins, setting by setting:
 2. **Your own file**, `config.toml` in your configuration folder (`~/.config/motet/` on Linux, or
    `$XDG_CONFIG_HOME/motet/`; `MOTET_CONFIG` names another file).
 3. **The project's file**, `motet.toml` in the folder where the command is run.
-4. **The environment**, by the variable in the table. A variable that is empty counts as not set.
-5. **The command line**, where a command has an option for it, such as `--model`; in Python, what is passed to
+4. **A profile** of either file, where one is chosen by `motet --profile NAME …` or `MOTET_PROFILE`.
+5. **The environment**, by the variable in the table. A variable that is empty counts as not set.
+6. **The command line**, where a command has an option for it, such as `--model`; in Python, what is passed to
    `Settings.load({"models.default": "vllm:qwen"})`.
 
 In a file, the group is a table and the setting a key of it:
@@ -42,7 +43,12 @@ default = "openai:gpt-4.1-mini"
 [tools]
 files_root = "~/notes"
 web_search = false
+
+[profile.work.models]
+default = "vllm:qwen"
 ```
+
+`motet config show --origin` prints every setting with the place that its value came from.
 
 Yes and no are `true` and `false` (in the environment also `1`, `0`, `yes`, `no`, `on`, `off`). A path may begin
 with `~`. A key that does not exist, a value of the wrong kind, or two settings that disagree stop the command with

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,45 @@ def test_every_layer_is_stronger_than_the_one_before_and_says_where_it_was(
     assert load({"models.default": "openai:given"}) == ("openai:given", "command line")
     assert load({"models.default": None}) == ("openai:environment", "environment variable MOTET_MODEL")
     assert Settings.load(environ=env, cwd=project).models.fast == "openai:fast"  # what nobody overrode stays
+
+
+def test_a_profile_is_stronger_than_both_files_and_weaker_than_the_environment(
+    env: dict[str, str], user_file: Path, project: Path
+) -> None:
+    user_file.write_text(
+        '[profile.work.models]\ndefault = "openai:user"\nfast = "openai:fast"\n[profile.home.runs]\npoll_s = 1\n'
+    )
+    project_file = project / "motet.toml"
+    project_file.write_text(
+        '[models]\ndefault = "openai:plain"\n[profile.work.models]\ndefault = "openai:project"\n'
+        '[profile.work.graphs]\nmine = "a:b"\n'
+    )
+    assert Settings.load(environ=env, cwd=project).models.default == "openai:plain"
+    env["MOTET_PROFILE"] = "work"
+    settings = Settings.load(environ=env, cwd=project)
+    assert (settings.models.default, settings.models.fast) == ("openai:project", "openai:fast")
+    assert settings.origins["models.default"] == f"{project_file} [profile.work]"
+    assert settings.graphs == {"mine": "a:b"}
+    env["MOTET_MODEL"] = "openai:environment"
+    assert Settings.load(environ=env, cwd=project).models.default == "openai:environment"
+
+
+@pytest.mark.parametrize(
+    ("profile", "text", "said"),
+    [
+        ("wrk", "[profile.work.models]\n", "no profile 'wrk'. Did you mean 'work'?"),
+        ("work", "", "no profile 'work'"),
+        ("work", "[profile.work.models]\nnonsense = 1\n", "Unknown setting 'models.nonsense'"),
+        ("", "[profile]\nwork = 1\n", "'profile.work' must be a table"),
+        ("", "[profile.work]\nmodels = 1\n", "'profile.work.models' must be a table"),
+    ],
+)
+def test_a_profile_that_is_not_there_or_broken_is_one_clear_line(
+    env: dict[str, str], user_file: Path, project: Path, *, profile: str, text: str, said: str
+) -> None:
+    user_file.write_text(text)
+    with pytest.raises(SettingInvalid, match=re.escape(said)):
+        Settings.load(environ=env | {"MOTET_PROFILE": profile}, cwd=project)
 
 
 def test_an_empty_variable_counts_as_unset(env: dict[str, str], project: Path) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.completion import completion_init  # pyright: ignore[reportPrivateImportUsage]  # typer has no other way
 from typer.core import TyperGroup
 
 from motet.cli import (
     ask,
+    completion,
     exit_codes,
     kb,
     memory,
@@ -41,6 +43,7 @@ class _Root(TyperGroup):
 
 def command() -> Callable[[Sequence[str]], int]:
     """Build the command; calling it with arguments runs it and returns its exit status."""
+    completion_init()  # what `motet completion` printed asks the command itself
     tree = typer.main.get_command(_tree())
 
     def call(arguments: Sequence[str]) -> int:
@@ -55,6 +58,7 @@ def _tree() -> typer.Typer:
         cls=_Root,
         help="Agents that plan, retrieve, use tools and answer, over any model, one of its own included.",
         no_args_is_help=True,
+        add_completion=False,  # `motet completion` prints it
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -73,6 +77,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(surroundings.config, name="config")
     tree.add_typer(storage.storage, name="storage")
     tree.command("doctor")(surroundings.doctor)
+    tree.command("completion")(completion.print_completion)
     return tree
 
 
@@ -88,6 +93,14 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Settings to use: [profile.NAME] of a file."),
+    ] = None,
 ) -> None:
     """Agents that plan, retrieve, use tools and answer, over any model, one of its own included."""
     del version
+    if profile is not None:
+        from motet.settings import choose_profile
+
+        choose_profile(profile)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -49,14 +49,17 @@ def list_tools(as_json: AsJson = False) -> None:
 
 
 @config.command("show")
-def show_config(as_json: AsJson = False) -> None:
-    """Print each setting with its value and where that comes from. Secrets are hidden."""
+def show_config(
+    origin: Annotated[bool, typer.Option("--origin", help="And say where each value comes from.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print each setting with its value. Secrets are hidden."""
     rows = setting_rows()
     if as_json:
         print_json(rows)
         return
-    shown = [[row["setting"], str(row["value"]), row["origin"]] for row in rows]
-    print_table(["setting", "value", "from"], shown, wide=1)
+    names = ["setting", "value", *(["origin"] if origin else [])]
+    print_table(names, [[str(row[name]) for name in names] for row in rows], wide=1)
 
 
 def setting_rows() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from motet.settings.agents import AgentSettings, ToolSettings
-from motet.settings.load import Settings, child_environment, describe
+from motet.settings.load import Settings, child_environment, choose_profile, describe
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
 from motet.settings.retrieval import RetrievalSettings
@@ -24,5 +24,6 @@ __all__ = [
     "StorageSettings",
     "ToolSettings",
     "child_environment",
+    "choose_profile",
     "describe",
 ]

@@ -1,8 +1,9 @@
 """All settings in one frozen value, and the one function that reads the environment and the settings files.
 
 What does not live here: the groups' fields (a file a room) and what a room does with its group. Layers, weakest
-first: defaults, the user's `config.toml`, the project's `motet.toml`, the environment, then what the caller passes
-(`Settings.load(...)`). A key in a file is the group and the field: `[models]` `default = "vllm:qwen"`.
+first: defaults, the user's `config.toml`, the project's `motet.toml`, the chosen profile of either, the environment,
+then what the caller passes (`Settings.load(...)`). A key in a file is the group and the field: `[models]`
+`default = "vllm:qwen"`; in a profile `[profile.NAME.models]`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from motet.errors import SettingInvalid, did_you_mean
 from motet.secret import Secret, passwords
-from motet.setting_values import parse_value, read_file
+from motet.setting_values import parse_value, read_files
 from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
@@ -70,15 +71,15 @@ class Settings:
         graphs: dict[str, str] = {}
         loaders: dict[str, tuple[str, ...]] = {}
         own = _user_file(env)
-        for path in (own, (cwd or Path.cwd()) / "motet.toml"):
-            for key, value in read_file(path):
-                if key.startswith("graphs."):
-                    graphs[key.removeprefix("graphs.")] = parse_value(key, value, str, str(path))
-                elif key.startswith("loaders."):
-                    ending, command = read_command(key, value, path, own=path == own)
-                    loaders[ending] = command
-                else:
-                    values[key] = (value, str(path))
+        files = (own, (cwd or Path.cwd()) / "motet.toml")
+        for key, value, path, origin in read_files(files, env.get(PROFILE_VARIABLE, "")):
+            if key.startswith("graphs."):
+                graphs[key.removeprefix("graphs.")] = parse_value(key, value, str, origin)
+            elif key.startswith("loaders."):
+                ending, command = read_command(key, value, path, own=path == own)
+                loaders[ending] = command
+            else:
+                values[key] = (value, origin)
         for key, setting in _fields().items():
             raw = env.get(setting.metadata["env"], "")
             if raw != "":
@@ -151,6 +152,15 @@ class Settings:
         )
         keys = [value.reveal() for value in values if isinstance(value, Secret) and value]
         return keys + passwords(self.storage.database_url)
+
+
+PROFILE_VARIABLE = "MOTET_PROFILE"
+"""Names the profile whose settings count, of those in the settings files."""
+
+
+def choose_profile(name: str) -> None:
+    """Have this process, and those that it starts, use a profile; for the edge of the command line alone."""
+    os.environ[PROFILE_VARIABLE] = name
 
 
 def describe() -> Iterator[tuple[str, str, str, Any]]:

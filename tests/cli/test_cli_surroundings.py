@@ -41,13 +41,34 @@ def test_config_shows_every_setting_with_its_origin(
     assert rows["runs.lease_s"]["origin"] == "default"
 
 
+def test_config_says_where_values_come_from_when_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MOTET_MODEL", "openai:gpt")
+    assert run(["config", "show", "--origin"]) == 0
+    assert "models.default\topenai:gpt\tenvironment variable MOTET_MODEL\n" in capsys.readouterr().out
+
+
+def test_a_profile_is_chosen_for_one_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MOTET_PROFILE", "")
+    (tmp_path / "motet.toml").write_text("[profile.work.models]\ndefault = 'vllm:qwen'\n", "utf-8")
+    assert run(["--profile", "work", "config", "show", "--json"]) == 0
+    rows = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["models.default"]["value"] == "vllm:qwen"
+    assert rows["models.default"]["origin"].endswith("motet.toml [profile.work]")
+    assert run(["--profile", "wrk", "config", "show"]) == 2
+    assert "no profile 'wrk'. Did you mean 'work'?" in capsys.readouterr().err
+
+
 def test_config_hides_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     monkeypatch.setenv("MOTET_DATABASE_URL", "postgresql+psycopg://me:very-secret@host/db")
     assert run(["config", "show"]) == 0
     text = capsys.readouterr().out
     assert "very-secret" not in text
-    assert "models.openai_api_key\t***\t" in text
+    assert "models.openai_api_key\t***\n" in text
     assert "postgresql+psycopg://me:***@host/db" in text
 
 
