@@ -11,6 +11,9 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   ├── Conflict             the thing exists, or is in the wrong state
     │   ├── SettingInvalid       a setting is wrong, or two of them disagree
     │   ├── PermissionRefused    not allowed to this caller
+    │   ├── Unauthenticated      no credential, or none that counts
+    │   ├── RateLimited          too many requests or streams at once
+    │   ├── TooLarge             a body, a header or a file has more bytes than are taken
     │   └── ExtraMissing         an optional part is not installed
     ├── RunError                 this run failed, others go on
     │   ├── ModelError           a model or its provider
@@ -22,6 +25,7 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   ├── BudgetExceeded       a limit on steps, tokens, time or money
     │   ├── RunCancelled         somebody stopped it
     │   ├── InterruptExpired     nobody answered in time
+    │   ├── ServerStopping       the server takes no new work; another one does, or this one later
     │   ├── LeaseLost            another worker owns the run now
     │   ├── DocumentUnreadable   one document cannot be taken in; the others are
     │   └── StateCorrupt         a stored value fails its check and is not loaded
@@ -111,6 +115,24 @@ class PermissionRefused(UserError):
     code = "permission_refused"
 
 
+class Unauthenticated(UserError):
+    """No credential was given, or none that counts."""
+
+    code = "unauthenticated"
+
+
+class RateLimited(UserError):
+    """Too many requests or streams at once; `fields["retry_after_s"]` says when to come back."""
+
+    code = "rate_limited"
+
+
+class TooLarge(InvalidInput):
+    """A body, a header or a file has more bytes than are taken."""
+
+    code = "too_large"
+
+
 class ExtraMissing(UserError):
     """An optional part is not installed; the message says how to install it."""
 
@@ -193,6 +215,12 @@ class StateCorrupt(RunError):
     """A stored value fails its check and is not loaded."""
 
     code = "corrupt_state"
+
+
+class ServerStopping(RunError):
+    """The server is about to stop and takes no new work; what it accepted is kept."""
+
+    code = "server_stopping"
 
 
 class StorageError(MotetError):

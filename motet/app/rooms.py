@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from motet.agents.base import AgentParts
     from motet.memory.checkpoints import MotetSaver
     from motet.memory.recall import Memories
+    from motet.memory.store import MotetStore
     from motet.models.roles import Models
     from motet.retrieval.base import Embedder, Retriever
     from motet.retrieval.collection import KnowledgeBase
@@ -47,9 +48,15 @@ class Rooms:
         self._has_embedder = False
         self._seal: Seal | None = None
         self._saver: MotetSaver | None = None
+        self._store: MotetStore | None = None
         self._memories: Memories | None = None
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._tenants: dict[str, Rooms] = {tenant_id: self}
+
+    @property
+    def tenant_id(self) -> str:
+        """Whose rooms they are."""
+        return self._tenant_id
 
     def of(self, tenant_id: str) -> Rooms:
         """Return another tenant's rooms: documents, memories and checkpoints of its own, over the same models."""
@@ -145,14 +152,21 @@ class Rooms:
         return SqlLedger(self.database, self.seal, StrictSerializer(), attempt)
 
     @property
+    def store(self) -> MotetStore:
+        """What outlives a thread, as LangGraph's store."""
+        if self._store is None:
+            from motet.memory.store import MotetStore  # noqa: PLC0415
+
+            self._store = MotetStore(self.database, tenant_id=self._tenant_id, embedder=self.embedder)
+        return self._store
+
+    @property
     def memories(self) -> Memories:
         """What agents remember beyond a thread."""
         if self._memories is None:
             from motet.memory.recall import Memories  # noqa: PLC0415
-            from motet.memory.store import MotetStore  # noqa: PLC0415
 
-            store = MotetStore(self.database, tenant_id=self._tenant_id, embedder=self.embedder)
-            self._memories = Memories(store)
+            self._memories = Memories(self.store)
         return self._memories
 
     async def retriever(self, options: RunOptions | None) -> Retriever | None:

@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from motet.memory.recall import Memories
     from motet.models.roles import Models
     from motet.retrieval.collection import KnowledgeBase
+    from motet.runs.log.base import EventLog
     from motet.runs.records import Records
+    from motet.runs.request import Caller
     from motet.runs.threads.service import Threads
     from motet.runs.threads.transfer import ThreadFile
     from motet.runs.worker import Worker
+    from motet.server.desk import Desk
     from motet.settings import Settings
     from motet.telemetry import Finding
 
@@ -64,6 +67,8 @@ class App:
         self._worker: Worker | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._waiting: set[str] = set()
+        self.accepting = True
+        """Whether callers' new runs are taken; not any more after `drain`."""
 
     async def __aenter__(self) -> Self:
         telemetry.setup_logging(self.settings.log.level, secrets=self.settings.secrets())
@@ -79,6 +84,22 @@ class App:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    @property
+    def gate(self) -> Gate:
+        """The one way in for runs."""
+        return self._gate
+
+    @property
+    def log(self) -> EventLog:
+        """The event log of every run."""
+        return self._rooms.log
+
+    def desk(self, caller: Caller) -> Desk:
+        """Return what one caller may do, of its own tenant; what the server hands to its wires."""
+        from motet.app.desk import CallerDesk  # noqa: PLC0415  # doors that only list need none
+
+        return CallerDesk(self, self._rooms.of(caller.tenant_id), caller)
 
     @property
     def records(self) -> Records:
@@ -127,9 +148,9 @@ class App:
         """Yield a run's events from the log as they come, after a number; end with its terminal event."""
         return self._rooms.log.follow(self.tenant_id, run_id, after=after)
 
-    async def cancel(self, run_id: str, *, reason: str = "cancelled") -> bool:
+    async def cancel(self, run_id: str, *, reason: str = "cancelled", tenant_id: str | None = None) -> bool:
         """Stop a run, wherever it is; False when it had ended already. Its terminal event tells that it stopped."""
-        asked = await self._rooms.queue.request_cancel(self.tenant_id, run_id)
+        asked = await self._rooms.queue.request_cancel(tenant_id or self.tenant_id, run_id)
         if self._worker is not None:
             await self._worker.stop(run_id, reason)
         return asked
@@ -212,15 +233,16 @@ class App:
             files, new_ids=new_ids
         )
 
-    async def forget(self, memory_ids: Sequence[str]) -> list[Memory]:
+    async def forget(self, memory_ids: Sequence[str], *, tenant_id: str | None = None) -> list[Memory]:
         """Forget memories for good, every version, in the runs' logs too; return what is gone.
 
         What was said stays in its conversation: `delete_thread` deletes that. On SQLite nothing of the memory's text
         is left in the database's file, unless another process is reading it just now: then with its next checkpoint.
         """
-        gone = await self.memories.forget(memory_ids)
+        rooms = self._rooms.of(tenant_id or self.tenant_id)
+        gone = await rooms.memories.forget(memory_ids)
         pairs = {(memory.source.run_id, memory.memory_id) for memory in gone}
-        await self._rooms.database.write(lambda c: erase_memories(c, self.tenant_id, pairs))
+        await self._rooms.database.write(lambda c: erase_memories(c, rooms.tenant_id, pairs))
         await asyncio.to_thread(self._rooms.database.empty_journal)
         return gone
 
@@ -228,6 +250,24 @@ class App:
         """Look at everything that a run needs, and say what is missing and how to get it; no need to enter the app."""
         found = [await asyncio.to_thread(load(check), self.settings) for check in CHECKS]
         return [finding for findings in found for finding in findings]
+
+    async def drain(self, grace_s: float) -> int:
+        """Take no new runs of callers, let those at work go on for so long; return how many were given back then."""
+        self.accepting = False
+        return await self._worker.drain(grace_s) if self._worker is not None else 0
+
+    async def asgi(self) -> Any:
+        """Return this app as an ASGI application, to be served by any server: every wire of the settings.
+
+        Runs are worked on where a worker is: here after `start_worker(every_thread=True)`, or in another process.
+        """
+        from motet.app.serving import open_server  # noqa: PLC0415  # apps without doors need no HTTP
+
+        return await open_server(self)
+
+    async def mount(self, host: Any, prefix: str) -> None:
+        """Put this app's doors below a prefix of another ASGI application (Starlette, FastAPI), `/agents`."""
+        host.mount(prefix, await self.asgi())
 
     async def aclose(self) -> None:
         """Stop the worker, give unfinished runs back, end child processes, close the database."""

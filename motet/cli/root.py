@@ -19,6 +19,7 @@ from motet.cli import (
     memory,
     models,
     run_diff,
+    serve,
     storage,
     surroundings,
     task_files,
@@ -66,6 +67,7 @@ def _tree() -> typer.Typer:
     tree.callback()(_options)
     tree.command("ask")(ask.ask)
     tree.command("chat")(chat.chat)
+    tree.command("serve")(serve.serve)
     tree.add_typer(thread_files.threads, name="threads")
     tree.add_typer(run_diff.runs, name="runs")
     tree.add_typer(task_files.task, name="task")

@@ -32,11 +32,17 @@ ACTIVE = ("pending", "running")
 
 
 class Records:
-    """What one tenant has on disk."""
+    """What one tenant has on disk; with `owner_id`, what one of its owners has."""
 
-    def __init__(self, database: Database, tenant_id: str) -> None:
+    def __init__(self, database: Database, tenant_id: str, *, owner_id: str | None = None) -> None:
         self._database = database
         self._tenant_id = tenant_id
+        self._owner_id = owner_id
+
+    def _mine(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        """Return what threads or runs have to be to be shown: the tenant's, and the owner's where there is one."""
+        mine = table.c.tenant_id == self._tenant_id
+        return mine if self._owner_id is None else sa.and_(mine, table.c.owner_id == self._owner_id)
 
     async def threads(
         self, *, limit: int = 50, offset: int = 0, tags: Sequence[str] = ()
@@ -47,6 +53,17 @@ class Records:
         """
         where = transcript.has_tags(threads, tags) if tags else None
         return await self._database.read(lambda c: self._threads(c, limit=limit, offset=offset, where=where))
+
+    async def thread_by_id(self, thread_id: str) -> ThreadRecord | None:
+        """Return one thread by its whole id; None when there is none, or it is another's."""
+        found = await self._database.read(lambda c: self._threads(c, where=threads.c.thread_id == thread_id))
+        return found[0] if found else None
+
+    async def run_by_id(self, run_id: str) -> RunRecord | None:
+        """Return one run by its whole id; None when there is none, or it is another's."""
+        query = sa.select(runs).where(self._mine(runs), runs.c.run_id == run_id)
+        row = await self._database.read(lambda c: c.execute(query).first())
+        return _run(row, self._database.texts) if row is not None else None
 
     async def last_thread(self) -> ThreadRecord | None:
         """Return the thread that was used last, or None when there is none."""
@@ -90,13 +107,13 @@ class Records:
             found = transcript.search(connection, self._tenant_id, query, limit=limit, tags=tags)
             owners = {row.thread_id for row in found}
             by_id = {t.thread_id: t for t in self._threads(connection, thread_ids=owners)} if owners else {}
-            return [(by_id[row.thread_id], message_of(row)) for row in found]
+            return [(by_id[row.thread_id], message_of(row)) for row in found if row.thread_id in by_id]
 
         return await self._database.read(work)
 
     async def runs(self, thread_id: str | None = None, *, limit: int = 50) -> list[RunRecord]:
         """Return runs, the newest first; length 0..limit."""
-        query = sa.select(runs).where(runs.c.tenant_id == self._tenant_id)
+        query = sa.select(runs).where(self._mine(runs))
         if thread_id is not None:
             query = query.where(runs.c.thread_id == thread_id)
         query = query.order_by(runs.c.position.desc()).limit(limit)
@@ -109,7 +126,7 @@ class Records:
             NotFound: None has it, or more than one begins with it.
         """
         begins = runs.c.run_id.startswith(run_id, autoescape=True) if run_id else sa.false()
-        query = sa.select(runs).where(runs.c.tenant_id == self._tenant_id, begins).limit(2)
+        query = sa.select(runs).where(self._mine(runs), begins).limit(2)
         found = await self._database.read(lambda c: c.execute(query).all())
         return _run(_only(found, f"run '{run_id}'", "motet runs list"), self._database.texts)
 
@@ -174,7 +191,7 @@ class Records:
         )
         query = (
             sa.select(threads, active.label("active"), newest.label("newest"))
-            .where(threads.c.tenant_id == self._tenant_id)
+            .where(self._mine(threads))
             .order_by(threads.c.updated_at.desc(), threads.c.thread_id)
             .offset(offset)
         )

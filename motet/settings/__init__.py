@@ -11,6 +11,7 @@ from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
 from motet.settings.retrieval import RetrievalSettings
 from motet.settings.runs import RunSettings
+from motet.settings.server import ServerSettings
 from motet.settings.storage import StorageSettings
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ModelSettings",
     "RetrievalSettings",
     "RunSettings",
+    "ServerSettings",
     "Settings",
     "StorageSettings",
     "ToolSettings",

@@ -23,6 +23,7 @@ from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
 from motet.settings.retrieval import RetrievalSettings, read_command
 from motet.settings.runs import RunSettings
+from motet.settings.server import ServerSettings
 from motet.settings.storage import StorageSettings
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Settings:
     tools: ToolSettings = field(default_factory=ToolSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     runs: RunSettings = field(default_factory=RunSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
     log: LogSettings = field(default_factory=LogSettings)
     graphs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Graphs of the user's own: name to `module:function`; `[graphs]` in a settings file."""

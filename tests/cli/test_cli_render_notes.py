@@ -114,6 +114,7 @@ ONE_OF_EACH: list[events.Event] = [
     events.Notice(text="no network", level="warning"),
     events.Usage(model="m", input_tokens=1, output_tokens=1, duration_s=0.0),
     events.Custom(data={"any": "thing"}),
+    events.StreamPart(mode="values", data={"any": "thing"}),
     events.InterruptRequested(interrupt_id="i", value="really?"),
     events.RunInterrupted(),
     events.RunCompleted(output={}),

@@ -55,3 +55,13 @@ class EventLog(Protocol):
             InvalidInput: The run has no event of the number `after` yet.
         """
         ...
+
+    def pages(
+        self, tenant_id: str, run_id: str, *, after: int = 0, idle_s: float | None = None
+    ) -> AsyncIterator[list[Recorded]]:
+        """Do what `follow` does, and yield what is there together: 1 to 100 events, the newest as they come.
+
+        With `idle_s`, [] after so much silence: the time for a sign of life. Nothing is read ahead: a reader that
+        does not ask for the next page holds one page.
+        """
+        ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,7 +32,7 @@ from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
 READ_MAX = 500
 """A reader takes so many events at once."""
+
+PAGE_MAX = 100
+"""Most events of a page: what a reader that is slow to take them holds."""
 
 
 class _Run(Protocol):
@@ -96,20 +101,34 @@ class SqlLog:
 
     async def follow(self, tenant_id: str, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """See `EventLog.follow`."""
+        async with contextlib.aclosing(self._pages(tenant_id, run_id, after, READ_MAX, None)) as pages:
+            async for page in pages:
+                for recorded in page:
+                    yield recorded
+
+    def pages(
+        self, tenant_id: str, run_id: str, *, after: int = 0, idle_s: float | None = None
+    ) -> AsyncIterator[list[Recorded]]:
+        """See `EventLog.pages`."""
+        return self._pages(tenant_id, run_id, after, PAGE_MAX, idle_s)
+
+    async def _pages(
+        self, tenant_id: str, run_id: str, after: int, limit: int, idle_s: float | None
+    ) -> AsyncGenerator[list[Recorded]]:
         if await self._heard_all(tenant_id, run_id, after):
             return
         async with self._watcher.reader(tenant_id, run_id) as woken:
             while True:
                 woken.clear()
-                found = await self.read(tenant_id, run_id, after=after, limit=READ_MAX)
-                for recorded in found:
-                    after = recorded.seq
-                    yield recorded
+                found = await self.read(tenant_id, run_id, after=after, limit=limit)
+                if found:
+                    after = found[-1].seq
+                    yield found
                 # A run that waits for a person has another end when that takes too long.
                 if found and found[-1].event.type in TERMINAL:
                     return
-                if len(found) < READ_MAX:
-                    await woken.wait()
+                if len(found) < limit and not await _set_within(woken, idle_s):
+                    yield []
 
     async def _heard_all(self, tenant_id: str, run_id: str, after: int) -> bool:
         """Say whether nothing can come after a number; refuse a run or a number that does not exist."""
@@ -124,6 +143,14 @@ class SqlLog:
                 f"Run {run_id} has {row.last_seq} events; there is no event {after} to go on from."
             )
         return after == row.last_seq and row.status not in ("pending", "running")
+
+
+async def _set_within(event: asyncio.Event, idle_s: float | None) -> bool:
+    """Wait for an event, at most so long; say whether it came."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(idle_s):
+            return await event.wait()
+    return False
 
 
 def encode_one(event: Event) -> str:

@@ -1,0 +1,148 @@
+"""One request as a wire's endpoint sees it: authenticated, measured, with the caller's desk.
+
+What does not live here: who may call what (`http`), and dialects (`protocols`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from motet.errors import InvalidInput, NotFound, TooLarge
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from motet.server.desk import Desk
+    from motet.server.office import Office
+
+M = TypeVar("M", bound=BaseModel)
+
+SEGMENT = re.compile(r"(?!\.+$)[\w.:~@-]{1,128}")
+"""What an id or a name in a path looks like; nothing that a path could be led astray with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request whose caller may make it."""
+
+    request: Request
+    desk: Desk
+    office: Office
+
+    def param(self, name: str) -> str:
+        """Return a segment of the path.
+
+        Raises:
+            NotFound: It is nothing that an id or a name could be.
+        """
+        value = str(self.request.path_params[name])
+        if not SEGMENT.fullmatch(value):
+            raise NotFound(f"There is no such {name.removesuffix('_id').replace('_', ' ')}.")
+        return value
+
+    def query(self, name: str, default: str = "") -> str:
+        """Return a query parameter, the last one where it is repeated."""
+        return self.request.query_params.get(name, default)
+
+    def number(self, name: str, default: int, *, least: int = 0, most: int = 1000) -> int:
+        """Return a query parameter that is a whole number.
+
+        Raises:
+            InvalidInput: It is none, or out of range.
+        """
+        raw = self.query(name, str(default))
+        if not re.fullmatch(r"-?[0-9]{1,18}", raw) or not least <= int(raw) <= most:
+            raise InvalidInput(f"{name} is {raw!r}; a whole number from {least} to {most} was expected.")
+        return int(raw)
+
+    def header(self, name: str) -> str:
+        """Return a header's value, "" where there is none."""
+        return self.request.headers.get(name, "")
+
+    def after(self) -> int:
+        """Return the number of the last event that a client saw: its `Last-Event-ID`, 0 where it saw none.
+
+        Raises:
+            InvalidInput: It is no number that this server gave.
+        """
+        raw = self.header("last-event-id").strip()
+        if raw in ("", "-1"):
+            return 0
+        if not re.fullmatch(r"[0-9]{1,15}", raw):
+            raise InvalidInput(f"Last-Event-ID is {raw[:40]!r}; the id of an event of this run was expected.")
+        return int(raw)
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            TooLarge: It is larger than `server.max_body_mb`; the rest was not read.
+        """
+        limit = int(self.office.settings.max_body_mb * 1024 * 1024)
+        said = self.header("content-length")
+        if said.isdigit() and int(said) > limit:
+            raise TooLarge(f"The body has {said} bytes; at most {limit} are taken.")
+        parts, size = list[bytes](), 0
+        async for part in self.request.stream():
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
+            parts.append(part)
+        return b"".join(parts)
+
+    async def json(self) -> Any:
+        """Return the body as JSON.
+
+        Raises:
+            InvalidInput: It is no JSON in UTF-8.
+            TooLarge: See `body`.
+        """
+        return read_json(await self.body())
+
+    async def read(self, model: type[M]) -> M:
+        """Return the body as a model.
+
+        Raises:
+            InvalidInput: It is no JSON, or not of the model's shape; `fields["errors"]` says where.
+            TooLarge: See `body`.
+        """
+        return validate(model, await self.json())
+
+
+def read_json(body: bytes) -> Any:
+    """Parse JSON as RFC 8259 has it: UTF-8, no NaN.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse)
+    except UnicodeDecodeError:
+        raise InvalidInput("The body is not UTF-8.") from None
+    except RecursionError:
+        raise InvalidInput("The body is nested too deeply.") from None
+    except ValueError as error:
+        raise InvalidInput(f"The body is not JSON: {error}.") from None
+
+
+def validate(model: type[M], value: Any) -> M:
+    """Return a value as a model; see `Call.read` for errors."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        first = errors[0]
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        found = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in errors[:20]]
+        raise InvalidInput(f"{where}: {first['msg']}.", errors=found) from None
+    except RecursionError:
+        raise InvalidInput("The body is nested too deeply.") from None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no number in JSON")

@@ -1,0 +1,149 @@
+"""Motet's own wire, below `/motet/v1`: runs and their events.
+
+What does not live here: threads, documents and memories (`native_records`). JSON in, JSON out; errors as problem+json.
+An event is the same flat object that `motet ask --json` prints; as a server-sent event its id is its number, so a
+browser's own `EventSource` goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from motet.runs.drive import Drive, RecordMode
+from motet.runs.request import Multitask, RunOptions, RunRecord, RunRequest
+from motet.server.protocols.base import Route, Wire
+from motet.server.sse import EventStream, check_place, frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from motet.events import Recorded
+    from motet.server.call import Call
+
+PREFIX = "/motet/v1"
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskedOptions(_Asked):
+    """What a caller may choose for one run; the settings' choice where nothing is said."""
+
+    model: str | None = Field(default=None, max_length=300)
+    tools: list[str] | None = Field(default=None, max_length=100)
+    collections: list[str] | None = Field(default=None, max_length=100)
+    max_steps: int | None = Field(default=None, ge=1, le=1000)
+    max_retries: int | None = Field(default=None, ge=0, le=100)
+    record: list[RecordMode] = []
+    """Parts of LangGraph's own stream that the run's log keeps as `stream.part`."""
+
+
+class AskedRun(_Asked):
+    """A new run: an input, or the answer to what a thread waits for."""
+
+    graph: str | None = Field(default=None, max_length=128)
+    thread_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    create_thread: bool = False
+    input: dict[str, Any] | None = None
+    resume: Any = None
+    answers: dict[str, Any] | None = None
+    options: AskedOptions = AskedOptions()
+    multitask: Multitask = "enqueue"
+    priority: int = Field(default=0, ge=-100, le=100)
+    delay_s: float = Field(default=0.0, ge=0, le=366 * 86400, allow_inf_nan=False)
+    metadata: dict[str, Any] = {}
+
+
+class AcceptedRun(BaseModel):
+    """The run is on disk."""
+
+    run_id: str
+    thread_id: str
+    created: bool
+    """False when the idempotency key named an earlier run."""
+
+
+def decode(asked: AskedRun, *, idempotency_key: str | None = None) -> RunRequest:
+    """Return the request that a body asks for."""
+    given = asked.model_dump(exclude={"options"}, exclude_unset=True)
+    options = RunOptions(**asked.options.model_dump(exclude={"record"}))
+    drive = Drive(record=asked.options.record)
+    return RunRequest(**given, options=options, drive=drive, idempotency_key=idempotency_key)
+
+
+def encode(recorded: Recorded) -> Iterable[bytes]:
+    """Return an event as a server-sent event; its id is its number."""
+    line = recorded.to_line()
+    yield frame(json.dumps(line, ensure_ascii=False), event=line["type"], event_id=recorded.seq)
+
+
+async def create_run(call: Call) -> Response:
+    """Start a run; 202 and where it is."""
+    key = call.header("idempotency-key") or None
+    accepted = await call.desk.submit(decode(await call.read(AskedRun), idempotency_key=key))
+    where = f"{PREFIX}/runs/{accepted.run_id}"
+    return JSONResponse(accepted.model_dump(), 202, {"Location": where})
+
+
+async def get_run(call: Call) -> Response:
+    """Return a run as it stands."""
+    return JSONResponse((await call.desk.run(call.param("run_id"))).model_dump(mode="json"))
+
+
+async def list_runs(call: Call) -> Response:
+    """Return runs, the newest first."""
+    thread_id = call.query("thread_id") or None
+    found = await call.desk.records.runs(thread_id, limit=call.number("limit", 50, least=1))
+    return JSONResponse([run.model_dump(mode="json") for run in found])
+
+
+async def run_events(call: Call) -> Response:
+    """Stream a run's events, from the number after `Last-Event-ID` (or `after`) on, until it ends."""
+    run_id = call.param("run_id")
+    after = call.after() or call.number("after", 0, most=10**15)
+    await check_place(call, run_id, after)
+    return EventStream(
+        call, run_id, encode, after=after, cancel_on_disconnect=call.query("on_disconnect") == "cancel"
+    )
+
+
+async def cancel_run(call: Call) -> Response:
+    """Ask a run to stop; whether it had not ended yet."""
+    return JSONResponse({"asked": await call.desk.cancel(call.param("run_id"))}, 202)
+
+
+CANCEL = {"type": "object", "properties": {"asked": {"type": "boolean"}}, "required": ["asked"]}
+RUNS = f"{PREFIX}/runs"
+
+WIRE = Wire(
+    name="motet",
+    title="Motet's own",
+    routes=(
+        Route(
+            "POST", RUNS, "runs.create", "runs:write", create_run, "Start a run",
+            body=AskedRun, answer=AcceptedRun, status=202, errors=(409, 410),
+        ),
+        Route(
+            "GET", RUNS, "runs.list", "runs:read", list_runs, "List runs",
+            query={"thread_id": "Only those of a thread", "limit": "At most so many, 1 to 1000"},
+        ),
+        Route("GET", f"{RUNS}/{{run_id}}", "runs.get", "runs:read", get_run, "Look at a run", answer=RunRecord),
+        Route(
+            "GET", f"{RUNS}/{{run_id}}/events", "runs.events", "runs:read", run_events, "Follow a run",
+            media="text/event-stream",
+            query={
+                "after": "Begin after the event of this number; Last-Event-ID says the same",
+                "on_disconnect": "`cancel` stops the run when the client leaves",
+            },
+        ),
+        Route(
+            "POST", f"{RUNS}/{{run_id}}/cancel", "runs.cancel", "runs:write", cancel_run, "Stop a run",
+            answer=CANCEL, status=202,
+        ),
+    ),
+)  # fmt: skip
