@@ -24,9 +24,6 @@ state and transcript are as if those runs had never been; their rows and events 
 taken back either: while one is at work, `rollback` is refused.
 """
 
-StreamMode = Literal["values", "updates", "messages", "custom", "tasks", "checkpoints", "debug", "events"]
-"""What can be kept of a graph's own stream, by LangGraph's names; `events` are LangChain's callback events."""
-
 LOCAL_TENANT = "local"
 LOCAL_OWNER = "me"
 

@@ -73,4 +73,4 @@ async def test_parts_of_the_graphs_own_stream_are_kept_when_asked_for(client: ht
     assert [(m["type"], m["content"]) for m in values] == [("human", "hi"), ("ai", "echo hi")]
     [update] = [part["data"] for part in parts if part["mode"] == "updates"]
     assert update["node"]["messages"][0]["content"] == "echo hi"
-    assert "motet_" not in str(parts)
+    assert "__motet_" not in str(parts)
