@@ -36,6 +36,7 @@ TESTED_ELSEWHERE = {
     "motet.cli.render.base": "a port without behaviour",
     "motet.cli.say": "the tests of the entry read what it prints",
     "motet.cli.screen.base": "a port without behaviour",
+    "motet.cli.chat.asking": "the tests of the answers ask",
     "motet.cli.chat.command": "the chat is driven through its prompt, in a terminal and by lines",
     "motet.cli.chat.slash.files": "the tests of the slash commands run it",
     "motet.cli.chat.interactive": "the chat is driven through its prompt, in a terminal",

@@ -9,6 +9,7 @@ import pytest
 from cli_process import Motet
 
 from motet.cli.answer import choose, read_answer
+from motet.cli.chat.asking import Asking, choices
 from motet.errors import InvalidInput, NotFound
 from motet.events import InterruptRequested
 
@@ -72,6 +73,39 @@ def test_the_chat_by_lines_tells_how_to_answer(motet: Motet) -> None:
     assert done.returncode == 5, done.stderr
     assert "it asks: 买票吗? Shall I buy it?" in done.stderr
     assert "motet runs resume" in done.stderr
+
+
+def test_in_the_chat_the_next_line_is_the_answer(motet: Motet) -> None:
+    done = motet.run("chat", "--graph", "asking", piped="a ticket, please\nperhaps\nY\nhello\n")
+    assert "write yes or no, or the first letters of it" in done.stderr
+    assert (
+        done.stderr.count("it asks: 买票吗?") == 3
+    )  # at first, after the answer that does not fit, and anew
+    assert "does not fit: 'perhaps'" in done.stderr
+    assert done.stdout == "You said yes.\n"
+    again = motet.run("chat", "-c", "--graph", "asking", piped="n\n")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("it asks: 买票吗?") == 1
+    assert again.stdout == "You said no.\n"
+
+
+def test_several_questions_are_asked_one_after_the_other() -> None:
+    asking = Asking("run", [question("a1"), question("b2")])
+    assert asking.lines()[0] == "it asks (1 of 2): ?"
+    assert asking.take("12") is None
+    assert asking.lines()[0] == "it asks (2 of 2): ?"
+    assert asking.take(" 好的 ") == {"a1": 12, "b2": " 好的 "}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("Mo", "more"), ("s", "s"), ("STOP", "stop"), ("skip", "skip"), ('{"model": "x"}', {"model": "x"})],
+)
+def test_an_offered_word_is_known_by_its_first_letters(text: str, value: object) -> None:
+    schema = {"anyOf": [{"enum": ["more", "stop", "skip"]}, {"type": "object"}, {"const": "more"}]}
+    assert choices(schema) == ["more", "stop", "skip"]
+    asked = InterruptRequested(interrupt_id="a", value="?", response_schema=schema)
+    assert Asking("run", [asked]).take(text) == {"a": value}
 
 
 def test_json_output_has_the_question(motet: Motet) -> None:

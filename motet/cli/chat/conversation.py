@@ -9,9 +9,10 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from motet.cli.chat.asking import Asking
 from motet.cli.chat.attachments import content_of
 from motet.cli.render.outcome import Outcome, Spent
-from motet.errors import Conflict, InvalidInput, NotFound, did_you_mean
+from motet.errors import Conflict, InvalidInput, MotetError, NotFound, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -33,6 +34,8 @@ class Conversation:
         self.last = Outcome()
         """The last run that was shown, as far as it has come."""
         self._earlier = Spent()
+        self.asking: Asking | None = None
+        """What the thread's last run waits for: the next message is the answer."""
         self._active = False
         self._stop_asked = False
         self._run_id: str | None = None
@@ -56,12 +59,16 @@ class Conversation:
     async def say(self, text: str, renderers: Sequence[Renderer]) -> Outcome:
         """Send a message, with the files that it names by `@path`, and show its run to the end.
 
+        Where the last run asked something, the message is the answer; of several questions the next one is open then.
+
         Raises:
             InvalidInput: A file that it names cannot go with it.
             MotetError: The run was not accepted.
         """
         from motet.runs.request import RunOptions, RunRequest
 
+        if self.asking is not None:
+            return await self._answer(self.asking, text, renderers)
         with self._answering(renderers):
             content = await asyncio.to_thread(content_of, text) if "@" in text else text
             await self._warm()
@@ -77,6 +84,14 @@ class Conversation:
             )
             self.thread_id = accepted.thread_id
             return await self._follow(accepted.run_id, renderers)
+
+    async def waiting(self) -> bool:
+        """Find out whether the thread's last run asks something; if so, the next message is the answer."""
+        records = self.app.records
+        newest = await records.runs(self.thread_id, limit=1) if self.thread_id else []
+        questions = await records.questions(newest[0]) if newest else []
+        self.asking = Asking(newest[0].run_id, questions) if questions else None
+        return self.asking is not None
 
     async def unfinished(self) -> list[str]:
         """Return the runs that a crash left on this thread, oldest first; this process goes on with them."""
@@ -111,7 +126,7 @@ class Conversation:
             Conflict: A run is active.
         """
         self._check_idle()
-        self.thread_id = None
+        self.thread_id = self.asking = None
 
     async def resume(self, name: str) -> ThreadRecord:
         """Go on with another thread, by its id, its beginning or its title.
@@ -123,6 +138,7 @@ class Conversation:
         self._check_idle()
         found = await self.app.records.thread(name)
         self.thread_id = found.thread_id
+        await self.waiting()
         return found
 
     async def turns(self) -> list[Turn]:
@@ -140,13 +156,15 @@ class Conversation:
         """
         self._check_idle()
         found = await self.app.threads.fork(self._begun(), at=turn)
-        self.thread_id = found.thread_id
+        self.thread_id, self.asking = found.thread_id, None
         return found
 
     async def rewind(self, to: str) -> Rewound:
         """Go back to the end of a turn of this thread. Raises what `fork` does."""
         self._check_idle()
-        return await self.app.threads.rewind(self._begun(), to)
+        done = await self.app.threads.rewind(self._begun(), to)
+        await self.waiting()
+        return done
 
     def choose_model(self, spec: str) -> None:
         """Have another model answer from the next message on.
@@ -196,7 +214,25 @@ class Conversation:
             outcome.add(recorded)
             for renderer in renderers:
                 renderer.show(recorded)
+        waits = outcome.status == "interrupted"
+        self.asking = Asking(run_id, outcome.questions) if waits else None
         return outcome
+
+    async def _answer(self, asking: Asking, text: str, renderers: Sequence[Renderer]) -> Outcome:
+        """Take an answer; with the last one the run goes on. One that is refused is asked for again."""
+        from motet.runs.request import RunRequest
+
+        answers = asking.take(text)
+        if answers is None:
+            return Outcome(status="interrupted")
+        with self._answering(renderers):
+            await self._warm()
+            try:
+                accepted = await self.app.submit(RunRequest(thread_id=self.thread_id, answers=answers))
+            except MotetError:
+                await self.waiting()
+                raise
+            return await self._follow(accepted.run_id, renderers)
 
     @contextmanager
     def _answering(self, renderers: Sequence[Renderer]) -> Generator[None]:

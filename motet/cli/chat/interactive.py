@@ -162,12 +162,15 @@ class InteractiveChat:
                 self._end(await conversation.say(text, self._renderers()))
         except MotetError as error:
             self._fail(error)
+            self._ask()
 
     async def _show_past(self, conversation: Conversation) -> None:
         thread = await conversation.record()
         if thread is not None:
             self._screen.note(Text(f"Going on with “{thread.title}”.", style="bold"))
             self._screen.note(*transcript(await conversation.messages(SHOWN_AFTER_RESUME)))
+            if await conversation.waiting():
+                self._ask()
 
     async def _finish_earlier(self, conversation: Conversation) -> None:
         try:
@@ -184,6 +187,8 @@ class InteractiveChat:
         await self._begun.wait()
         try:
             self._follow_up(await self._desk.run(line))
+            if find(line).waits:
+                self._ask()
         except MotetError as error:
             self._fail(error)
 
@@ -203,9 +208,12 @@ class InteractiveChat:
             self._fail(MotetError.from_dict(outcome.error or {}))
         elif outcome.status == "cancelled":
             self._screen.note(Text("stopped", style="yellow"))
-        elif outcome.status == "interrupted":
-            how = wording.how_to_answer(outcome.run_id, outcome.questions)
-            self._screen.note(*(Text(line, style="yellow") for line in ["the run waits for an answer", *how]))
+        self._ask()
+
+    def _ask(self) -> None:
+        """Show what the last run asks, if it does."""
+        if self._conversation is not None and self._conversation.asking is not None:
+            self._screen.note(*(Text(line, style="yellow") for line in self._conversation.asking.lines()))
 
     def _fail(self, error: MotetError) -> None:
         self._screen.note(Text(error.message, style="red"))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from motet.cli import exit_codes
 from motet.cli.chat.slash.base import Desk
 from motet.cli.chat.transcript import MARK
-from motet.cli.render import wording
 from motet.cli.render.answers import RawAnswer, WholeAnswer
 from motet.cli.render.notes import PlainNotes
 from motet.cli.say import say
@@ -49,6 +48,8 @@ class LineChat:
             threading.Thread(target=_read_lines, args=(loop, self._lines), daemon=True).start()
             self._conversation.warm_up()
             await self._finish_earlier()
+            if await self._conversation.waiting():
+                self._ask()
             while (line := await self._next_line()) is not None:
                 if line.strip() and await self._take(line.strip()):
                     break
@@ -67,6 +68,7 @@ class LineChat:
             self._end(await self._conversation.say(line, self._renderers()))
         except MotetError as error:
             self._fail(error)
+            self._ask()
         return False
 
     async def _finish_earlier(self) -> None:
@@ -82,8 +84,13 @@ class LineChat:
             say("stopped")
         elif outcome.status == "interrupted":
             self._status = exit_codes.APPROVAL_NEEDED
-            for line in wording.how_to_answer(outcome.run_id, outcome.questions):
-                say(line)
+            self._ask()
+
+    def _ask(self) -> None:
+        """Say what the last run asks: the next line is the answer, or a command of its own gives it later."""
+        asking = self._conversation.asking
+        for line in (*asking.lines(), asking.later()) if asking is not None else ():
+            say(line)
 
     def _fail(self, error: MotetError) -> None:
         self._status = exit_codes.exit_code(error)
