@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.agents.base import AgentParts
+    from motet.app.tasks import TaskRoom
     from motet.memory.checkpoints import MotetSaver
     from motet.memory.recall import Memories
     from motet.memory.store import MotetStore
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from motet.retrieval.collection import KnowledgeBase
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim, RunQueue
-    from motet.runs.request import RunOptions
+    from motet.runs.request import RunOptions, RunRequest
     from motet.runs.threads.service import Threads
     from motet.settings import Settings
     from motet.storage.seal import Seal
@@ -169,6 +170,13 @@ class Rooms:
             self._memories = Memories(self.store)
         return self._memories
 
+    @property
+    def tasks(self) -> TaskRoom:
+        """Task files: locked, trusted, compiled."""
+        from motet.app.tasks import TaskRoom  # noqa: PLC0415
+
+        return TaskRoom(self, self._settings)
+
     async def retriever(self, options: RunOptions | None) -> Retriever | None:
         """Return a search over the documents; None while there are none."""
         from motet.retrieval.collection import DEFAULT_COLLECTION  # noqa: PLC0415
@@ -189,6 +197,8 @@ class Rooms:
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""
         options = options.model_copy(update=dict.fromkeys(("reuse_results_of", "budget", "record")))
+        if options.task is not None or name in self._settings.tasks:
+            return await self._task_graph(name, options)
         retriever = await self.retriever(options)
         key = f"{name} {options.model_dump_json()} {retriever is None}"
         found = self._graphs.get(key)
@@ -198,6 +208,22 @@ class Rooms:
             found = build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
             self._graphs[key] = found
         return found
+
+    async def locked(self, request: RunRequest) -> RunRequest:
+        """Return a request whose graph is a task file with the lock of the file as it is now; others as they are."""
+        name = request.graph or self._settings.agents.graph
+        if request.options.task is not None or name not in self._settings.tasks or request.input is None:
+            return request
+        digest = await self.tasks.lock(await self.tasks.file(name, request.options))
+        options = request.options.model_copy(update={"task": digest})
+        return request.model_copy(update={"options": options})
+
+    async def _task_graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
+        file = await self.tasks.file(name, options)
+        key = f"task {file.digest} {file.model} {options.model_dump_json()}"
+        if key not in self._graphs:
+            self._graphs[key] = self.tasks.compile(file, options).copy({"checkpointer": self.saver})
+        return self._graphs[key]
 
     async def _agent_parts(self, options: RunOptions, retriever: Retriever | None) -> AgentParts:
         from motet.agents.base import AgentParts  # noqa: PLC0415

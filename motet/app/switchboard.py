@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
 
+    from motet.app.tasks import TaskRoom
     from motet.events import Recorded
     from motet.memory.fact import Memory
     from motet.memory.recall import Memories
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from motet.server.desk import Desk
     from motet.settings import Settings
     from motet.telemetry import Finding
+
+TASK_GRAPH = "task"
+"""The graph of runs of a task file that has no name in the settings; their options say which file."""
 
 HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "motet.memory.checkpoints")
 """Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
@@ -75,7 +79,7 @@ class App:
         await asyncio.to_thread(self._rooms.open)
         self._gate = Gate(
             self._rooms.database,
-            graphs=self.graph_names(),
+            graphs=[*self.graph_names(), TASK_GRAPH],
             default_graph=self.settings.agents.graph,
             on_accepted=self._accepted,
             interrupt_ttl_s=self.settings.runs.interrupt_ttl_s,
@@ -131,9 +135,14 @@ class App:
         """Runs that begin by the clock, in processes whose worker takes every thread."""
         return Schedules(self._rooms.database, self._gate, self.tenant_id)
 
+    @property
+    def tasks(self) -> TaskRoom:
+        """Task files: locked, trusted, compiled."""
+        return self._rooms.tasks
+
     def graph_names(self) -> dict[str, str]:
         """Return what each graph is good for, by name; for a user's own, where it comes from."""
-        known = known_graphs(self.settings.graphs)
+        known = known_graphs(self.settings.graphs) | dict(self.settings.tasks)
         return {name: DESCRIPTIONS.get(name, target) for name, target in sorted(known.items())}
 
     async def tools(self, options: RunOptions | None = None) -> list[BaseTool]:
@@ -142,7 +151,7 @@ class App:
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Start a run: the one way in. It is on disk when this returns; see `Gate.submit` for errors."""
-        return await self._gate.submit(request)
+        return await self._gate.submit(await self._rooms.of(request.caller.tenant_id).locked(request))
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Yield a run's events from the log as they come, after a number; end with its terminal event."""
@@ -199,6 +208,12 @@ class App:
         if runs:
             self._wake(thread_id)
         return [run.run_id for run in runs]
+
+    def let_go(self, thread_id: str) -> None:
+        """Take no further run of a thread in this process, where its worker does not take every thread's."""
+        self._waiting.discard(thread_id)
+        if self._worker is not None:
+            self._worker.let_go(thread_id)
 
     async def graph(self, name: str, *, model: str | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Return a plain LangGraph graph with its model connected and Motet's checkpointer; for code of your own.

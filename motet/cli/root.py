@@ -23,6 +23,7 @@ from motet.cli import (
     storage,
     surroundings,
     task_files,
+    task_run,
     thread_files,
 )
 from motet.cli.chat import command as chat
@@ -70,7 +71,9 @@ def _tree() -> typer.Typer:
     tree.command("serve")(serve.serve)
     tree.add_typer(thread_files.threads, name="threads")
     tree.add_typer(run_diff.runs, name="runs")
+    tree.command("run")(task_run.run)
     tree.add_typer(task_files.task, name="task")
+    tree.command("trust")(task_files.trust)
     tree.add_typer(kb.kb, name="kb")
     tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")

@@ -103,6 +103,18 @@ def init(name: Annotated[str, typer.Argument(metavar="NAME", help="The new task'
     note(f"{path} is written. Next: motet run {path} -i notes=@FILE")
 
 
+def trust(file: File) -> None:
+    """Let a task file run programs, as it is now. What it would run is shown; a change of the file ends the trust."""
+    from motet.settings import Settings
+    from motet.tasks import trust as trusted
+
+    loaded = load(file)
+    for words in trusted.programs(loaded):
+        print(" ".join(words))
+    trusted.trust(Settings.load().storage.home, loaded)
+    note(f"{file} is trusted as it is now ({loaded.digest[:12]}).")
+
+
 def known_names(settings: Settings | None = None) -> Known:
     """Return the tools and graphs that a task file may name with these settings."""
     from motet.graphs.base import known_graphs

@@ -36,25 +36,25 @@ class View:
     """Renderers and the screen that they share."""
 
     def __init__(self, renderers: Sequence[Renderer], screen: TerminalScreen | None = None) -> None:
-        self._renderers = renderers
-        self._screen = screen
+        self.renderers = renderers
+        self.screen = screen
 
     async def follow(self, log: Log, run_id: str) -> Outcome:
         """Show a run until it ends, and return what it came to."""
         outcome = Outcome()
-        async with repainting(self._screen.refresh if self._screen else None):
+        async with repainting(self.screen.refresh if self.screen else None):
             async for recorded in log.follow(run_id):
                 outcome.add(recorded)
-                for renderer in self._renderers:
+                for renderer in self.renderers:
                     renderer.show(recorded)
         return outcome
 
     def close(self) -> None:
         """Show what is held back, and leave the screen clean."""
-        for renderer in self._renderers:
+        for renderer in self.renderers:
             renderer.close()
-        if self._screen is not None:
-            self._screen.close()
+        if self.screen is not None:
+            self.screen.close()
 
 
 @asynccontextmanager

@@ -6,22 +6,24 @@ What does not live here: tool calls (`schema_tools`), and finding JSON in text (
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
 from motet.errors import ModelOutputInvalid, ModelRefused
-from motet.models.json_text import find_json, strict_schema
+from motet.models.json_text import find_json, schema_problem, strict_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from langchain_core.runnables import RunnableConfig
 
     from motet.models.base import ConnectedModel
 
 Shape = TypeVar("Shape", bound=BaseModel)
+Result = TypeVar("Result")
 
 NOSTREAM = "nostream"
 """LangGraph's tag for calls whose tokens are not part of any answer."""
@@ -55,28 +57,82 @@ async def ask_json(
         ModelOutputInvalid: Still unfit after every repair; the last problem is in the message.
         ModelError: The model's server failed; see `faults.map_errors`.
     """
-    tagged: RunnableConfig = {**(config or {}), "tags": [*((config or {}).get("tags") or []), NOSTREAM]}
-    wire = strict_schema(schema.model_json_schema())
-    prompt, options = _request(model, list(messages), schema.__name__, wire)
-    problem = ""
-    for _ in range(max_repairs + 1):
-        reply = await model.chat.ainvoke(prompt, tagged, **options)
-        _refuse_refusal(reply, model)
-        try:
-            return schema.model_validate(find_json(reply.text))
-        except ValidationError as error:
-            problem = validation_text(error)
-        except ValueError as error:
-            problem = str(error)
-        if reply.response_metadata.get("finish_reason") == "length":
-            problem = f"the reply was cut off at its longest length; {problem}"
-        prompt = [*prompt, AIMessage(reply.text[:2000] or "(empty)"), HumanMessage(_repair(problem, wire))]
-    raise ModelOutputInvalid(
-        f"{model.spec} did not give a valid {schema.__name__} in {max_repairs + 1} tries: {problem}. "
-        f"Ask again, or use a more capable model.",
-        model=str(model.spec),
-        schema=schema.__name__,
+    asking = _Asking(model, schema.__name__, strict_schema(schema.model_json_schema()), max_repairs, config)
+    prompt, options = _request(model, list(messages), asking.name, asking.wire)
+    return await asking.ask(prompt, options, schema.model_validate)
+
+
+async def ask_schema(
+    model: ConnectedModel,
+    messages: Sequence[BaseMessage],
+    name: str,
+    schema: dict[str, Any],
+    *,
+    max_repairs: int = 2,
+    config: RunnableConfig | None = None,
+) -> Any:
+    """Ask a model for a value of any JSON schema, which need be no object. Otherwise as `ask_json`.
+
+    The schema is told in the prompt in any case: nobody else has described its fields.
+
+    Raises:
+        ModelOutputInvalid: Still unfit after every repair; the last problem is in the message.
+        ModelError: The model's server failed.
+    """
+    bare = schema.get("type") == "object"
+    whole = schema if bare else {"type": "object", "properties": {"value": schema}, "required": ["value"]}
+    asking = _Asking(model, name, strict_schema(whole), max_repairs, config)
+    prompt = _with_rule(list(messages), whole)
+    options = (
+        {"response_format": response_format(name, asking.wire)} if model.capabilities.json_schema else {}
     )
+
+    def check(value: Any) -> Any:
+        problem = schema_problem(value, whole)
+        if problem:
+            raise ValueError(problem)
+        return value if bare else value["value"]
+
+    return await asking.ask(prompt, options, check)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A question for JSON, with its repairs."""
+
+    model: ConnectedModel
+    name: str
+    wire: dict[str, Any]
+    """The schema as servers enforce it."""
+    max_repairs: int
+    config: RunnableConfig | None
+
+    async def ask(
+        self, prompt: list[BaseMessage], options: dict[str, Any], check: Callable[[Any], Result]
+    ) -> Result:
+        """Ask until `check` takes the reply; it raises `ValueError` (pydantic's is one) for one that is unfit."""
+        given = self.config or {}
+        tagged: RunnableConfig = {**given, "tags": [*(given.get("tags") or []), NOSTREAM]}
+        problem = ""
+        for _ in range(self.max_repairs + 1):
+            reply = await self.model.chat.ainvoke(prompt, tagged, **options)
+            _refuse_refusal(reply, self.model)
+            try:
+                return check(find_json(reply.text))
+            except ValidationError as error:
+                problem = validation_text(error)
+            except ValueError as error:
+                problem = str(error)
+            if reply.response_metadata.get("finish_reason") == "length":
+                problem = f"the reply was cut off at its longest length; {problem}"
+            wrong = AIMessage(reply.text[:2000] or "(empty)")
+            prompt = [*prompt, wrong, HumanMessage(_repair(problem, self.wire))]
+        raise ModelOutputInvalid(
+            f"{self.model.spec} did not give a valid {self.name} in {self.max_repairs + 1} tries: {problem}. "
+            f"Ask again, or use a more capable model.",
+            model=str(self.model.spec),
+            schema=self.name,
+        )
 
 
 def response_format(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -95,11 +151,16 @@ def _request(
 ) -> tuple[list[BaseMessage], dict[str, Any]]:
     if model.capabilities.json_schema:
         return prompt, {"response_format": response_format(name, wire)}
-    compact = json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
+    return _with_rule(prompt, wire), {}
+
+
+def _with_rule(prompt: list[BaseMessage], schema: dict[str, Any]) -> list[BaseMessage]:
+    """Return a prompt that tells the schema at the end of its instructions."""
+    compact = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     rule = f"Reply with one JSON object of this JSON schema, and nothing else:\n{compact}"
     if prompt and isinstance(prompt[0], SystemMessage):
-        return [SystemMessage(f"{prompt[0].text}\n\n{rule}"), *prompt[1:]], {}
-    return [SystemMessage(rule), *prompt], {}
+        return [SystemMessage(f"{prompt[0].text}\n\n{rule}"), *prompt[1:]]
+    return [SystemMessage(rule), *prompt]
 
 
 def _repair(problem: str, wire: dict[str, Any]) -> str:

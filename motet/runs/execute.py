@@ -164,7 +164,7 @@ class Engine:
             "configurable": {**job.drive.configurable, **own},
             "metadata": {**job.drive.metadata, "run_id": job.run_id},
             "tags": list(job.drive.tags),
-            "recursion_limit": job.options.max_steps or self.max_steps,
+            "recursion_limit": job.options.max_steps or max(self.max_steps, _own_limit(graph)),
             "callbacks": [UsageCounter(writer.put)],
         }
 
@@ -303,6 +303,11 @@ def _saver(graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob) -> BaseCh
     if saver is None or isinstance(saver, bool):
         raise MotetBug(f"Graph '{job.graph}' was built without a checkpointer.")
     return saver
+
+
+def _own_limit(graph: CompiledStateGraph[Any, Any, Any, Any]) -> int:
+    """Return how many steps a graph says that it may take; 0 when it says nothing."""
+    return int((graph.config or {}).get("recursion_limit") or 0)
 
 
 def _begun(newest: CheckpointTuple | None, job: RunJob) -> bool:

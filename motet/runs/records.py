@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from motet.errors import NotFound
 from motet.memory import transcript
 from motet.runs.answers import questions_of
-from motet.runs.request import MessageRecord, RunRecord, ThreadRecord
+from motet.runs.request import MessageRecord, RunJob, RunOptions, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
 from motet.storage.tables import messages, runs, thread_tags, threads
 from motet.storage.texts import texts_of
@@ -129,6 +129,21 @@ class Records:
         query = sa.select(runs).where(self._mine(runs), begins).limit(2)
         found = await self._database.read(lambda c: c.execute(query).all())
         return _run(_only(found, f"run '{run_id}'", "motet runs list"), self._database.texts)
+
+    async def options(self, run_id: str) -> RunOptions:
+        """Return what a run was granted, by its whole id.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+        query = sa.select(runs.c.job).where(runs.c.tenant_id == self._tenant_id, runs.c.run_id == run_id)
+
+        def work(connection: Connection) -> RunOptions:
+            row = _only(connection.execute(query).all(), f"run '{run_id}'", "motet runs list")
+            text = texts_of(connection).open(row.job, self._tenant_id, "runs", run_id, "job")
+            return RunJob.model_validate_json(text).options
+
+        return await self._database.read(work)
 
     async def questions(self, run: RunRecord) -> list[InterruptRequested]:
         """Return what a run waits for an answer to; [] when it does not wait, or its thread went on without it."""

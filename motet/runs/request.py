@@ -56,6 +56,8 @@ class RunOptions(_Frozen):
     """How often the run is tried again after a passing fault; the settings' unless given."""
     budget: Budget | None = None
     """What the run may spend, beside the limits of the settings; each limit counts by itself."""
+    task: str | None = Field(default=None, max_length=64)
+    """Digest of the locked task file that the run goes by, whatever the file says now; see `motet.tasks.keep`."""
     record: bool | None = None
     """Whether its model calls and results are recorded, to be played again; the settings' unless given."""
 

@@ -317,6 +317,7 @@ def _hash(request: RunRequest) -> str:
         (asked["options"], "budget", None),
         (asked["options"], "record", None),
         (asked, "drive", Drive().model_dump()),
+        (asked["options"], "task", None),
     ):  # younger than the first hashes on disk
         if values[name] == default:
             del values[name]
@@ -410,7 +411,7 @@ def _user_messages(job: RunJob) -> list[dict[str, Any]]:
 
 def _title(job: RunJob) -> str:
     words = " ".join(_text(m["content"]) for m in _user_messages(job)[:1]).split()
-    line = " ".join(words)
+    line = " ".join(words) or " ".join(str(job.metadata.get("title") or "").split())
     return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
 
 

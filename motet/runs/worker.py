@@ -76,6 +76,11 @@ class Worker:
             self._threads.add(thread_id)
         self._wake.set()
 
+    def let_go(self, thread_id: str) -> None:
+        """Take no further run of a thread; for a worker of named threads."""
+        if self._threads is not None:
+            self._threads.discard(thread_id)
+
     async def stop(self, run_id: str, reason: str) -> None:
         """Stop a run that this worker works on; nothing happens when it does not."""
         active = self._active.get(run_id)

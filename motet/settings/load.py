@@ -47,6 +47,8 @@ class Settings:
     """Graphs of the user's own: name to `module:function`; `[graphs]` in a settings file."""
     loaders: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Commands that read documents: ending to arguments; `[loaders]` in the user's own settings file."""
+    tasks: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Task files that are graphs of their own: name to absolute path; `[tasks]` in a settings file."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     """Where each `group.field` that is not a default came from."""
 
@@ -72,11 +74,15 @@ class Settings:
         values: dict[str, tuple[Any, str]] = {}
         graphs: dict[str, str] = {}
         loaders: dict[str, tuple[str, ...]] = {}
+        tasks: dict[str, str] = {}
         own = _user_file(env)
         files = (own, (cwd or Path.cwd()) / "motet.toml")
         for key, value, path, origin in read_files(files, env.get(PROFILE_VARIABLE, "")):
             if key.startswith("graphs."):
                 graphs[key.removeprefix("graphs.")] = parse_value(key, value, str, origin)
+            elif key.startswith("tasks."):  # beside the settings file
+                named = Path(parse_value(key, value, str, origin)).expanduser()
+                tasks[key.removeprefix("tasks.")] = str(path.parent.absolute() / named)
             elif key.startswith("loaders."):
                 ending, command = read_command(key, value, path, own=path == own)
                 loaders[ending] = command
@@ -89,7 +95,7 @@ class Settings:
         for key, value in (overrides or {}).items():
             if value is not None:
                 values[key] = (value, "command line")
-        return cls._build(values, {"graphs": graphs, "loaders": loaders}, env)
+        return cls._build(values, {"graphs": graphs, "loaders": loaders, "tasks": tasks}, env)
 
     @classmethod
     def _build(

@@ -75,7 +75,7 @@ class Expression:
         Raises:
             RunError: It cannot be worked out; the message names it and why.
         """
-        if _PATH.fullmatch(self.source):
+        if self.reads.variables and _PATH.fullmatch(self.source):
             return _follow(self.source, scope)
         from cel import Context  # noqa: PLC0415  # it brings its own command line along
 

@@ -218,6 +218,22 @@ async def call_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
     return result.content if isinstance(result, ToolMessage) else result
 
 
+async def call_for_message(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolMessage:
+    """Call a tool as `call_tool` does; return its whole message, with what became of the call and its artifact.
+
+    Arguments that do not fit, and errors that the tool tells of, are a message of status `error`.
+    """
+    config = ensure_config()
+    keeper: CallKeeper | None = (config.get("configurable") or {}).get(CONFIG_KEY)
+    call = {"name": tool.name, "args": dict(arguments), "id": "", "type": "tool_call"}
+
+    async def execute() -> Any:
+        return await tool.ainvoke({**call, "id": "call"}, config)
+
+    result = await execute() if keeper is None else await keeper.keep(tool, call, config, execute)
+    return result if isinstance(result, ToolMessage) else ToolMessage(str(result), tool_call_id="call")
+
+
 def told_to(result: Any, call_id: str, tool: str) -> Any:
     """Return a recorded result as the answer to the call with this id: the model may have given it a new one."""
     if isinstance(result, ToolMessage):

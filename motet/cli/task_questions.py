@@ -1,0 +1,39 @@
+"""What a task's run asks a person, and how it is answered: by --approve, or at the terminal.
+
+What does not live here: whether an answer fits (the gate).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+from motet.cli.render import wording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from motet.events import InterruptRequested
+
+
+async def answers(
+    questions: Sequence[InterruptRequested], approved: Sequence[str], *, quiet: bool
+) -> dict[str, Any]:
+    """Return answers by interrupt id; {} where nobody can give one."""
+    given: dict[str, Any] = {}
+    for asked in questions:
+        value = asked.value if isinstance(asked.value, dict) else {}
+        if value.get("step") in approved:
+            given[asked.interrupt_id] = "yes"
+        elif sys.stdin.isatty() and sys.stderr.isatty() and not quiet:
+            given[asked.interrupt_id] = await asyncio.to_thread(_ask, asked)
+    return given
+
+
+def _ask(asked: InterruptRequested) -> Any:
+    from motet.cli.answer import read_answer
+
+    sys.stderr.write(f"{wording.question(asked)} ")
+    sys.stderr.flush()
+    return read_answer(sys.stdin.readline().strip() or "no", asked.response_schema)

@@ -1,0 +1,92 @@
+"""Task files in an app: as graphs of their own, locked, with documents."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from motet import RunRequest, Settings, build_app
+from motet.errors import NotFound, PermissionRefused
+from motet.events import RunCompleted, RunFailed
+
+TASK = """schema: motet.task/v1
+name: echo
+inputs: {text: {type: string}}
+agents: {w: {system: Repeat.}}
+steps:
+  - {id: a, agent: w, prompt: "say ${{ inputs.text }}"}
+"""
+
+
+@pytest.fixture
+def with_task(tmp_path: Path) -> Settings:
+    (tmp_path / "echo.task.yaml").write_text(TASK, "utf-8")
+    (tmp_path / "script.json").write_text(json.dumps({"default": "said"}))
+    (tmp_path / "motet.toml").write_text('[tasks]\necho = "echo.task.yaml"\n')
+    overrides = {"storage.home": tmp_path / "home", "models.default": f"scripted:{tmp_path / 'script.json'}"}
+    return Settings.load({**overrides, "models.embed": "none"}, cwd=tmp_path)
+
+
+async def play(app: Any, graph: str, given: dict[str, Any], **more: Any) -> Any:
+    request = RunRequest.model_validate({"graph": graph, "input": given, **more})
+    return [recorded async for recorded in app.stream(request)][-1].event
+
+
+async def test_a_task_file_is_a_graph_of_its_own(with_task: Settings, tmp_path: Path) -> None:
+    async with build_app(with_task) as app:
+        assert app.graph_names()["echo"] == str(tmp_path / "echo.task.yaml")
+        ended = await play(app, "echo", {"inputs": {"text": "x"}})
+        assert isinstance(ended, RunCompleted)
+        assert ended.output["outputs"] == {"a": "said"}
+        said = await play(app, "echo", {"messages": [{"role": "user", "content": "hi"}]})
+        assert said.output["messages"][-1]["content"] == "said"
+        wrong = await play(app, "echo", {"inputs": {"txt": "x"}})
+        assert isinstance(wrong, RunFailed)
+        assert wrong.error["code"] == "invalid_input"
+
+
+async def test_a_run_goes_by_the_file_as_it_was_when_it_was_accepted(
+    with_task: Settings, tmp_path: Path
+) -> None:
+    async with build_app(with_task) as app:
+        accepted = await app.submit(RunRequest(graph="echo", input={"inputs": {"text": "x"}}))
+        (tmp_path / "echo.task.yaml").write_text(TASK.replace("id: a", "id: changed"), "utf-8")
+        await app.start_worker()
+        ended = [recorded async for recorded in app.follow(accepted.run_id)][-1].event
+        assert isinstance(ended, RunCompleted)
+        assert list(ended.output["outputs"]) == ["a"]
+        after = await play(app, "echo", {"inputs": {"text": "x"}})
+        assert list(after.output["outputs"]) == ["changed"]
+
+
+async def test_the_graph_of_task_files_needs_one(with_task: Settings) -> None:
+    async with build_app(with_task) as app:
+        with pytest.raises(NotFound):
+            await app.submit(RunRequest(graph="nothing", input={}))
+        ended = await play(app, "task", {"inputs": {}})
+        assert isinstance(ended, RunFailed)
+        assert ended.error["code"] == "not_found"
+
+
+async def test_documents_outside_of_the_tasks_folder_are_not_read_for_others(
+    with_task: Settings, tmp_path: Path
+) -> None:
+    folder, secret = tmp_path / "task", tmp_path / "secret"
+    (folder / "docs").mkdir(parents=True)
+    secret.mkdir()
+    (folder / "docs" / "fare.md").write_text("A ticket costs 12 euros.")
+    (secret / "plan.md").write_text("The plan is secret.")
+    (folder / "docs" / "link").symlink_to(secret)
+    async with build_app(with_task) as app:
+        retriever, revision = await app.tasks.documents([folder / "docs" / "fare.md"], folder)
+        assert [passage.text for passage in await retriever.search("ticket")] == ["A ticket costs 12 euros."]
+        for path in (secret, folder / ".." / "secret", folder / "docs" / "link"):
+            with pytest.raises(PermissionRefused, match="is not in the task's folder"):
+                await app.tasks.documents([path], folder)
+        (folder / "docs" / "fare.md").write_text("A ticket costs 13 euros.")
+        _, changed = await app.tasks.documents([folder / "docs" / "fare.md"], folder)
+        assert changed != revision
+        await app.tasks.documents([secret], None)  # whoever sits at the machine took it in
+        retriever, _ = await app.tasks.documents([secret], folder)
+        assert len(await retriever.search("plan")) == 1
