@@ -11,6 +11,7 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   ├── Conflict             the thing exists, or is in the wrong state
     │   ├── SettingInvalid       a setting is wrong, or two of them disagree
     │   ├── PermissionRefused    not allowed to this caller
+    │   │   └── EgressRefused        an address that is not called
     │   ├── Unauthenticated      no credential, or none that counts
     │   ├── RateLimited          too many requests or streams at once
     │   ├── TooLarge             a body, a header or a file has more bytes than are taken
@@ -22,6 +23,8 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   │   ├── ContextOverflow      the prompt is longer than its window
     │   │   └── ModelOutputInvalid   what it wrote has not the asked shape, after every repair
     │   ├── ToolFailed           a tool cannot do its work now; its agent is told, and goes on
+    │   │   └── SandboxUnavailable   there is no sandbox here, and nothing is run without it
+    │   ├── FetchFailed          another machine did not answer, or with what is not taken
     │   ├── BudgetExceeded       a limit on steps, tokens, time or money
     │   ├── RunCancelled         somebody stopped it
     │   ├── InterruptExpired     nobody answered in time
@@ -115,6 +118,12 @@ class PermissionRefused(UserError):
     code = "permission_refused"
 
 
+class EgressRefused(PermissionRefused):
+    """An address that is not called: not public, or not among those that an operator allows."""
+
+    code = "egress_refused"
+
+
 class Unauthenticated(UserError):
     """No credential was given, or none that counts."""
 
@@ -179,6 +188,18 @@ class ToolFailed(RunError):
     """A tool cannot do its work now; its agent is told, and goes on without it."""
 
     code = "tool_failed"
+
+
+class SandboxUnavailable(ToolFailed):
+    """There is no sandbox on this machine, and nothing is run without one."""
+
+    code = "sandbox_unavailable"
+
+
+class FetchFailed(RunError):
+    """Another machine did not answer, or with something too long, too late or of another kind than asked."""
+
+    code = "fetch_failed"
 
 
 class BudgetExceeded(RunError):

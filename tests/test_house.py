@@ -30,6 +30,9 @@ TESTED_ELSEWHERE = {
     "motet.__main__": "one line; the wheel and the tests of the command line start it",
     "motet.setting_values": "the tests of the settings read through it",
     "motet.storage.migrations.env": "every test with a database runs it",
+    "motet.sandbox.check": "the tests of the box run it",
+    "motet.sandbox.recipe": "the tests of the box run what it says",
+    "motet.egress.rules": "the tests of the client call through it",
     "motet.retrieval.base": "ports without behaviour",
     "motet.runs.log.base": "a port without behaviour",
     "motet.runs.queue.base": "a port without behaviour",
@@ -401,3 +404,62 @@ def test_nothing_installed_is_older_than_its_last_known_hole() -> None:
     ]
     assert old == []
     assert {"langgraph", "langchain-core", "langgraph-checkpoint"} <= installed
+
+
+# One way out
+
+
+OTHER_CLIENTS = {
+    "motet/egress/client.py": "the way out itself",
+    "motet/models/faults.py": "names a client's errors, makes none",
+    "motet/models/openai.py": "calls the model's server that the operator named",
+    "motet/models/weights_hub.py": "fetches weights from the hub that the operator named",
+    "motet/tools/web_search.py": "ddgs has a client of its own, for its own fixed list of search engines",
+}
+"""The only modules that may use a client of their own."""
+
+_CLIENTS = re.compile(
+    r"(?:httpx2?|requests|aiohttp|urllib3|pycurl|ddgs|primp|websockets|http\.client|ftplib|smtplib|telnetlib"
+    r"|urllib\.request|xmlrpc)(?:\.|$)"
+)
+_CALLS = {"socket.create_connection", "asyncio.open_connection", "loop.create_connection"}
+
+
+def _clients(tree: ast.Module) -> Iterator[str]:
+    """Name what could call another machine, with its line."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _CALLS:
+            yield f"{node.lineno} {ast.unparse(node.func)}()"
+        if any(_CLIENTS.match(name) for name in names):
+            yield f"{getattr(node, 'lineno', 0)} {names[0]}"
+
+
+def test_nothing_calls_another_machine_but_the_way_out() -> None:
+    found = [
+        f"{path}:{what}"
+        for path, tree in _sources()
+        if path.startswith("motet/") and path not in OTHER_CLIENTS
+        for what in _clients(tree)
+    ]
+    assert found == []
+    assert [path for path in OTHER_CLIENTS if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import httpx",
+        "import httpx2",
+        "from urllib.request import urlopen",
+        "from urllib import request",
+        "import http.client",
+        "asyncio.open_connection('x', 1)",
+    ],
+)
+def test_another_client_is_seen(source: str) -> None:
+    assert list(_clients(ast.parse(source))) != []

@@ -9,10 +9,12 @@ import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from motet.egress.client import Egress
 from motet.graphs.base import GraphParts, build_graph
 from motet.runs.log.base import LOGS
 from motet.runs.queue.base import QUEUES
 from motet.runs.records import Records
+from motet.sandbox.box import Sandbox
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
 
@@ -48,6 +50,8 @@ class Rooms:
         self._embedder: Embedder | None = None
         self._has_embedder = False
         self._seal: Seal | None = None
+        self.egress = Egress(settings.egress)
+        self.sandbox = Sandbox(settings.sandbox)
         self._saver: MotetSaver | None = None
         self._store: MotetStore | None = None
         self._memories: Memories | None = None
@@ -66,6 +70,7 @@ class Rooms:
             found = Rooms(self._settings, tenant_id)
             found.database, found._models, found._tenants = self.database, self.models, self._tenants
             found._embedder, found._has_embedder = self.embedder, True
+            found.egress, found.sandbox = self.egress, self.sandbox
             self._tenants[tenant_id] = found
         return found
 

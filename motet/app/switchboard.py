@@ -52,6 +52,7 @@ CHECKS = (
     "motet.models.embedded_check:check_embedded",
     "motet.models.server_check:check_servers",
     "motet.retrieval.check:check_embedder",
+    "motet.sandbox.check:check_sandbox",
 )
 """What `doctor` asks: functions from settings to a list of findings."""
 

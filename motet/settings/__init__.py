@@ -9,6 +9,7 @@ from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.load import Settings, child_environment, choose_profile, describe
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
+from motet.settings.outside import EgressSettings, SandboxSettings
 from motet.settings.retrieval import RetrievalSettings
 from motet.settings.runs import RunSettings
 from motet.settings.server import ServerSettings
@@ -16,11 +17,13 @@ from motet.settings.storage import StorageSettings
 
 __all__ = [
     "AgentSettings",
+    "EgressSettings",
     "EmbeddedSettings",
     "LogSettings",
     "ModelSettings",
     "RetrievalSettings",
     "RunSettings",
+    "SandboxSettings",
     "ServerSettings",
     "Settings",
     "StorageSettings",

@@ -21,6 +21,7 @@ from motet.setting_values import parse_value, read_files
 from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
+from motet.settings.outside import EgressSettings, SandboxSettings
 from motet.settings.retrieval import RetrievalSettings, read_command
 from motet.settings.runs import RunSettings
 from motet.settings.server import ServerSettings
@@ -39,6 +40,8 @@ class Settings:
     embedded: EmbeddedSettings = field(default_factory=EmbeddedSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
+    egress: EgressSettings = field(default_factory=EgressSettings)
+    sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     runs: RunSettings = field(default_factory=RunSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
