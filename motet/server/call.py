@@ -77,6 +77,14 @@ class Call:
             raise InvalidInput(f"Last-Event-ID is {raw[:40]!r}; the id of an event of this run was expected.")
         return int(raw)
 
+    def check_streams(self) -> None:
+        """Refuse a stream that would be one too many, before anything begins.
+
+        Raises:
+            RateLimited: It would.
+        """
+        self.office.streams.check(self.desk.caller)
+
     async def body(self) -> bytes:
         """Return the whole body.
 

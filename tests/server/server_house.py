@@ -32,6 +32,10 @@ async def _ask(state: MessagesState) -> dict[str, Any]:
     return {"messages": [AIMessage(f"you said {answer}")]}
 
 
+async def _fail(state: MessagesState) -> dict[str, Any]:
+    raise RuntimeError(f"no luck with {state['messages'][-1].text}")
+
+
 async def _wait(state: MessagesState) -> dict[str, Any]:
     await asyncio.sleep(3600)
     return {}
@@ -57,7 +61,11 @@ def build_wait(_parts: Any) -> Any:
     return _graph(_wait)
 
 
-GRAPHS = {name: f"{HERE}:build_{name}" for name in ("echo", "ask", "wait")}
+def build_fail(_parts: Any) -> Any:
+    return _graph(_fail)
+
+
+GRAPHS = {name: f"{HERE}:build_{name}" for name in ("echo", "ask", "fail", "wait")}
 
 SCRIPT: dict[str, Any] = {
     "rules": [
@@ -129,3 +137,10 @@ async def events_of(client: httpx.AsyncClient, run_id: str, **headers: str) -> l
     answer = await client.get(f"/motet/v1/runs/{run_id}/events", headers=headers)
     assert answer.status_code == 200, answer.text
     return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+
+
+async def answered_ask(client: httpx.AsyncClient, body: dict[str, Any]) -> str:
+    """Start a run of `ask` and return its id when it waits for an answer."""
+    accepted = await run_of(client, body)
+    assert (await events_of(client, accepted["run_id"]))[-1]["type"] == "run.interrupted"
+    return accepted["run_id"]

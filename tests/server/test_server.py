@@ -21,7 +21,7 @@ from motet.server.protocols.base import PROTOCOLS, Route, Wire, known_wires
 from motet.server.run import listen
 from motet.server.sse import frame
 
-PUBLIC = {"system.live", "system.ready"}
+PUBLIC = {"system.live", "system.ready", "langserve.playground", "langserve.playground_configured"}
 """What anybody may ask; a new name here is a decision."""
 
 

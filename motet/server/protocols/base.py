@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PROTOCOLS: dict[str, str] = {
     "system": "motet.server.protocols.system:WIRE",
     "motet": "motet.server.protocols.native:WIRE",
+    "openai": "motet.server.protocols.openai.wire:WIRE",
+    "langserve": "motet.server.protocols.langserve.wire:WIRE",
 }
 """Known wires. `system` is always spoken; the setting `server.protocols` may leave out the others."""
 

@@ -1,0 +1,210 @@
+"""The routes of LangServe's wire, each also below `/c/{config_hash}/`. Every call is a thread of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from motet.errors import InvalidInput
+from motet.runs.request import RunRequest
+from motet.server.protocols.base import Route, Wire
+from motet.server.protocols.langserve.decode import read_config, read_input
+from motet.server.protocols.langserve.encode import Callbacks, Chunks, Filter, Log, Output
+from motet.server.protocols.langserve.playground import page
+from motet.server.sse import EventStream
+from motet.server.waiting import read_to_end
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from motet.runs.drive import RecordMode
+    from motet.runs.request import Accepted
+    from motet.server.call import Call
+    from motet.server.errors import Problem
+    from motet.server.protocols.base import Method, Scope
+
+MAX_BATCH = 100
+Names = list[str] | None
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    config: Any = None
+    kwargs: dict[str, Any] | None = None
+
+
+class InvokeBody(_Body):
+    """What `/invoke` and `/stream` take."""
+
+    input: Any
+
+
+class BatchBody(_Body):
+    """What `/batch` takes; one config for all, or one for each."""
+
+    inputs: list[Any] = Field(max_length=MAX_BATCH)
+
+
+class EventsBody(InvokeBody):
+    """What `/stream_events` and `/stream_log` take."""
+
+    include_names: Names = None
+    include_types: Names = None
+    include_tags: Names = None
+    exclude_names: Names = None
+    exclude_types: Names = None
+    exclude_tags: Names = None
+
+    def wanted(self) -> Filter:
+        """Return which callback events are wanted."""
+        names = [f"{way}_{what}" for way in ("include", "exclude") for what in ("names", "types", "tags")]
+        return Filter(**{name: frozenset(getattr(self, name) or ()) for name in names})
+
+
+async def invoke(call: Call) -> Response:
+    """Run a graph and return its output."""
+    body = await call.read(InvokeBody)
+    accepted = await _submit(call, body.input, body.config)
+    output = Output()
+    await read_to_end(call, accepted.run_id, output.take)
+    if output.error is not None:
+        return JSONResponse({"detail": output.error.get("message")}, 500)
+    metadata = {"run_id": accepted.run_id, "feedback_tokens": []}
+    return JSONResponse({"output": output.value, "metadata": metadata})
+
+
+async def batch(call: Call) -> Response:
+    """Run a graph for several inputs, side by side."""
+    body = await call.read(BatchBody)
+    configs = body.config if isinstance(body.config, list) else [body.config] * len(body.inputs)
+    if len(configs) != len(body.inputs):
+        raise InvalidInput(
+            f"Number of configs ({len(configs)}) must match number of inputs ({len(body.inputs)})"
+        )
+    accepted = [await _submit(call, *one) for one in zip(body.inputs, configs, strict=True)]
+    outputs = [Output() for _ in accepted]
+    for one, output in zip(accepted, outputs, strict=True):
+        await read_to_end(call, one.run_id, output.take)
+    failed = next((output.error for output in outputs if output.error is not None), None)
+    if failed is not None:
+        return JSONResponse({"detail": failed.get("message")}, 500)
+    responses = [{"run_id": one.run_id, "feedback_tokens": []} for one in accepted]
+    metadata = {"responses": responses, "run_ids": [one.run_id for one in accepted]}
+    return JSONResponse({"output": [output.value for output in outputs], "metadata": metadata})
+
+
+async def stream(call: Call) -> Response:
+    """Run a graph and stream what each node changes."""
+    body = await call.read(InvokeBody)
+    accepted = await _submit(call, body.input, body.config, record=["updates"])
+    return _streamed(call, accepted, Chunks(accepted.run_id))
+
+
+async def stream_events(call: Call) -> Response:
+    """Run a graph and stream LangChain's callback events."""
+    body = await call.read(EventsBody)
+    accepted = await _submit(call, body.input, body.config, record=["events", "updates"])
+    return _streamed(call, accepted, Callbacks(body.wanted()))
+
+
+async def stream_log(call: Call) -> Response:
+    """Run a graph and stream patches of a document about the run."""
+    body = await call.read(EventsBody)
+    accepted = await _submit(call, body.input, body.config, record=["events", "updates"])
+    return _streamed(call, accepted, Log(accepted.run_id, body.wanted()))
+
+
+async def input_schema(call: Call) -> Response:
+    """Return the JSON Schema of a graph's input."""
+    return JSONResponse((await call.desk.graph(_graph(call))).get_input_jsonschema())
+
+
+async def output_schema(call: Call) -> Response:
+    """Return the JSON Schema of a graph's output."""
+    return JSONResponse((await call.desk.graph(_graph(call))).get_output_jsonschema())
+
+
+async def config_schema(call: Call) -> Response:
+    """Return the JSON Schema of what a config may set."""
+    name = f"{_graph(call)}Config"
+    return JSONResponse({"title": name, "type": "object", "properties": {"configurable": {"type": "object"}}})
+
+
+async def playground(call: Call) -> Response:
+    """Return a page to try a graph with."""
+    _graph(call)
+    return page()
+
+
+def _graph(call: Call) -> str:
+    return call.param("graph")
+
+
+async def _submit(call: Call, given: Any, config: Any, *, record: Sequence[RecordMode] = ()) -> Accepted:
+    if record:
+        call.check_streams()
+    packed = call.request.path_params.get("config_hash")
+    drive = read_config(config, packed, record=record)
+    return await call.desk.submit(RunRequest(graph=_graph(call), input=read_input(given), drive=drive))
+
+
+def _streamed(call: Call, accepted: Accepted, told: Chunks | Callbacks | Log) -> Response:
+    first = told.first if isinstance(told, Chunks) else b""
+    return EventStream(
+        call, accepted.run_id, told.encode, first=first, last=told.last, cancel_on_disconnect=True,
+        heartbeat=b": heartbeat\r\n\r\n",
+    )  # fmt: skip
+
+
+def langserve_error(problem: Problem) -> Response:
+    """Return a problem as LangServe does: `detail`, of a body that is not understood a list of places."""
+    status = 400 if problem.code == "bad_config_hash" else problem.status
+    errors = problem.fields.get("errors")
+    detail = [e | {"loc": ["body", *e["loc"]]} for e in errors] if errors else problem.message
+    return JSONResponse({"detail": detail}, status, dict(problem.headers))
+
+
+def _routes() -> list[Route]:
+    routes: list[Route] = []
+    for base, suffix in (("/langserve/{graph}", ""), ("/langserve/{graph}/c/{config_hash}", "_configured")):
+
+        def add(
+            method: Method, path: str, endpoint: Callable[[Call], Awaitable[Response]], scope: Scope,
+            *, at: str = base, mark: str = suffix, **more: Any,
+        ) -> None:  # fmt: skip
+            name = f"langserve.{endpoint.__name__}{mark}"
+            summary = (endpoint.__doc__ or "").rstrip(".")
+            routes.append(Route(method, f"{at}/{path}", name, scope, endpoint, summary, **more))
+
+        add("POST", "invoke", invoke, "runs:write", body=InvokeBody, errors=(400, 409))
+        add("POST", "batch", batch, "runs:write", body=BatchBody, errors=(400, 409))
+        add("POST", "stream", stream, "runs:write", body=InvokeBody, media="text/event-stream", errors=(400,))
+        add(
+            "POST",
+            "stream_events",
+            stream_events,
+            "runs:write",
+            body=EventsBody,
+            media="text/event-stream",
+            errors=(400,),
+        )
+        add(
+            "POST",
+            "stream_log",
+            stream_log,
+            "runs:write",
+            body=EventsBody,
+            media="text/event-stream",
+            errors=(400,),
+        )
+        add("GET", "input_schema", input_schema, "graphs:read")
+        add("GET", "output_schema", output_schema, "graphs:read")
+        add("GET", "config_schema", config_schema, "graphs:read")
+        add("GET", "playground/", playground, "public", media="text/html")
+    return routes
+
+
+WIRE = Wire(name="langserve", title="LangServe", routes=_routes(), error=langserve_error)

@@ -1,0 +1,214 @@
+"""LangServe's wire, with its own client; and golden bytes."""
+
+import asyncio
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from server_house import House
+
+from motet import events
+from motet.events import Event, Recorded
+from motet.server.protocols.langserve.decode import BadConfigHash, read_input, unpack
+from motet.server.protocols.langserve.encode import Callbacks, Chunks, Filter, Log
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its import speaks of pydantic 1
+    from langserve import RemoteRunnable
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def callback(what: str, name: str, run_id: str, **data: Any) -> Event:
+    parents = [] if run_id == "1" else ["1"]
+    shared = {"tags": [], "metadata": {}, "parent_ids": parents, "data": data}
+    return events.StreamPart(mode="events", data={"event": what, "name": name, "run_id": run_id, **shared})
+
+
+STORY: list[Event] = [
+    events.RunAccepted(graph="g", input={"messages": []}),
+    callback("on_chain_start", "g", "1", input={}),
+    callback("on_chat_model_start", "m/1", "2"),
+    callback("on_chat_model_stream", "m/1", "2", chunk={"type": "AIMessageChunk", "content": "嗨"}),
+    callback("on_chat_model_end", "m/1", "2", output="嗨"),
+    events.StreamPart(mode="updates", data={"node": {"messages": [{"type": "ai", "content": "嗨"}]}}),
+    callback("on_chain_end", "g", "1", output={}),
+    events.RunCompleted(output={}),
+]
+
+
+def told(kind: Any, story: list[Event]) -> bytes:
+    recorded = [
+        Recorded(run_id="r1", thread_id="t1", seq=seq, at=1_700_000_000.5, event=event)
+        for seq, event in enumerate(story, 1)
+    ]
+    return (
+        getattr(kind, "first", b"") + b"".join(p for one in recorded for p in kind.encode(one)) + kind.last()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("langserve_stream.sse", told(Chunks("r1"), STORY)),
+        ("langserve_stream_events.sse", told(Callbacks(Filter()), STORY)),
+        ("langserve_stream_log.sse", told(Log("r1", Filter()), STORY)),
+    ],
+    ids=["stream", "stream_events", "stream_log"],
+)
+def test_the_bytes_are_those_of_the_golden_file(name: str, made: bytes) -> None:
+    assert made == (GOLDEN / name).read_bytes()
+
+
+def test_a_run_that_failed_ends_its_stream_with_an_error() -> None:
+    failed = [*STORY[:2], events.RunFailed(error={"code": "run_error", "message": "no luck"})]
+    for kind in (Chunks("r1"), Callbacks(Filter()), Log("r1", Filter())):
+        last = told(kind, failed).decode().rstrip().split("\r\n")[-2:]
+        assert last == ["event: error", 'data: {"status_code": 500, "message": "no luck"}']
+
+
+def test_only_the_callback_events_that_are_wanted() -> None:
+    def kinds(**wanted: Any) -> list[str]:
+        stream = told(Callbacks(Filter(**{k: frozenset(v) for k, v in wanted.items()})), STORY).decode()
+        return re.findall(r'"event": "(on_\w+)"', stream)
+
+    assert len(kinds()) == 6
+    assert set(kinds(include_types=["chat_model"])) == {
+        "on_chat_model_start",
+        "on_chat_model_stream",
+        "on_chat_model_end",
+    }
+    assert set(kinds(exclude_names=["m/1"])) == {"on_chain_start", "on_chain_stream", "on_chain_end"}
+
+
+MESSAGES: list[Any] = [
+    {"messages": [HumanMessage("嗨")]},
+    {"messages": [{"role": "user", "content": "嗨"}]},
+    {"messages": [("user", "嗨")]},
+    {"messages": ("user", "嗨")},
+    [HumanMessage("嗨")],
+    HumanMessage("嗨"),
+    "嗨",
+]
+
+
+async def test_its_client_asks_with_messages_of_every_form(house: House) -> None:
+    graph = RemoteRunnable(f"{house.url}/langserve/echo")
+    for given in MESSAGES:
+        output: Any = await graph.ainvoke(given)
+        assert [type(message) for message in output["messages"]] == [HumanMessage, AIMessage], given
+        assert output["messages"][-1].content == "echo 嗨"
+    both: Any = await graph.abatch(["a", {"messages": [("user", "b")]}])
+    assert [one["messages"][-1].content for one in both] == ["echo a", "echo b"]
+    chunks: list[Any] = [chunk async for chunk in graph.astream("嗨")]
+    assert [chunk["node"]["messages"][0].content for chunk in chunks] == ["echo 嗨"]
+
+
+def _sync(url: str) -> list[Any]:
+    graph = RemoteRunnable(f"{url}/langserve/echo/")
+    one: Any = graph.invoke({"messages": [("user", "hi")]})
+    configs: Any = [{"tags": ["x"]}, {"configurable": {"thread_id": "mine"}}]
+    many: Any = graph.batch(["a", "b"], config=configs)
+    chunks: Iterator[Any] = graph.stream("hi")
+    return [one["messages"][-1].content, [m["messages"][-1].content for m in many], [list(c) for c in chunks]]
+
+
+async def test_its_client_without_async(house: House) -> None:
+    assert await asyncio.to_thread(_sync, house.url) == ["echo hi", ["echo a", "echo b"], [["node"]]]
+
+
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::langchain_core._api.LangChainPendingDeprecationWarning"
+)
+async def test_its_client_follows_callback_events_and_the_log(house: House) -> None:
+    graph = RemoteRunnable(f"{house.url}/langserve/chat")
+    seen: list[Any] = [event async for event in graph.astream_events("hi", version="v2")]
+    kinds = {event["event"] for event in seen}
+    assert {"on_chain_start", "on_chat_model_stream", "on_chain_stream", "on_chain_end"} <= kinds
+    only: list[Any] = [
+        e async for e in graph.astream_events("hi", version="v2", include_types=["chat_model"])
+    ]
+    assert {event["event"].rpartition("_")[0] for event in only} == {"on_chat_model"}
+    log: Any = None
+    async for patch in graph.astream_log("hi"):
+        log = patch if log is None else log + patch
+    assert log.state["final_output"]["messages"][-1].content == "Hello there."
+    models = [entry for entry in log.state["logs"].values() if entry["type"] == "chat_model"]
+    assert "".join(models[0]["streamed_output_str"]) == "Hello there."
+
+
+async def test_its_client_is_told_of_what_goes_wrong(house: House) -> None:
+    with pytest.raises(httpx.HTTPStatusError, match="404"):
+        await RemoteRunnable(f"{house.url}/langserve/nope").ainvoke("hi")
+    with pytest.raises(httpx.HTTPStatusError, match="no luck"):
+        await RemoteRunnable(f"{house.url}/langserve/fail").ainvoke("hi")
+    with pytest.raises(httpx.HTTPStatusError, match="no luck"):
+        [chunk async for chunk in RemoteRunnable(f"{house.url}/langserve/fail").astream("hi")]
+
+
+async def test_schemas_and_bad_bodies(client: httpx.AsyncClient) -> None:
+    for what in ("input", "output", "config"):
+        schema = (await client.get(f"/langserve/echo/{what}_schema")).json()
+        assert schema["type"] == "object"
+    bad: list[tuple[str, Any, int]] = [
+        ("invoke", {}, 422), ("invoke", {"input": 5}, 422), ("invoke", [], 422),
+        ("invoke", {"input": "x", "config": 5}, 422), ("invoke", {"input": "x", "config": {"configurable": 5}}, 422),
+        ("batch", {"inputs": ["a", "b"], "config": [{}]}, 422), ("stream", {"input": {"messages": []}}, 422),
+        ("stream_log", {"input": {"messages": [{"type": "robot"}]}}, 422), ("c/%21%21/invoke", {"input": "x"}, 400),
+    ]  # fmt: skip
+    for path, body, status in bad:
+        answer = await client.post(f"/langserve/echo/{path}", json=body)
+        assert (answer.status_code, "detail" in answer.json()) == (status, True), (path, answer.text)
+    place = (await client.post("/langserve/echo/invoke", json={})).json()["detail"][0]
+    assert (place["loc"], place["type"]) == (["body", "input"], "missing")
+
+
+PACKED = "N4IgxgrgLgFglgGwgZwKZRALgAwF8BGcAJgIYCeAPgJgBmAThAF4D2tAUqgLLgbq0BnFA"
+
+
+def test_a_config_is_unpacked_or_refused() -> None:
+    assert unpack("N4XyA") == {}
+    for wrong in ("", "!", "N4X", "AAAA", PACKED, "N" * 300, "Q" * 300):
+        with pytest.raises(BadConfigHash):
+            unpack(wrong)
+
+
+def test_what_is_no_message_is_left_for_the_gate_to_refuse() -> None:
+    assert read_input({"anything": 1}) == {"anything": 1}
+    assert read_input({"type": "human", "content": "x"}) == {"messages": [{"role": "user", "content": "x"}]}
+    assert read_input(["user", "x"]) == {"messages": [{"role": "user", "content": "x"}]}
+
+
+async def test_a_thread_that_a_config_names_is_not_used(house: House) -> None:
+    graph = RemoteRunnable(f"{house.url}/langserve/echo")
+    for _ in range(2):
+        output: Any = await graph.ainvoke("hi", config={"configurable": {"thread_id": "mine", "tenant": "x"}})
+        assert len(output["messages"]) == 2
+    assert await house.app.records.threads() != []
+    assert all(thread.thread_id != "mine" for thread in await house.app.records.threads())
+
+
+async def test_what_looks_like_a_constructor_stays_what_it_is(house: House) -> None:
+    secret = {"lc": 1, "type": "secret", "id": ["MOTET_API_KEY"]}
+    body = {"input": {"messages": [{"role": "user", "content": json.dumps(secret)}]}}
+    async with house.client() as client:
+        for path in ("invoke", "stream", "stream_events", "stream_log"):
+            answer = await client.post(f"/langserve/echo/{path}", json=body)
+            assert "MOTET_API_KEY" in answer.text, path
+
+
+async def test_the_playground_is_one_page_that_takes_nothing_from_elsewhere(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/langserve/echo/playground/")
+    assert answer.status_code == 200
+    nonce = re.search(r"script-src 'nonce-([\w-]+)'", answer.headers["content-security-policy"])
+    assert nonce is not None
+    assert f'<script nonce="{nonce[1]}">' in answer.text
+    assert re.findall(r"https?://", answer.text) == []
