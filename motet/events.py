@@ -154,6 +154,14 @@ class MessageCompleted(_Event):
     """The passages that the text cites, each with its `number`."""
 
 
+class MessageSuperseded(_Event):
+    """The text of a message that was being written is void: it is written anew, as a message of its own."""
+
+    type: Literal["message.superseded"] = "message.superseded"
+    message_id: str
+    reason: str = ""
+
+
 class MemoryWritten(_Event):
     """Something is remembered beyond this thread."""
 
@@ -277,6 +285,7 @@ Event = Annotated[
     | RetrievalCompleted
     | MessageDelta
     | MessageCompleted
+    | MessageSuperseded
     | MemoryWritten
     | Notice
     | Usage

@@ -13,8 +13,9 @@ from motet.cli import exit_codes
 from motet.cli.lists import AsJson, note, print_json, print_table
 
 if TYPE_CHECKING:
-    from motet.models.base import ModelSpec
+    from motet.models.base import ConnectedModel, ModelSpec
     from motet.models.competence import SkillResult
+    from motet.models.probe_table import Feature
     from motet.models.weights import WeightsState
     from motet.settings import Settings
 
@@ -134,3 +135,63 @@ async def _try_skills(settings: Settings, spec: ModelSpec, *, tell: bool) -> lis
     finally:
         await connections.aclose()
     return results
+
+
+@models.command("probe")
+def probe_model(
+    spec: Annotated[
+        str | None,
+        typer.Argument(help="embedded, openai:NAME, …; the model in use unless given.", metavar="[SPEC]"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a server what it and its model can do, one thing at a time, and show how Motet will use it."""
+    import asyncio
+    import dataclasses
+
+    from motet.models.base import ModelSpec
+    from motet.settings import Settings
+
+    settings = Settings.load()
+    chosen = ModelSpec.parse(spec or settings.models.default)
+    features, model = asyncio.run(_probe(settings, chosen, tell=not as_json))
+    used = model.capabilities
+    if as_json:
+        rows = [dataclasses.asdict(feature) for feature in features]
+        print_json({"model": str(model.spec), "used": dataclasses.asdict(used), "features": rows})
+    else:
+        note(
+            f"{model.spec}: tools by {TOOL_METHODS[used.tool_method]}, JSON by {used.json_by or 'prompt and repair'}."
+        )
+
+
+TOOL_METHODS = {
+    "native": "the model's own calls",
+    "schema": "an enforced schema",
+    "prompt": "prompt and repair",
+}
+
+
+async def _probe(settings: Settings, spec: ModelSpec, *, tell: bool) -> tuple[list[Feature], ConnectedModel]:
+    """Ask everything, telling of each answer as it comes.
+
+    Raises:
+        ModelError: The model cannot be reached.
+        WeightsError: The embedded model's file is missing or corrupt.
+    """
+    from motet.cli.render.wording import clip
+    from motet.models.probe_table import probe_table
+    from motet.models.roles import Models
+
+    connections = Models(settings)
+    features: list[Feature] = []
+    try:
+        model = await connections.chat("deep", str(spec))
+        async for feature in probe_table(model):
+            features.append(feature)
+            if tell:
+                verdict = {True: "yes", False: "no", None: "-"}[feature.can]
+                print(f"{verdict:<4} {feature.name:<26} {clip(feature.detail, 90)}".rstrip())
+    finally:
+        await connections.aclose()
+    return features, model

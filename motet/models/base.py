@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 ToolMethod = Literal["native", "schema", "prompt"]
 """How a model is made to call tools: its own tool calls, one enforced JSON schema, or a prompt with repair."""
 
+JsonBy = Literal["response_format", "guided_json", "structured_outputs", "tgi", "grammar"]
+"""What a server enforces a JSON schema with: OpenAI's field, or one of its own (see `constraint`)."""
+
+REASONING_KEY = "reasoning_content"
+"""Key in a message's `additional_kwargs`: what the model thought before it answered, where the server tells."""
+
 Role = Literal["fast", "deep", "judge"]
 """What a model is used for."""
 
@@ -76,9 +82,13 @@ class Capabilities:
 
     tool_method: ToolMethod
     json_schema: bool
-    """Whether the server enforces `response_format: json_schema`."""
+    """Whether the server enforces a JSON schema, by whatever means."""
+    json_by: JsonBy | None = None
+    """What the server enforces a JSON schema with; None where nothing is known to."""
     context_tokens: int = 0
     """Its window; 0 when unknown."""
+    images: bool | None = None
+    """Whether it sees images; None when nobody asked."""
     small: bool = False
     """A model that needs short prompts, few-shot lines and help with citations."""
 

@@ -18,6 +18,7 @@ from motet.models.base import Capabilities, ModelSpec
 from motet.models.embedded_check import check_embedded
 from motet.models.embedded_server import EmbeddedServer
 from motet.models.openai import make_chat, ready
+from motet.models.patience import Patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +99,8 @@ class EmbeddedProvider:
         capabilities = Capabilities(
             tool_method="schema",
             json_schema=True,
+            json_by="response_format",
+            images=False,
             context_tokens=self._settings.embedded.context_tokens,
             small=True,
         )
@@ -133,7 +136,7 @@ class EmbeddedProvider:
             spec=ModelSpec("embedded", name, address.base_url),
             api_key=address.api_key,
             timeout_s=self._settings.embedded.timeout_s,
-            max_retries=models.max_retries,
+            patience=Patience(models.max_retries, models.retry_pause_s),
             max_tokens=models.max_tokens,
             temperature=models.temperature,
             max_tokens_name="max_tokens",

@@ -1,6 +1,6 @@
 """Foreign errors of model servers become Motet's own here, once.
 
-What does not live here: retrying. The client retries what is worth it before an error gets this far.
+What does not live here: retrying (`patience`).
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def map_error(error: BaseException, spec: ModelSpec) -> MotetError | None:
     """Return Motet's error for a foreign one, or None when it is not a model server's fault."""
     if isinstance(error, MotetError):
         return error
+    if isinstance(error.__cause__, MotetError):
+        return error.__cause__  # what our own client found, in the words of OpenAI's around it
     if isinstance(error, openai.APIStatusError):
         return _from_status(error.status_code, _server_text(error), spec, error.response.headers)
     if isinstance(error, httpx.HTTPStatusError):
@@ -133,7 +135,7 @@ def _malformed(error: Any, spec: ModelSpec) -> MotetError:
     return ModelError(
         f"{_who(spec)} answered something that is no chat completion ({_short(str(error))}). "
         f"Does its URL end where OpenAI's interface begins, as in http://host:8000/v1?",
-        **_fields(spec),
+        **_fields(spec) | {"malformed": True},
     )
 
 
@@ -184,6 +186,13 @@ def _from_status(status: int, text: str, spec: ModelSpec, headers: Any) -> Motet
         key, url = KEY_SETTINGS.get(spec.provider), URL_SETTINGS.get(spec.provider)
         step = f"Check {key}; it is sent to {url} only." if key else "It asks for a key, and is sent none."
         return ModelRefused(f"{who} refused the key (HTTP {status}). {step}", **fields)
+    if 300 <= status < 400:
+        where = host_of(str(headers.get("location", "")))
+        onward = f" to {where}" if where else ""
+        return ModelRefused(
+            f"{who} sends its callers elsewhere{onward} (HTTP {status}), and that is not followed. {_check_url(spec)}",
+            **fields,
+        )
     if status == 404:
         said += f" Check the model's name. {_check_url(spec)}"
     return ModelRefused(f"{who} did not take the request (HTTP {status}).{said}", **fields)

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence  # noqa: TC003  # pydantic reads 
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models.chat_models import BaseChatModel  # noqa: TC002  # pydantic reads the type
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ConfigDict, Field
 from typing_extensions import override
 
+from motet.models.retold import RetoldChatModel
 from motet.models.wrapped import inner_chunks, inner_chunks_now, silent
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class TextFilter(Protocol):
         ...
 
 
-class StreamFilterModel(BaseChatModel):
+class StreamFilterModel(RetoldChatModel):
     """Wraps a chat model: callbacks, LangGraph's message stream and the caller see filtered text only.
 
     Tool calls, usage and metadata pass unchanged. Text in content blocks is filtered as well. Structured output is
@@ -126,9 +127,9 @@ class StreamFilterModel(BaseChatModel):
 
     def _whole(self, message: AIMessage) -> ChatResult:
         text_filter = self.make_filter()
-        content = _change(message.content, text_filter)
+        content = change_text(message.content, text_filter)
         held = text_filter.finish()
-        content = _append(content, held)
+        content = append_text(content, held)
         return ChatResult(
             generations=[ChatGeneration(message=message.model_copy(update={"content": content}))]
         )
@@ -149,9 +150,9 @@ class StreamFilterModel(BaseChatModel):
 
 
 def _filtered(chunk: AIMessageChunk, text_filter: TextFilter) -> ChatGenerationChunk:
-    content = _change(chunk.content, text_filter)
+    content = change_text(chunk.content, text_filter)
     if chunk.chunk_position == "last":
-        content = _append(content, text_filter.finish())
+        content = append_text(content, text_filter.finish())
     return ChatGenerationChunk(message=chunk.model_copy(update={"content": content}))
 
 
@@ -159,7 +160,8 @@ def _rest(text_filter: TextFilter) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=AIMessageChunk(content=text_filter.finish(), chunk_position="last"))
 
 
-def _change(content: Any, text_filter: TextFilter) -> Any:
+def change_text(content: Any, text_filter: TextFilter) -> Any:
+    """Return a message's content, a text or blocks, with its texts filtered."""
     if isinstance(content, str):
         return text_filter.feed(content) if content else ""
     return [_change_block(block, text_filter) for block in content]
@@ -173,7 +175,8 @@ def _change_block(block: Any, text_filter: TextFilter) -> Any:
     return cast("Any", block)
 
 
-def _append(content: Any, text: str) -> Any:
+def append_text(content: Any, text: str) -> Any:
+    """Return a message's content with a text after it."""
     if not text:
         return content
     return content + text if isinstance(content, str) else [*content, {"type": "text", "text": text}]

@@ -16,7 +16,9 @@ from pydantic import SecretStr
 from motet.errors import SettingInvalid
 from motet.models.base import Capabilities, ConnectedModel, ModelSpec
 from motet.models.faults import missing_key
+from motet.models.http_client import guarded_clients
 from motet.models.openai_chat import OpenAIChat
+from motet.models.patience import Circuit, Patience
 from motet.models.probe import context_tokens, find_model, is_small, probe
 from motet.models.schema_tools import SchemaToolChatModel
 
@@ -39,6 +41,7 @@ class OpenAICompatibleProvider:
         self._settings = settings.models
         self._found: dict[ModelSpec, Capabilities] = {}
         self._chats: list[OpenAIChat] = []
+        self._circuits: dict[str, Circuit] = {}
 
     async def connect(self, spec: ModelSpec) -> ConnectedModel:
         """Return a model that is known to be there, with what it can do.
@@ -48,14 +51,14 @@ class OpenAICompatibleProvider:
             ModelRefused: A missing or wrong key, or a model that the server does not have.
             ModelUnavailable: The server does not answer.
         """
-        chat = self._chat(spec)
+        chat = self.open_chat(spec)
         try:
             capabilities = self._found.get(spec)
             if capabilities is None:
                 listed = await find_model(chat)
                 capabilities = self._found[spec] = await self._ask(chat, listed)
         except BaseException:
-            await _close(chat)
+            await close_chat(chat)
             raise
         self._chats.append(chat)
         return ready(spec, chat, capabilities)
@@ -63,7 +66,7 @@ class OpenAICompatibleProvider:
     async def aclose(self) -> None:
         """Close every connection. A second call does nothing."""
         while self._chats:
-            await _close(self._chats.pop())
+            await close_chat(self._chats.pop())
 
     def _base_url(self, spec: ModelSpec) -> str:
         return spec.base_url
@@ -74,17 +77,27 @@ class OpenAICompatibleProvider:
     async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
         return await probe(chat, listed)
 
-    def _chat(self, spec: ModelSpec) -> OpenAIChat:
-        base_url = self._base_url(spec)
+    def open_chat(self, spec: ModelSpec) -> OpenAIChat:
+        """Return a chat with a server, of which nothing is known yet; close it with `close_chat`.
+
+        Raises:
+            SettingInvalid: The server's URL is not set.
+            ModelRefused: The key is not set.
+        """
+        base_url, settings = self._base_url(spec), self._settings
+        if base_url not in self._circuits:
+            self._circuits[base_url] = Circuit(settings.circuit_failures, settings.circuit_cool_s)
+        # None lets the client choose the Responses API, for OpenAI's models that have no other.
+        wires = {"auto": None if is_openai(base_url) else False, "chat": False, "responses": True}
         return make_chat(
             spec=dataclasses.replace(spec, base_url=base_url),
             api_key=self._key(spec, base_url),
-            timeout_s=self._settings.timeout_s,
-            max_retries=self._settings.max_retries,
-            max_tokens=self._settings.max_tokens,
-            temperature=self._settings.temperature,
-            # None lets the client choose the Responses API, for OpenAI's models that have no other.
-            use_responses_api=None if is_openai(base_url) else False,
+            timeout_s=settings.timeout_s,
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            patience=Patience(settings.max_retries, settings.retry_pause_s, self._circuits[base_url]),
+            total_s=settings.total_timeout_s,
+            use_responses_api=wires[settings.wire],
         )
 
 
@@ -111,6 +124,7 @@ class OpenAIProvider(OpenAICompatibleProvider):
         return Capabilities(
             tool_method="native",
             json_schema=True,
+            json_by="response_format",
             context_tokens=context_tokens(listed),
             small=is_small(chat.spec.name),
         )
@@ -141,6 +155,8 @@ class VllmProvider(OpenAICompatibleProvider):
 
 def ready(spec: ModelSpec, chat: BaseChatModel, capabilities: Capabilities) -> ConnectedModel:
     """Return a connected model whose `bind_tools` works by whatever method the model can do."""
+    if isinstance(chat, OpenAIChat):
+        chat.json_by, chat.sees_images = capabilities.json_by, capabilities.images
     if capabilities.tool_method != "native":
         chat = SchemaToolChatModel(inner=chat, method=capabilities.tool_method)
     return ConnectedModel(spec, chat, capabilities)
@@ -151,7 +167,6 @@ def make_chat(
     spec: ModelSpec,
     api_key: str,
     timeout_s: float,
-    max_retries: int,
     max_tokens: int,
     temperature: float,
     use_responses_api: bool | None = False,
@@ -163,7 +178,6 @@ def make_chat(
         spec: With the URL that is to be called.
         api_key: Sent as the bearer token.
         timeout_s: Longest silence, in seconds; connecting may take ten of them at most.
-        max_retries: How often a failed call is tried again.
         max_tokens: Longest answer.
         temperature: Left out for models that take no other than their own.
         use_responses_api: None lets the client choose.
@@ -171,6 +185,9 @@ def make_chat(
     """
     if not is_openai(spec.base_url):
         options.setdefault("max_tokens_name", "max_tokens")
+    options.setdefault("knows_developer", is_openai(spec.base_url))
+    if "http_client" not in options:
+        options["http_client"], options["http_async_client"] = guarded_clients(f"{spec.provider}:{spec.name}")
     if not _fixed_temperature(spec.name):
         options["temperature"] = temperature
     chat = OpenAIChat(
@@ -179,7 +196,7 @@ def make_chat(
         base_url=spec.base_url,
         api_key=SecretStr(api_key),
         timeout=openai.Timeout(timeout_s, connect=min(_CONNECT_TIMEOUT_S, timeout_s)),
-        max_retries=max_retries,
+        max_retries=0,  # `patience` tries again
         max_completion_tokens=max_tokens,
         stream_usage=True,
         stream_chunk_timeout=timeout_s,
@@ -203,7 +220,8 @@ def _fixed_temperature(name: str) -> bool:
     return name.startswith(("o1", "o3", "o4", "gpt-5", "gpt-6"))
 
 
-async def _close(chat: OpenAIChat) -> None:
+async def close_chat(chat: OpenAIChat) -> None:
+    """Close a chat's connections."""
     # A timeout that is an object keeps LangChain from sharing the connections between models and event loops.
     await chat.root_async_client.close()
     await asyncio.to_thread(chat.root_client.close)

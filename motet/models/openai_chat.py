@@ -1,55 +1,67 @@
 """A chat model over OpenAI's wire that fails in Motet's words and never hands out half an answer as a whole one.
 
-What does not live here: finding out what a server can do (`probe`), and which server it is (`openai`).
+What does not live here: finding out what a server can do (`probe`), which server it is (`openai`), and what is wrong
+with an answer (`stream_watch`).
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import uuid
+import asyncio
+import re
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 from pydantic import Field
 from typing_extensions import override
 
-from motet.errors import ModelError, ModelOutputInvalid, ModelRefused, ModelUnavailable
-from motet.models.base import ModelSpec  # noqa: TC001  # pydantic reads the field's type
-from motet.models.faults import map_errors, map_errors_now
+from motet.errors import ContextOverflow, ModelError, ModelRefused
+from motet.events import Notice
+from motet.models.base import REASONING_KEY, JsonBy, ModelSpec
+from motet.models.compact import compacted
+from motet.models.constraint import constrained
+from motet.models.faults import host_of, map_errors, map_errors_now
+from motet.models.patience import Patience, Tries
+from motet.models.retold import RetoldChatModel, tell
+from motet.models.stream_watch import StreamWatch, checked
+from motet.models.wrapped import has_images
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.messages.tool import ToolCallChunk
-    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.outputs import ChatResult
 
-_log = logging.getLogger(__name__)
-
-_MAX_CALLS = 32
-"""Most tool calls of one answer."""
-
-_CHARS_PER_TOKEN = 32
-"""No tokenizer makes longer tokens on average; a stream beyond this times `max_tokens` has no end."""
+_NO_IMAGES = re.compile(r"image|vision|multi-?modal|mmproj", re.IGNORECASE)
 
 
-class OpenAIChat(ChatOpenAI):
+class OpenAIChat(RetoldChatModel, ChatOpenAI):
     """`ChatOpenAI` whose errors are Motet's, and whose answers are checked.
 
-    - Errors of the wire become `ModelError`s (see `faults`).
+    - Errors of the wire become `ModelError`s (see `faults`); what passes is tried again before the first word.
     - A stream that stops without a finish reason broke off: `ModelUnavailable`.
     - A tool call that was cut off, or whose arguments are not JSON, is `ModelOutputInvalid`.
     - A tool call without an id, or with one that is taken, gets its own.
-    - A refusal is the answer's text.
+    - A refusal is the answer's text. Thoughts are not; they are kept under `REASONING_KEY`.
+    - A prompt that is too long is asked once more without its oldest part.
     """
 
     spec: ModelSpec = Field(exclude=True)
     """With the URL that is really called; it is named in errors."""
     max_tokens_name: str = "max_completion_tokens"
     """What the server calls the limit; servers other than OpenAI's know `max_tokens`."""
+    patience: Any = Field(default_factory=Patience, exclude=True)
+    """`Patience`: how often a call is tried."""
+    total_s: float | None = None
+    """Longest time of one answer, in seconds."""
+    sees_images: bool | None = None
+    """False refuses images before they are sent."""
+    knows_developer: bool = False
+    """Whether the role `developer` is known; it is sent as `system` otherwise."""
+    json_by: JsonBy | None = "response_format"
+    """What a JSON schema is enforced with."""
 
     @override
     async def _agenerate(
@@ -59,14 +71,20 @@ class OpenAIChat(ChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        options = self._prepared(messages, stop, kwargs)
-        for _ in range(2):
-            async with map_errors(self.spec):
-                result = await super()._agenerate(messages, stop, run_manager, **options)
-            if result.generations:
-                return _checked(result, self.spec)
-            _log.warning("%s sent no choices", self.spec.name)
-        raise _no_choices(self.spec)
+        turn = _Turn(self, messages, stop, kwargs)
+        while True:
+            await turn.tries.begin()
+            options = turn.options()
+            try:
+                async with map_errors(self.spec), asyncio.timeout(self.total_s):
+                    result = await super()._agenerate(turn.messages, stop, run_manager, **options)
+                found = checked(result, self.spec, turn.own_stops)
+            except ModelError as error:
+                if not turn.mended(error):
+                    await turn.tries.failed(error)
+            else:
+                turn.tries.ended()
+                return found
 
     @override
     def _generate(
@@ -76,40 +94,74 @@ class OpenAIChat(ChatOpenAI):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        options = self._prepared(messages, stop, kwargs)
-        for _ in range(2):
-            with map_errors_now(self.spec):
-                result = super()._generate(messages, stop, run_manager, **options)
-            if result.generations:
-                return _checked(result, self.spec)
-            _log.warning("%s sent no choices", self.spec.name)
-        raise _no_choices(self.spec)
+        turn = _Turn(self, messages, stop, kwargs)
+        while True:
+            turn.tries.begin_now()
+            options = turn.options()
+            try:
+                with map_errors_now(self.spec):
+                    result = super()._generate(turn.messages, stop, run_manager, **options)
+                found = checked(result, self.spec, turn.own_stops)
+            except ModelError as error:
+                if not turn.mended(error):
+                    turn.tries.failed_now(error)
+            else:
+                turn.tries.ended()
+                return found
 
     @override
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, *args: Any, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        watch = _StreamWatch(self.spec, self.max_tokens)
-        options = self._prepared(messages, stop, kwargs)
-        stream = cast(
-            "AsyncGenerator[ChatGenerationChunk]", super()._astream(messages, stop, *args, **options)
-        )
-        async with aclosing(stream), map_errors(self.spec):
-            async for chunk in stream:
-                yield watch.take(chunk)
-        watch.end()
+        turn = _Turn(self, messages, stop, kwargs)
+        while True:
+            await turn.tries.begin()
+            watch = turn.watch()
+            stream = cast(
+                "AsyncGenerator[ChatGenerationChunk]",
+                super()._astream(turn.messages, stop, *args, **turn.options()),
+            )
+            try:
+                async with aclosing(stream), map_errors(self.spec):
+                    async for chunk in stream:
+                        yield watch.take(chunk)
+                rest = watch.end()
+            except ModelError as error:
+                turn.raise_if_told(watch, error)
+                if not turn.mended(error):
+                    await turn.tries.failed(error)
+            else:
+                turn.tries.ended()
+                if rest is not None:
+                    yield ChatGenerationChunk(message=rest)
+                return
 
     @override
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, *args: Any, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        watch = _StreamWatch(self.spec, self.max_tokens)
-        options = self._prepared(messages, stop, kwargs)
-        stream = cast("Generator[ChatGenerationChunk]", super()._stream(messages, stop, *args, **options))
-        with closing(stream), map_errors_now(self.spec):
-            for chunk in stream:
-                yield watch.take(chunk)
-        watch.end()
+        turn = _Turn(self, messages, stop, kwargs)
+        while True:
+            turn.tries.begin_now()
+            watch = turn.watch()
+            stream = cast(
+                "Generator[ChatGenerationChunk]",
+                super()._stream(turn.messages, stop, *args, **turn.options()),
+            )
+            try:
+                with closing(stream), map_errors_now(self.spec):
+                    for chunk in stream:
+                        yield watch.take(chunk)
+                rest = watch.end()
+            except ModelError as error:
+                turn.raise_if_told(watch, error)
+                if not turn.mended(error):
+                    turn.tries.failed_now(error)
+            else:
+                turn.tries.ended()
+                if rest is not None:
+                    yield ChatGenerationChunk(message=rest)
+                return
 
     def _prepared(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
@@ -123,8 +175,8 @@ class OpenAIChat(ChatOpenAI):
         if not isinstance(kwargs.get("response_format"), dict) or self._use_responses_api(kwargs):
             return kwargs
         rest = {key: value for key, value in kwargs.items() if key != "response_format"}
-        body = {**(rest.get("extra_body") or {}), "response_format": kwargs["response_format"]}
-        return {**rest, "extra_body": body}
+        wanted = constrained(kwargs["response_format"], self.json_by)
+        return {**rest, "extra_body": {**(rest.get("extra_body") or {}), **wanted}}
 
     @override
     def _get_request_payload(
@@ -133,128 +185,105 @@ class OpenAIChat(ChatOpenAI):
         payload: dict[str, Any] = super()._get_request_payload(input_, stop=stop, **kwargs)
         if "max_completion_tokens" in payload:
             payload[self.max_tokens_name] = payload.pop("max_completion_tokens")
+        for message in () if self.knows_developer else payload.get("messages", ()):
+            if message.get("role") == "developer":
+                message["role"] = "system"
         return payload
 
+    @override
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        found = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        choices: list[dict[str, Any]] = chunk.get("choices") or []
+        thought = _thought(choices[0].get("delta") or {}) if choices else ""
+        if found is not None and thought and isinstance(found.message, AIMessageChunk):
+            found.message.additional_kwargs[REASONING_KEY] = thought
+        return found
 
-class _StreamWatch:
-    """Looks at the chunks of one stream as they pass."""
+    @override
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        result = super()._create_chat_result(response, generation_info)
+        given: Any = response
+        choices: Any = given.get("choices") if isinstance(given, dict) else given.choices
+        for generation, choice in zip(result.generations, choices or (), strict=False):
+            message = choice["message"] if isinstance(choice, dict) else choice.message
+            thought = _thought(message if isinstance(message, dict) else message.model_extra or {})
+            if thought:
+                generation.message.additional_kwargs[REASONING_KEY] = thought
+        return result
 
-    def __init__(self, spec: ModelSpec, max_tokens: int | None) -> None:
-        self._spec = spec
-        self._limit = max_tokens * _CHARS_PER_TOKEN if max_tokens else 0
-        self._chars = 0
-        self._call_ids: dict[Any, str] = {}
-        self._arguments: dict[Any, str] = {}
-        self._reason = ""
 
-    def take(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
-        """Return the chunk; a tool call without an id, or with one that is taken, gets one.
+class _Turn:
+    """One call, its tries included."""
+
+    def __init__(
+        self, chat: OpenAIChat, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> None:
+        self.messages = messages
+        self.tries = Tries(chat.patience, chat.spec.name, host_of(chat.spec.base_url) or chat.spec.provider)
+        self._chat = chat
+        self._stop = stop
+        self._kwargs = kwargs
+        self._shortened = False
+        # Responses know no stop words.
+        own = bool(stop) and chat._use_responses_api({**chat._default_params, **kwargs})  # noqa: SLF001
+        self.own_stops = list(stop or ()) if own else []
+        if chat.sees_images is False and has_images(messages):
+            raise _blind(chat.spec)
+
+    def options(self) -> dict[str, Any]:
+        """Return the options as they go to the client."""
+        return self._chat._prepared(self.messages, self._stop, self._kwargs)  # noqa: SLF001  # its own part
+
+    def watch(self) -> StreamWatch:
+        """Return a watch for the next try's stream."""
+        chat = self._chat
+        return StreamWatch(chat.spec, max_tokens=chat.max_tokens, total_s=chat.total_s, stops=self.own_stops)
+
+    def raise_if_told(self, watch: StreamWatch, error: ModelError) -> None:
+        """End the call when something was told of the answer that failed; `retold` begins it anew.
 
         Raises:
-            ModelOutputInvalid: A tool call was cut off, or there are too many.
-            ModelRefused: The server's content filter stopped the answer.
-            ModelError: The stream is far longer than it was asked to be.
+            ModelError: The error itself.
         """
-        message = chunk.message
-        assert isinstance(message, AIMessageChunk)
-        self._chars += len(message.text) + sum(len(c["args"] or "") for c in message.tool_call_chunks)
-        if self._limit and self._chars > self._limit:
-            raise ModelError(f"{self._spec.name} does not stop writing; the call was given up.")
-        calls = [self._with_id(call) for call in message.tool_call_chunks]
-        _check_count(len(self._call_ids), self._spec)
-        metadata = {**message.response_metadata, **(chunk.generation_info or {})}
-        self._reason = metadata.get("finish_reason") or metadata.get("status") or self._reason
-        _check_reason(self._reason, self._spec, calls=bool(self._call_ids))
-        if calls != message.tool_call_chunks:
-            data: dict[str, Any] = message.model_dump(exclude={"type", "tool_calls", "invalid_tool_calls"})
-            chunk.message = AIMessageChunk.model_validate(data | {"tool_call_chunks": calls})
-        return chunk
+        if watch.told:
+            error.fields["broke_off"] = not isinstance(error, ModelRefused | ContextOverflow)
+            self.tries.gave_up(error)
+            raise error
 
-    def _with_id(self, call: ToolCallChunk) -> ToolCallChunk:
-        """Return the piece with an id of its own if it begins a call; later pieces keep none of another's."""
-        index = call["index"]
-        self._arguments[index] = self._arguments.get(index, "") + (call["args"] or "")
-        if index in self._call_ids:
-            same = call["id"] in (None, self._call_ids[index])
-            return call if same else {**call, "id": None}
-        call_id = call["id"]
-        if not call_id or call_id in self._call_ids.values():
-            call_id = _new_id()
-        self._call_ids[index] = call_id
-        return {**call, "id": call_id}
-
-    def end(self) -> None:
-        """Check that the stream ended by itself, and left whole tool calls.
+    def mended(self, error: ModelError) -> bool:
+        """Say whether the next try asks in another way: with a shorter prompt, once.
 
         Raises:
-            ModelUnavailable: It broke off.
-            ModelOutputInvalid: The arguments of a tool call are not JSON; LangChain would guess the rest of them.
+            ModelRefused: The model sees no images, and there are some.
         """
-        if not self._reason:
-            raise ModelUnavailable(
-                f"{self._spec.name} broke off in the middle of its answer. Ask again.", model=self._spec.name
+        said = error.message.partition("It said:")[2]
+        if said and has_images(self.messages) and _NO_IMAGES.search(said):
+            raise _blind(self._chat.spec) from error
+        shorter = compacted(self.messages) if isinstance(error, ContextOverflow) else None
+        if self._shortened or shorter is None:
+            return False
+        self._shortened, self.messages = True, shorter
+        tell(
+            Notice(
+                text=f"The conversation was longer than the window of {self._chat.spec.name}: its oldest part was "
+                f"left out.",
+                level="warning",
             )
-        for arguments in self._arguments.values():
-            if not _is_object(arguments):
-                raise _bad_arguments(self._spec, arguments)
+        )
+        return True
 
 
-def _checked(result: ChatResult, spec: ModelSpec) -> ChatResult:
-    for generation in result.generations:
-        message = generation.message
-        assert isinstance(message, AIMessage)
-        calls = len(message.tool_calls) + len(message.invalid_tool_calls)
-        _check_count(calls, spec)
-        _check_reason((generation.generation_info or {}).get("finish_reason") or "", spec, calls=bool(calls))
-        if message.invalid_tool_calls:
-            raise _bad_arguments(spec, message.invalid_tool_calls[0]["args"] or "")
-        taken: set[str | None] = {None, ""}
-        for call in message.tool_calls:
-            call["id"] = call["id"] if call["id"] not in taken else _new_id()
-            taken.add(call["id"])
-        refusal = message.additional_kwargs.get("refusal")
-        if refusal and not message.content:
-            message.content = str(refusal)
-    return result
+def _thought(message: dict[str, Any]) -> str:
+    """Return what a server tells of the model's thoughts, by either of the names that are used."""
+    return str(message.get("reasoning_content") or message.get("reasoning") or "")
 
 
-def _new_id() -> str:
-    return f"call_{uuid.uuid4().hex[:24]}"
-
-
-def _is_object(arguments: str) -> bool:
-    try:
-        return not arguments.strip() or isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _bad_arguments(spec: ModelSpec, arguments: str) -> ModelOutputInvalid:
-    return ModelOutputInvalid(
-        f"{spec.name} wrote a tool call whose arguments are not a JSON object ({arguments[:80]!r}); it is not carried "
-        f"out. Ask again.",
+def _blind(spec: ModelSpec) -> ModelRefused:
+    return ModelRefused(
+        f"{spec.provider}:{spec.name} sees no images, and the conversation has some. Ask without them, or use a model "
+        f"that sees: openai:NAME, or PROVIDER:NAME@URL of a vision model.",
         model=spec.name,
+        needs="images",
     )
-
-
-def _check_count(calls: int, spec: ModelSpec) -> None:
-    if calls > _MAX_CALLS:
-        raise ModelOutputInvalid(
-            f"{spec.name} asked for more than {_MAX_CALLS} tool calls at once; none is carried out.",
-            model=spec.name,
-        )
-
-
-def _check_reason(reason: str, spec: ModelSpec, *, calls: bool) -> None:
-    if reason in ("length", "incomplete") and calls:
-        raise ModelOutputInvalid(
-            f"{spec.name} was cut off in the middle of a tool call, which is not carried out. "
-            f"Allow longer answers with MOTET_MAX_TOKENS.",
-            model=spec.name,
-        )
-    if reason == "content_filter":
-        raise ModelRefused(f"{spec.name}: the server's content filter stopped the answer.", model=spec.name)
-
-
-def _no_choices(spec: ModelSpec) -> ModelError:
-    return ModelError(f"{spec.name} sent an answer without any choice, twice. Ask again.", model=spec.name)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import openai
 from langchain_core.messages import AIMessage, HumanMessage
 
 from motet.errors import ModelOutputInvalid, ModelRefused, MotetError, did_you_mean
-from motet.models.base import Capabilities, ToolMethod
+from motet.models.base import Capabilities, JsonBy, ToolMethod
+from motet.models.constraint import WAYS, constrained
 from motet.models.faults import host_of, map_error
 from motet.models.structured import response_format
 
@@ -30,6 +31,7 @@ PROBE_WORD = "kestrel-41"
 """A word that no model writes unless the schema forces it to."""
 
 _SCHEMA = {
+    "title": PROBE_NAME,
     "type": "object",
     "properties": {"word": {"type": "string", "enum": [PROBE_WORD]}},
     "required": ["word"],
@@ -48,6 +50,7 @@ _TOOL = {
     },
 }
 _LIST_TIMEOUT_S = 10.0
+_ANSWER_TOKENS = 200
 _SMALL_BILLIONS = 4.0
 _BILLIONS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?b(?![a-z0-9])", re.IGNORECASE)
 _MILLIONS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?m(?![a-z0-9])", re.IGNORECASE)
@@ -98,15 +101,14 @@ async def probe(chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
     Raises:
         ModelError: The server fails altogether, or refuses the key or the model.
     """
-    calls = await _calls_tools(chat)
-    enforced = await _enforces_schema(chat)
-    method: ToolMethod = "native" if calls else "schema" if enforced else "prompt"
-    _log.info(
-        "%s: tools by %s, JSON schema %s", chat.spec.name, method, "enforced" if enforced else "not enforced"
-    )
+    calls = await calls_tools(chat)
+    by = await enforces_json_by(chat)
+    method: ToolMethod = "native" if calls else "schema" if by else "prompt"
+    _log.info("%s: tools by %s, JSON schema by %s", chat.spec.name, method, by or "prompt")
     return Capabilities(
         tool_method=method,
-        json_schema=enforced,
+        json_schema=by is not None,
+        json_by=by,
         context_tokens=context_tokens(listed),
         small=is_small(chat.spec.name),
     )
@@ -129,7 +131,7 @@ def is_small(name: str) -> bool:
     return bool(_MILLIONS.search(name.replace("-", " ").replace("_", " ")))
 
 
-async def _calls_tools(chat: OpenAIChat) -> bool:
+async def calls_tools(chat: OpenAIChat) -> bool:
     """Say whether the server returns a parsed call; a model that thought until it was cut gets the benefit."""
     question = [HumanMessage("How many pieces of article 'lamp' are in the warehouse?")]
     try:
@@ -143,18 +145,23 @@ async def _calls_tools(chat: OpenAIChat) -> bool:
     return any(call["name"] == PROBE_NAME for call in reply.tool_calls)
 
 
-async def _enforces_schema(chat: OpenAIChat) -> bool:
-    reply = await _ask(chat, [HumanMessage("Hello")], response_format=response_format(PROBE_NAME, _SCHEMA))
-    try:
-        return reply is not None and json.loads(reply.text) == {"word": PROBE_WORD}
-    except (ValueError, RecursionError):
-        return False
+async def enforces_json_by(chat: OpenAIChat) -> JsonBy | None:
+    """Return what the server enforces a JSON schema with, the most common way first; None when nothing does."""
+    for by in ("response_format", *WAYS):
+        wanted = constrained(response_format(PROBE_NAME, _SCHEMA), cast("JsonBy", by))
+        reply = await _ask(chat, [HumanMessage(f"Hello from {PROBE_NAME}.")], extra_body=wanted)
+        try:
+            if reply is not None and json.loads(reply.text) == {"word": PROBE_WORD}:
+                return cast("JsonBy", by)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 async def _ask(chat: OpenAIChat, messages: list[HumanMessage], **options: Any) -> AIMessage | None:
     """Return the reply, or None when the server does not take such a request."""
     try:
-        return await chat.ainvoke(list(messages), {"callbacks": []}, max_tokens=200, **options)
+        return await chat.ainvoke(list(messages), {"callbacks": []}, max_tokens=_ANSWER_TOKENS, **options)
     except MotetError as error:
         if error.fields.get("status") in (400, 405, 415, 422, 500, 501):
             return None

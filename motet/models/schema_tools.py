@@ -24,6 +24,7 @@ from typing_extensions import override
 
 from motet.errors import InvalidInput, ModelOutputInvalid, did_you_mean
 from motet.models.answer_stream import NO_TOOL, AnswerOutcome, CallOutcome, ReplyReader, UnfitOutcome
+from motet.models.retold import RetoldChatModel
 from motet.models.structured import response_format
 from motet.models.tool_prompt import (
     TEXTS,
@@ -49,7 +50,7 @@ _TEXT_ANSWER: dict[str, Any] = {"type": "string"}
 _REPAIR_CHARS = 1500
 
 
-class SchemaToolChatModel(BaseChatModel):
+class SchemaToolChatModel(RetoldChatModel):
     """Wraps a chat model that cannot call tools; seen from outside it is a chat model that can.
 
     With tools bound, every call asks for one JSON object: a tool's name with its arguments, or an answer. The caller

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -83,6 +83,8 @@ class Reply:
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    """What the model thought before it answered; never part of the answer."""
     finish_reason: str = ""
     """`stop` or `tool_calls` unless given; `length` says that it was cut."""
     fault: Fault | None = None
@@ -99,6 +101,12 @@ class Reply:
     def reason(self) -> str:
         """Return the finish reason, `stop` or `tool_calls` when none was given."""
         return self.finish_reason or ("tool_calls" if self.tool_calls else "stop")
+
+    def stopped_at(self, stops: str | Sequence[str] | None) -> Reply:
+        """Return the reply cut before the first of the words that end it."""
+        words = [stops] if isinstance(stops, str) else list(stops or ())
+        ends = [at for word in words if word and (at := self.text.find(word)) >= 0]
+        return replace(self, text=self.text[: min(ends)], tool_calls=()) if ends else self
 
     def fault_error(self) -> MotetError | None:
         """Return the error that the fault is in process, or None."""
@@ -128,12 +136,12 @@ class Call:
     @property
     def schema_name(self) -> str:
         """Name of the JSON schema that was asked for, or ""."""
-        return str(self._json_schema().get("name", ""))
+        return str(self._json_schema().get("name") or self.schema.get("title", ""))
 
     @property
     def schema(self) -> dict[str, Any]:
         """The JSON schema that was asked for, or {}."""
-        found = self._json_schema().get("schema")
+        found = self._json_schema().get("schema") or self.options.get("guided_json")
         return found if isinstance(found, dict) else {}
 
     @property
@@ -151,6 +159,21 @@ class Call:
         """The last message, when it is a tool's result."""
         last = self.messages[-1] if self.messages else None
         return last if isinstance(last, ToolMessage) else None
+
+    @property
+    def images(self) -> list[str]:
+        """URLs of the images in the user's messages, `data:` ones among them."""
+        blocks = [block for m in self.messages if isinstance(m, HumanMessage) for block in _blocks(m)]
+        return [url for block in blocks if (url := _image_url(block))]
+
+    @property
+    def roles(self) -> list[str]:
+        """Role of each message, as on the wire."""
+        kinds = {"human": "user", "ai": "assistant"}
+        return [
+            str(m.additional_kwargs.get("__openai_role__") or kinds.get(m.type, m.type))
+            for m in self.messages
+        ]
 
     def _json_schema(self) -> dict[str, Any]:
         if isinstance(self.response_format, dict):
@@ -213,6 +236,7 @@ class Script:
         self._answer = answer
         self._used: dict[int, int] = {}
         self._next = 0
+        self._before: tuple[dict[int, int], int] = ({}, 0)
 
     @classmethod
     def load(cls, path: str | Path) -> Script:
@@ -269,7 +293,18 @@ class Script:
         """
         return as_reply(self._choose(call))
 
+    def take_back(self) -> None:
+        """Say the last reply once more at the next call, where it was one of those in order, or a rule's."""
+        self._used, self._next = dict(self._before[0]), self._before[1]
+
+    def is_last(self, reply: Reply, call: Call) -> bool:
+        """Say whether nothing is left to say after this reply; without replies in order, whether it is an answer."""
+        if self._replies and self._answer is None:
+            return self._next >= len(self._replies)
+        return not reply.tool_calls and not call.schema
+
     def _choose(self, call: Call) -> AnyReply:
+        self._before = (dict(self._used), self._next)
         if self._answer is not None:
             return self._answer(call)
         for number, rule in enumerate(self._rules):
@@ -313,7 +348,8 @@ def as_reply(value: AnyReply) -> Reply:
 
 
 _REPLY_KEYS = {
-    "text", "json", "tool", "arguments", "tools", "fault", "retry_after", "delay_s", "piece_delay_s", "finish_reason",
+    "text", "json", "tool", "arguments", "tools", "reasoning", "fault", "retry_after", "delay_s", "piece_delay_s",
+    "finish_reason",
 }  # fmt: skip
 
 
@@ -330,6 +366,7 @@ def _from_mapping(data: Mapping[str, Any]) -> Reply:
     return Reply(
         text=text,
         tool_calls=tuple(ToolCall(str(call["tool"]), call.get("arguments") or {}) for call in calls),
+        reasoning=str(data.get("reasoning", "")),
         finish_reason=str(data.get("finish_reason", "")),
         fault=fault,
         retry_after=str(data.get("retry_after", "")),
@@ -375,3 +412,18 @@ def _called_name(call: Call, result: ToolMessage) -> str:
     """Return the name of the tool whose result this is; on the wire a result carries only its call's id."""
     asked = (c for m in call.messages if isinstance(m, AIMessage) for c in m.tool_calls)
     return next((c["name"] for c in asked if c["id"] == result.tool_call_id), "")
+
+
+def _blocks(message: BaseMessage) -> list[dict[str, Any]]:
+    content = message.content if isinstance(message.content, list) else []
+    return [block for block in content if isinstance(block, dict)]
+
+
+def _image_url(block: dict[str, Any]) -> str:
+    """Return the URL of an image block, in OpenAI's form or in LangChain's; "" for anything else."""
+    if block.get("type") == "image_url":
+        found = block["image_url"]
+        return str(found.get("url", "")) if isinstance(found, dict) else str(found)
+    if block.get("type") == "image":
+        return str(block.get("url") or f"data:{block.get('mime_type', '')};base64,{block.get('base64', '')}")
+    return ""

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
 from motet.errors import ModelUnavailable
-from motet.models.base import Capabilities, ConnectedModel, ModelSpec
+from motet.models.base import REASONING_KEY, Capabilities, ConnectedModel, ModelSpec
 from motet.models.script import AnyReply, Call, Reply, Rule, Script, ToolCall
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        reply = self._ask(messages, kwargs)
+        reply = self._ask(messages, stop, kwargs)
         time.sleep(reply.delay_s)
         return self._whole(reply, messages)
 
@@ -93,7 +93,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        reply = self._ask(messages, kwargs)
+        reply = self._ask(messages, stop, kwargs)
         await asyncio.sleep(reply.delay_s)
         return self._whole(reply, messages)
 
@@ -105,7 +105,7 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        reply = self._ask(messages, kwargs)
+        reply = self._ask(messages, stop, kwargs)
         time.sleep(reply.delay_s)
         for chunk in self._pieces(reply, messages):
             yield chunk
@@ -119,13 +119,13 @@ class ScriptedChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        reply = self._ask(messages, kwargs)
+        reply = self._ask(messages, stop, kwargs)
         await asyncio.sleep(reply.delay_s)
         for chunk in self._pieces(reply, messages):
             yield chunk
             await asyncio.sleep(reply.piece_delay_s)
 
-    def _ask(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Reply:
+    def _ask(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Reply:
         named = ("tools", "tool_choice", "response_format")
         options = {key: value for key, value in kwargs.items() if key not in named}
         call = Call(
@@ -143,7 +143,7 @@ class ScriptedChatModel(BaseChatModel):
             error = reply.fault_error()
             assert error is not None
             raise error
-        return reply
+        return reply.stopped_at(stop)
 
     def _whole(self, reply: Reply, messages: list[BaseMessage]) -> ChatResult:
         if reply.fault == "break":
@@ -156,6 +156,7 @@ class ScriptedChatModel(BaseChatModel):
         assert total is not None
         message = AIMessage(
             content=total.content,
+            additional_kwargs=total.additional_kwargs,
             tool_calls=total.tool_calls,
             invalid_tool_calls=total.invalid_tool_calls,
             usage_metadata=total.usage_metadata,
@@ -168,6 +169,9 @@ class ScriptedChatModel(BaseChatModel):
         texts = pieces(reply.text, self.piece_chars)
         if reply.fault == "break":
             texts = texts[: max(1, len(texts) // 2)]
+        for text in pieces(reply.reasoning, self.piece_chars):
+            extra = {REASONING_KEY: text}
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs=extra))
         for text in texts:
             yield ChatGenerationChunk(message=AIMessageChunk(content=text))
         if reply.fault == "break":
@@ -227,7 +231,7 @@ def scripted(
     """Return a connected model that follows a script: native tools, JSON schema as the script says."""
     spec = spec or ModelSpec("scripted", "script")
     chat = ScriptedChatModel(script=script, model=spec.name)
-    return ConnectedModel(spec, chat, Capabilities(tool_method="native", json_schema=True))
+    return ConnectedModel(spec, chat, Capabilities("native", json_schema=True, images=True))
 
 
 def as_script(script: Script | Sequence[AnyReply] | Callable[[Call], AnyReply]) -> Script:

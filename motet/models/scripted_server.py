@@ -8,16 +8,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from motet.errors import MotetError
 from motet.models.probe import PROBE_NAME, PROBE_WORD
 from motet.models.script import FAULTS, AnyReply, Call, Reply, Script, ToolCall
 from motet.models.scripted import as_script, count_tokens
+from motet.models.scripted_faults import FaultPlan
+from motet.models.scripted_http import (
+    MAX_HEAD_BYTES,
+    ServerRequest,
+    WireAnswer,
+    event_answer,
+    json_answer,
+    read_request,
+    reset,
+    send,
+)
+from motet.models.scripted_responses import read_responses_call, response, response_events
 from motet.models.scripted_wire import (
     calls_as_text,
     completion,
+    embeddings,
     enforced,
     error_body,
     read_call,
@@ -25,26 +39,27 @@ from motet.models.scripted_wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
 Support = Literal["yes", "ignored", "refused"]
 """What a server does with a part of the wire: does it, does as if it was not asked, or answers 400."""
 
-_MAX_HEAD_BYTES = 64 * 1024
-_MAX_BODY_BYTES = 64 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
-class ServerRequest:
-    """A request as it came over the socket."""
+class Wire:
+    """How requests are read and replies are written."""
 
-    method: str
-    path: str
-    headers: dict[str, str]
-    """Names in lower case."""
-    body: dict[str, Any] = field(default_factory=dict[str, Any])
+    read: Callable[[dict[str, Any]], Call]
+    whole: Callable[..., dict[str, Any]]
+    events: Callable[..., Iterable[dict[str, Any]]]
+    end: tuple[str, ...]
+    """What follows a stream's last event."""
+
+
+CHAT = Wire(read_call, completion, stream_chunks, ("[DONE]",))
+RESPONSES = Wire(read_responses_call, response, response_events, ())
 
 
 class _Refused(Exception):  # a reply, not a failure
@@ -54,7 +69,7 @@ class _Refused(Exception):  # a reply, not a failure
 
 
 class ScriptedServer:
-    """Serves `GET /v1/models` and `POST /v1/chat/completions` on a free loopback port.
+    """Serves `/v1/models`, `/v1/chat/completions`, `/v1/responses` and `/v1/embeddings` on a free loopback port.
 
     Use it with `async with`; a client is given `base_url` and `model`. Requests that only find out what the server
     can do (`probe`) are answered by themselves and use up nothing of the script.
@@ -66,9 +81,12 @@ class ScriptedServer:
         *,
         model: str = "scripted",
         api_key: str = "",
+        faults: Sequence[FaultPlan] = (),
+        images: bool = True,
+        embedding_dimension: int = 0,
         context_tokens: int = 0,
         tools: Support = "yes",
-        json_schema: Support = "yes",
+        json_schema: Support | Literal["guided"] = "yes",
         list_models: bool = True,
         piece_chars: int = 4,
     ) -> None:
@@ -78,9 +96,12 @@ class ScriptedServer:
             script: As for `ScriptedChatModel`.
             model: The one model that it has.
             api_key: Any other key is refused; "" takes all.
+            faults: What goes wrong, and when.
+            images: Whether its model sees images.
+            embedding_dimension: Length of its embeddings; 0 has none.
             context_tokens: A longer prompt is refused; 0 takes all.
             tools: Whether tool calls are answered as such. `ignored`: the model writes them as text.
-            json_schema: Whether `response_format: json_schema` is enforced.
+            json_schema: Whether `response_format: json_schema` is enforced. `guided`: only `guided_json` is.
             list_models: Whether there is a model list at all.
             piece_chars: Length of the pieces of a stream.
         """
@@ -93,9 +114,12 @@ class ScriptedServer:
         """How many streams the client did not read to their end."""
         self._script = as_script(script)
         self._api_key = api_key
+        self._faults = list(faults)
+        self._images = images
+        self._embedding_dimension = embedding_dimension
         self._context_tokens = context_tokens
         self._tools: Support = tools
-        self._json_schema: Support = json_schema
+        self._json_schema = json_schema
         self._list_models = list_models
         self._piece_chars = piece_chars
         self._server: asyncio.Server | None = None
@@ -108,7 +132,7 @@ class ScriptedServer:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=_MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=MAX_HEAD_BYTES)
         return self
 
     async def __aexit__(
@@ -141,62 +165,105 @@ class ScriptedServer:
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Read one request and answer it; False when the connection ends here."""
-        request = await _read_request(reader)
+        request = await read_request(reader)
         if request is None:
             return False
         self.requests.append(request)
         try:
-            return await self._answer(request, reader, writer)
+            answer = self._answer(request)
         except _Refused as refused:
-            body = error_body(str(refused), refused.code)
-            await _write_json(writer, refused.status, body, refused.headers)
-            return True
+            answer = json_answer(error_body(str(refused), refused.code), refused.status, refused.headers)
+        if answer is None:
+            reset(writer)
+            return False
+        try:
+            return await send(answer, reader, writer)
+        except ConnectionError:
+            self.broken_off += 1
+            return False
 
-    async def _answer(
-        self, request: ServerRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    def _answer(self, request: ServerRequest) -> WireAnswer | None:
+        """Return what is answered; None breaks the connection off."""
         if self._api_key and request.headers.get("authorization") != f"Bearer {self._api_key}":
             raise _fault("auth")
         if (request.method, request.path) == ("GET", "/v1/models") and self._list_models:
-            await _write_json(writer, 200, self._model_list())
-            return True
-        if (request.method, request.path) != ("POST", "/v1/chat/completions"):
+            return json_answer(self._model_list())
+        routes = {
+            "/v1/chat/completions": partial(self._said, wire=CHAT),
+            "/v1/responses": partial(self._said, wire=RESPONSES),
+            "/v1/embeddings": self._embedded,
+        }
+        if request.method != "POST" or request.path not in routes:
             raise _Refused(404, "not_found", f"Unknown request URL: {request.method} {request.path}.")
-        call, reply = self._reply(request.body)
-        await asyncio.sleep(reply.delay_s)
-        number = len(self.requests)
-        if not request.body.get("stream"):
-            whole = completion(reply, call, model=self.model, number=number)
-            return await _write_json(writer, 200, whole, cut=reply.fault == "break")
-        chunks = list(stream_chunks(reply, call, model=self.model, number=number, size=self._piece_chars))
-        return await self._stream(chunks, reply, reader, writer)
+        return routes[request.path](request.body)
 
-    def _reply(self, body: dict[str, Any]) -> tuple[Call, Reply]:
-        call = self._checked_call(body)
-        if PROBE_NAME in (call.schema_name, *call.tool_names):
-            return call, self._able(self._probe_reply(call), call)
+    def _said(self, body: dict[str, Any], *, wire: Wire) -> WireAnswer | None:
+        call = self._checked_call(body, wire)
+        streamed = bool(body.get("stream"))
+        if PROBE_NAME in (call.schema_name, *call.tool_names) or PROBE_NAME in call.user_text:
+            return self._written(self._able(self._probe_reply(call), call), call, [], wire, streamed=streamed)
         self.calls.append(call)
+        reply, plans = self._reply(call, streamed=streamed)
+        return self._written(reply, call, plans, wire, streamed=streamed)
+
+    def _written(
+        self, reply: Reply, call: Call, plans: list[FaultPlan], wire: Wire, *, streamed: bool
+    ) -> WireAnswer | None:
+        """Return a reply on the wire, with what goes wrong on it."""
+        place: dict[str, Any] = {"model": self.model, "number": len(self.requests)}
+        if streamed:
+            objects = list(wire.events(reply, call, size=self._piece_chars, **place))
+        else:
+            objects = [wire.whole(reply, call, **place)]
+        for plan in plans:
+            objects = plan.change_objects(objects)
+        answer = event_answer([*objects, *wire.end]) if streamed else json_answer(objects[0])
+        changed = replace(answer, wait_s=reply.delay_s, pause_s=reply.piece_delay_s if streamed else 0.0)
+        for plan in plans:
+            changed = plan.change_answer(changed) if changed is not None else None
+        return changed
+
+    def _reply(self, call: Call, *, streamed: bool) -> tuple[Reply, list[FaultPlan]]:
+        """Return the script's reply as this server gives it, and the faults that are due."""
         try:
-            reply = self._able(self._script.reply(call), call)
+            reply = self._script.reply(call)
         except MotetError as error:
             raise _Refused(400, "script", error.message) from None
         if reply.error is not None:
             raise _Refused(500, "server_error", str(reply.error))
-        if reply.fault not in (None, "break"):
-            raise _fault(reply.fault, reply.retry_after)
-        return call, reply
+        is_last = self._script.is_last(reply, call)
+        number = len(self.calls)
+        plans = [plan for plan in self._faults if plan.due(number, is_last=is_last, streamed=streamed)]
+        if any(plan.spoils for plan in plans):
+            self._script.take_back()
+        if reply.fault is not None:
+            plans.append(FaultPlan(reply.fault, knobs={"retry_after": reply.retry_after}))
+        for plan in plans:
+            reply = plan.change_reply(reply, call)
+        return self._able(reply.stopped_at(call.options.get("stop")), call), plans
 
-    def _checked_call(self, body: dict[str, Any]) -> Call:
+    def _embedded(self, body: dict[str, Any]) -> WireAnswer:
+        if not self._embedding_dimension:
+            raise _Refused(404, "not_found", "This server has no embedding model.")
+        given = body.get("input") or []
+        texts = [given] if isinstance(given, str) else [str(text) for text in given]
+        as_floats = body.get("encoding_format") != "base64"
+        dimension = self._embedding_dimension
+        return json_answer(embeddings(texts, model=self.model, dimension=dimension, as_floats=as_floats))
+
+    def _checked_call(self, body: dict[str, Any], wire: Wire) -> Call:
         if body.get("model") != self.model:
             raise _Refused(404, "model_not_found", f"The model '{body.get('model')}' does not exist.")
         try:
-            call = read_call(body)
+            call = wire.read(body)
         except (ValueError, TypeError, KeyError, NotImplementedError) as error:
             raise _Refused(400, "invalid_request", f"The request cannot be read: {error}.") from None
         if call.tools and self._tools == "refused":
             raise _Refused(400, "invalid_request", '"auto" tool choice is not enabled on this server.')
         if call.schema and self._json_schema == "refused":
             raise _Refused(400, "invalid_request", "'response_format' of this type is not supported.")
+        if call.images and not self._images:
+            raise _Refused(500, "server_error", "image input is not supported by this model")
         asked = sum(count_tokens(message.text) for message in call.messages)
         if self._context_tokens and asked > self._context_tokens:
             raise _fault("context")
@@ -204,14 +271,17 @@ class ScriptedServer:
 
     def _able(self, reply: Reply, call: Call) -> Reply:
         """Return the reply as far as this server can give it."""
-        if call.schema and self._json_schema == "yes":
+        if call.schema and self._json_schema == ("guided" if call.options.get("guided_json") else "yes"):
             return enforced(reply, call)
         return reply if self._tools == "yes" and call.tools else calls_as_text(reply)
 
     def _probe_reply(self, call: Call) -> Reply:
         if call.tools:
             return Reply(tool_calls=(ToolCall(PROBE_NAME, {"article": "lamp"}),))
-        return Reply(text=json.dumps({"word": PROBE_WORD}) if self._json_schema == "yes" else "Hello!")
+        enforced = call.schema and self._json_schema == (
+            "guided" if call.options.get("guided_json") else "yes"
+        )
+        return Reply(text=json.dumps({"word": PROBE_WORD}) if enforced else "Hello!")
 
     def _model_list(self) -> dict[str, Any]:
         entry: dict[str, Any] = {"id": self.model, "object": "model", "created": 1, "owned_by": "motet"}
@@ -219,85 +289,7 @@ class ScriptedServer:
             entry["max_model_len"] = self._context_tokens
         return {"object": "list", "data": [entry]}
 
-    async def _stream(
-        self,
-        chunks: list[dict[str, Any]],
-        reply: Reply,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> bool:
-        head = _head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
-        writer.write(head)
-        if reply.fault == "break":
-            chunks = chunks[: max(1, len(chunks) // 2)]
-        try:
-            for chunk in chunks:
-                await _write_event(writer, json.dumps(chunk, ensure_ascii=False))
-                await asyncio.sleep(reply.piece_delay_s)
-                if reader.at_eof():
-                    raise ConnectionResetError
-        except ConnectionError:
-            self.broken_off += 1
-            return False
-        if reply.fault == "break":
-            return False
-        await _write_event(writer, "[DONE]")
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-        return True
-
 
 def _fault(name: str, retry_after: str = "") -> _Refused:
     status, code, message, _ = FAULTS[name]
     return _Refused(status, code, message, {"retry-after": retry_after} if retry_after else None)
-
-
-async def _read_request(reader: asyncio.StreamReader) -> ServerRequest | None:
-    """Return the next request; None at the end of the connection, or when it is not HTTP with a JSON body."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, _, rest = first.partition(" ")
-    headers = {
-        name.strip().lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in lines if line)
-    }
-    size = int(headers.get("content-length") or 0)
-    if not 0 <= size <= _MAX_BODY_BYTES:
-        return None
-    raw = await reader.readexactly(size)
-    try:
-        body = json.loads(raw) if raw else {}
-    except ValueError:
-        return None
-    return ServerRequest(method, rest.partition(" ")[0], headers, body)
-
-
-async def _write_json(
-    writer: asyncio.StreamWriter,
-    status: int,
-    body: dict[str, Any],
-    headers: dict[str, str] | None = None,
-    *,
-    cut: bool = False,
-) -> bool:
-    """Write a whole response, or half of it with `cut`; False when the connection is to be closed."""
-    raw = json.dumps(body, ensure_ascii=False).encode()
-    length = {"content-type": "application/json", "content-length": str(len(raw))}
-    writer.write(_head(status, {**length, **(headers or {})}))
-    writer.write(raw[: len(raw) // 2] if cut else raw)
-    await writer.drain()
-    return not cut
-
-
-async def _write_event(writer: asyncio.StreamWriter, data: str) -> None:
-    raw = f"data: {data}\n\n".encode()
-    writer.write(b"%x\r\n%s\r\n" % (len(raw), raw))
-    await writer.drain()
-
-
-def _head(status: int, headers: dict[str, str]) -> bytes:
-    lines = [
-        f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}",
-        *(f"{k}: {v}" for k, v in headers.items()),
-    ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()

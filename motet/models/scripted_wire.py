@@ -5,17 +5,23 @@ What does not live here: the socket (`scripted_server`). Source: OpenAI API refe
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
+import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages.utils import convert_to_messages
 
 from motet.models.answer_stream import NO_TOOL
-from motet.models.script import Call, Reply
+from motet.models.script import Call
 from motet.models.scripted import count_tokens, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from motet.models.script import Reply
 
 CREATED_AT = 1_700_000_000
 """Every answer's time, Unix seconds: the same each time."""
@@ -54,14 +60,7 @@ def enforced(reply: Reply, call: Call) -> Reply:
         text = json.dumps({"tool": NO_TOOL, "answer": reply.text}, ensure_ascii=False)
     else:
         text = reply.text
-    return Reply(
-        text=text,
-        finish_reason=reply.finish_reason,
-        fault=reply.fault,
-        retry_after=reply.retry_after,
-        delay_s=reply.delay_s,
-        piece_delay_s=reply.piece_delay_s,
-    )
+    return replace(reply, text=text, tool_calls=())
 
 
 def calls_as_text(reply: Reply) -> Reply:
@@ -69,12 +68,14 @@ def calls_as_text(reply: Reply) -> Reply:
     if not reply.tool_calls:
         return reply
     lines = [f'{{"name": {json.dumps(c.name)}, "arguments": {c.arguments_text()}}}' for c in reply.tool_calls]
-    return Reply(text="\n".join([reply.text, *lines]).strip(), delay_s=reply.delay_s, fault=reply.fault)
+    return replace(reply, text="\n".join([reply.text, *lines]).strip(), tool_calls=())
 
 
 def completion(reply: Reply, call: Call, *, model: str, number: int) -> dict[str, Any]:
     """Return a whole `chat.completion`. `number` makes its ids."""
     message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": None}
+    if reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
     if reply.tool_calls:
         message["tool_calls"] = [
             {
@@ -99,6 +100,8 @@ def stream_chunks(
 ) -> Iterator[dict[str, Any]]:
     """Yield a reply's `chat.completion.chunk`s: role, text, tool calls in pieces, finish reason, usage if asked."""
     yield _chunk({"role": "assistant", "content": ""}, model=model, number=number)
+    for text in pieces(reply.reasoning, size):
+        yield _chunk({"reasoning_content": text}, model=model, number=number)
     for text in pieces(reply.text, size):
         yield _chunk({"content": text}, model=model, number=number)
     for index, c in enumerate(reply.tool_calls):
@@ -118,6 +121,24 @@ def usage(reply: Reply, call: Call) -> dict[str, int]:
     asked = sum(count_tokens(message.text) for message in call.messages)
     said = count_tokens(reply.text + "".join(c.name + c.arguments_text() for c in reply.tool_calls))
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+
+
+def embeddings(texts: list[str], *, model: str, dimension: int, as_floats: bool) -> dict[str, Any]:
+    """Return an `embeddings` answer; a text's vector counts its words, so that texts that share words are near."""
+    data: list[dict[str, Any]] = []
+    for index, text in enumerate(texts):
+        vector = [0.0] * dimension
+        for word in text.lower().split():
+            vector[zlib.crc32(word.encode("utf-8", "replace")) % dimension] += 1.0
+        raw = base64.b64encode(struct.pack(f"<{dimension}f", *vector)).decode()
+        data.append({"object": "embedding", "index": index, "embedding": vector if as_floats else raw})
+    asked = sum(count_tokens(text) for text in texts)
+    return {
+        "object": "list",
+        "model": model,
+        "data": data,
+        "usage": {"prompt_tokens": asked, "total_tokens": asked},
+    }
 
 
 def error_body(message: str, code: str) -> dict[str, Any]:

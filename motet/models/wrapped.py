@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
+from motet.models.base import REASONING_KEY
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Sequence
 
     from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.runnables import RunnableConfig
@@ -46,7 +48,7 @@ async def inner_chunks(
     stream = cast("AsyncGenerator[AIMessageChunk]", inner.astream(messages, silent(), **options))
     async with aclosing(stream):
         async for message in stream:
-            yield as_chunk(message)
+            yield _unnamed(as_chunk(message))
 
 
 def inner_chunks_now(
@@ -56,4 +58,25 @@ def inner_chunks_now(
     stream = cast("Generator[AIMessageChunk]", inner.stream(messages, silent(), **options))
     with closing(stream):
         for message in stream:
-            yield as_chunk(message)
+            yield _unnamed(as_chunk(message))
+
+
+def _unnamed(chunk: AIMessageChunk) -> AIMessageChunk:
+    """Return a chunk without its id: the wrapper's message has its own."""
+    chunk.id = None
+    return chunk
+
+
+def has_images(messages: Sequence[BaseMessage]) -> bool:
+    """Say whether a message shows an image, in OpenAI's form or in LangChain's."""
+    blocks = (block for m in messages if isinstance(m.content, list) for block in m.content)
+    return any(isinstance(block, dict) and block.get("type") in ("image", "image_url") for block in blocks)
+
+
+def reasoning_of(message: BaseMessage) -> str:
+    """Return what a model thought before it answered, whatever wire told it; "" when nothing was told."""
+    told = message.additional_kwargs.get(REASONING_KEY)
+    if told:
+        return str(told)
+    blocks = message.content_blocks if isinstance(message.content, list) else []
+    return "".join(str(block.get("reasoning") or "") for block in blocks if block["type"] == "reasoning")

@@ -6,12 +6,11 @@ What does not live here: the calls of a model that its client repeats at once (`
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from motet.errors import ModelUnavailable, MotetError
 from motet.events import RunRetrying
+from motet.models.patience import retry_after_s
 
 PASSING: tuple[type[MotetError], ...] = (ModelUnavailable,)
 """Faults that are gone after a while: a model's server is down, or too busy."""
@@ -47,15 +46,3 @@ class RetryPolicy:
         # Runs that failed together must not all come back together; nobody comes earlier than it was told.
         pause = max(pause * random.uniform(0.5, 1.0), wanted * random.uniform(1.0, 1.1))  # noqa: S311
         return RunRetrying(retry=retries + 1, delay_s=round(pause, 3), error=error.to_dict())
-
-
-def retry_after_s(header: str) -> float:
-    """Read a `Retry-After` header, seconds or an HTTP date; 0 when it says nothing that can be read."""
-    try:
-        return max(float(header), 0.0)
-    except ValueError:
-        pass
-    try:
-        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
-    except ValueError:
-        return 0.0

@@ -20,6 +20,7 @@ from motet.events import (
     InterruptRequested,
     MessageCompleted,
     MessageDelta,
+    MessageSuperseded,
     Passage,
     ToolCompleted,
     ToolStarted,
@@ -47,6 +48,8 @@ class Translator:
         self._seen: set[str] = set()
         self._interrupts: set[str] = set()
         self._paused = False
+        self._streamed: set[str] = set()
+        """Messages of which a piece was told: only those can be superseded."""
 
     @property
     def interrupted(self) -> bool:
@@ -59,7 +62,8 @@ class Translator:
         if mode == "messages":
             yield from self._delta(data)
         elif mode == "custom":
-            yield data if isinstance(data, _EVENT_TYPES) else Custom(data=plain(data))
+            if not isinstance(data, MessageSuperseded) or data.message_id in self._streamed:
+                yield data if isinstance(data, _EVENT_TYPES) else Custom(data=plain(data))
         elif mode == "updates":
             for node, update in data.items():
                 if node == "__interrupt__":
@@ -100,6 +104,7 @@ class Translator:
     def _delta(self, data: tuple[BaseMessage, dict[str, Any]]) -> Iterator[Event]:
         chunk, _metadata = data
         if isinstance(chunk, AIMessageChunk) and chunk.text and chunk.id:
+            self._streamed.add(chunk.id)
             yield MessageDelta(message_id=chunk.id, text=_text(chunk))
 
     def _message(self, message: BaseMessage, *, root: bool) -> Iterator[Event]:

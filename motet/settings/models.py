@@ -31,13 +31,34 @@ class ModelSettings:
     vllm_api_key: Secret = setting(
         Secret(""), "MOTET_VLLM_API_KEY", "Key for `vllm:` models, where the server asks one."
     )
+    wire: str = setting(
+        "auto",
+        "MOTET_MODEL_WIRE",
+        "OpenAI's wire: `chat` completions, `responses`, or `auto`.",
+        choices=("auto", "chat", "responses"),
+    )
     timeout_s: float = setting(
         120.0,
         "MOTET_MODEL_TIMEOUT_S",
         "Longest silence of a model before the call is given up.",
         positive=True,
     )
+    total_timeout_s: float = setting(
+        900.0,
+        "MOTET_MODEL_TOTAL_TIMEOUT_S",
+        "Longest time of one answer of a model behind a URL.",
+        positive=True,
+    )
     max_retries: int = setting(2, "MOTET_MODEL_MAX_RETRIES", "Retries of a failed model call.")
+    retry_pause_s: float = setting(
+        0.5, "MOTET_MODEL_RETRY_PAUSE_S", "Pause before the first such retry; it doubles with each."
+    )
+    circuit_failures: int = setting(
+        6, "MOTET_CIRCUIT_FAILURES", "Failed calls in a row after which a server is left alone; 0 never does."
+    )
+    circuit_cool_s: float = setting(
+        10.0, "MOTET_CIRCUIT_COOL_S", "How long it is left alone before one call tries again."
+    )
     max_tokens: int = setting(
         1024, "MOTET_MAX_TOKENS", "Longest answer of one model call, in tokens.", positive=True
     )

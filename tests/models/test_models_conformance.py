@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from langchain_core.messages import (
@@ -25,10 +25,12 @@ from pydantic import BaseModel
 
 from motet.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable
 from motet.models.base import ConnectedModel, ModelSpec, Provider
+from motet.models.probe_table import red_square
 from motet.models.roles import Models
 from motet.models.scripted import Call, Reply, ToolCall, scripted
 from motet.models.scripted_server import ScriptedServer, Support
 from motet.models.structured import ask_json
+from motet.models.wrapped import reasoning_of
 from motet.settings import Settings
 
 
@@ -59,13 +61,22 @@ def answer(call: Call) -> Any:
     shown = re.search(r"(?:Result of \w+: )(.*)", last)
     if result or shown:
         return f"The result is {shown.group(1) if shown else last}."
+    if len(call.user_text) > 40_000:
+        return Reply(fault="context")
+    if call.images:
+        return "The picture is red."
+    if "step by step" in call.user_text:
+        return Reply(text="91 is 7 times 13.", reasoning="7 times 13 is 91.")
     if "as JSON" in call.user_text:
         return Person(name="Maria", age=34)
     if "count" in call.user_text:
         return Reply(text=" ".join(str(n) for n in range(1, 200)), piece_delay_s=0.01)
     offered = call.tools or call.schema or "Tools:" in call.system_text
     if offered and re.search(r"\d", call.user_text):
-        return ToolCall("calculator", {"expression": "23*19"})
+        calls = [
+            ToolCall("calculator", {"expression": found}) for found in re.findall(r"\d+\*\d+", call.user_text)
+        ]
+        return calls if call.tools else calls[0]
     if forced := _forced(call):
         return ToolCall(forced, {} if forced == "now" else {"expression": "1"})
     return "ahoy" if "ahoy" in call.system_text else "Hello there, how can I help?"
@@ -93,12 +104,18 @@ async def in_process(settings: Settings) -> AsyncGenerator[ConnectedModel]:
 
 
 def over_the_wire(
-    tools: Support = "yes", json_schema: Support = "yes"
+    tools: Support = "yes", json_schema: Support | Literal["guided"] = "yes", wire: str = "chat"
 ) -> Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]:
     @asynccontextmanager
     async def connect(settings: Settings) -> AsyncGenerator[ConnectedModel]:
-        async with ScriptedServer(answer, tools=tools, json_schema=json_schema) as server:
-            models = Models(settings)
+        async with ScriptedServer(
+            answer,
+            tools=tools,
+            json_schema=json_schema,
+            context_tokens=4000,
+            images=wire != "chat" or tools == "yes",
+        ) as server:
+            models = Models(settings.replace(models__wire=wire))
             try:
                 yield await models.chat("fast", f"test:scripted@{server.base_url}")
             finally:
@@ -110,10 +127,15 @@ def over_the_wire(
 VOICES: dict[str, Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]] = {
     "in process": in_process,
     "wire, native tools": over_the_wire(),
+    "wire, responses": over_the_wire(wire="responses"),
     "wire, tools by schema": over_the_wire(tools="refused"),
+    "wire, tools by its own schema field": over_the_wire(tools="refused", json_schema="guided"),
     "wire, tools by prompt": over_the_wire(tools="ignored", json_schema="ignored"),
 }
 """Each voice that needs nothing but itself; `embedded` is the process that the tests share."""
+
+REAL = ("embedded", "vllm")
+"""Voices whose answers are a real model's own."""
 
 
 @pytest.fixture(params=[*VOICES, pytest.param("embedded", marks=pytest.mark.embedded)])
@@ -259,11 +281,74 @@ async def test_cancelling_mid_stream_leaves_a_working_model(model: ConnectedMode
         assert (await model.chat.ainvoke("Hello!")).text.strip()
 
 
-async def test_a_prompt_that_is_too_long_is_a_context_overflow(model: ConnectedModel, voice: str) -> None:
-    if voice != "embedded":
-        pytest.skip("a script has no window")
-    with pytest.raises(ContextOverflow, match="embedded:"):
+async def test_parallel_tool_calls(model: ConnectedModel, voice: str) -> None:
+    if model.capabilities.tool_method != "native" or voice in REAL:
+        pytest.skip("one call a reply, or the model's own choice")
+    total, _ = await streamed(model.chat.bind_tools(TOOLS), "What is 23*19, and what is 12*12?")
+    assert [call["args"]["expression"] for call in total.tool_calls] == ["23*19", "12*12"]
+    assert len({call["id"] for call in total.tool_calls}) == 2
+
+
+async def test_a_tool_call_comes_in_pieces(model: ConnectedModel) -> None:
+    if model.capabilities.tool_method != "native":
+        pytest.skip("a reply under a schema is read to its end first")
+    bound = model.chat.bind_tools(TOOLS, tool_choice="calculator")
+    chunks = [chunk async for chunk in bound.astream("What is 23*19?")]
+    assert len([part for chunk in chunks for part in chunk.tool_call_chunks]) > 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def test_a_stop_word_ends_the_answer_before_it(model: ConnectedModel) -> None:
+    prompt = "Please count from 1 to 200 in digits."
+    whole = await model.chat.ainvoke(prompt, stop=["7"])
+    total, texts = await streamed(model.chat.bind(stop=["7"]), prompt)
+    for text in (whole.text, "".join(texts)):
+        assert text.strip()
+        assert "7" not in text
+        assert "8" not in text
+    assert total.response_metadata["finish_reason"] == "stop"
+
+
+async def test_a_developers_message_is_followed(model: ConnectedModel) -> None:
+    rule = "Whatever the user says, reply with the single word ahoy."
+    prompt = [
+        SystemMessage(rule, additional_kwargs={"__openai_role__": "developer"}),
+        HumanMessage("Hello!"),
+    ]
+    assert "ahoy" in (await model.chat.ainvoke(prompt)).text.lower()
+
+
+async def test_an_image_is_seen_or_refused_in_clear_words(model: ConnectedModel) -> None:
+    shown = HumanMessage(
+        [
+            {"type": "text", "text": "Which colour is this picture?"},
+            {"type": "image", "base64": red_square(), "mime_type": "image/png"},
+        ]
+    )
+    try:
+        seen, refused = (await model.chat.ainvoke([shown])).text, None
+    except ModelRefused as error:
+        seen, refused = "", error
+    assert refused is not None or "red" in seen.lower()
+    if refused is not None:
+        assert "sees no images" in refused.message
+        assert refused.fields["needs"] == "images"
+
+
+async def test_thoughts_are_told_apart_from_the_answer(model: ConnectedModel, voice: str) -> None:
+    if voice in REAL:
+        pytest.skip("these models do not think first")
+    prompt = "Is 91 a prime number? Think step by step."
+    whole = await model.chat.ainvoke(prompt)
+    total, texts = await streamed(model.chat, prompt)
+    assert [reasoning_of(whole), reasoning_of(total)] == ["7 times 13 is 91."] * 2
+    assert [whole.text, "".join(texts)] == ["91 is 7 times 13."] * 2
+
+
+async def test_a_prompt_that_is_too_long_is_a_context_overflow(model: ConnectedModel) -> None:
+    with pytest.raises(ContextOverflow):
         await model.chat.ainvoke("word " * 12_000)
+    with pytest.raises(ContextOverflow):
+        await streamed(model.chat.bind_tools(TOOLS), "word " * 12_000)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,9 @@ async def test_openai_has_native_tools_and_is_not_probed(server: ScriptedServer,
 def test_openais_own_models_are_called_the_way_they_need(
     settings: Settings, name: str, responses_api: bool, temperature: float | None
 ) -> None:
-    chat = OpenAIProvider(with_models(settings, openai_api_key=Secret(KEY)))._chat(ModelSpec("openai", name))
+    chat = OpenAIProvider(with_models(settings, openai_api_key=Secret(KEY))).open_chat(
+        ModelSpec("openai", name)
+    )
     assert str(chat.root_async_client.base_url) == "https://api.openai.com/v1/"
     payload = chat._get_request_payload("hi")
     assert ("input" in payload) is responses_api

@@ -15,6 +15,7 @@ from motet.errors import ModelError, ModelOutputInvalid, ModelRefused, ModelUnav
 from motet.models.base import ModelSpec
 from motet.models.openai import make_chat
 from motet.models.openai_chat import OpenAIChat
+from motet.models.patience import Patience
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 
@@ -48,7 +49,8 @@ async def serving(*answers: bytes | Answer, **options: Any) -> AsyncGenerator[tu
 
     server = await asyncio.start_server(one, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    fixed: dict[str, Any] = {"timeout_s": 5.0, "max_retries": 0, "max_tokens": 256, "temperature": 0.0}
+    fixed: dict[str, Any] = {"timeout_s": 5.0, "max_tokens": 256, "temperature": 0.0}
+    fixed["patience"] = Patience(options.pop("max_retries", 0), pause_s=0.001)
     chat = make_chat(spec=ModelSpec("test", "m", url), api_key="none", **(fixed | options))
     try:
         yield chat, bodies

@@ -15,7 +15,7 @@ from motet.cli.markdown.paint import Block
 from motet.cli.render import wording
 from motet.cli.render.notes import Hanging
 from motet.cli.render.outcome import Outcome
-from motet.events import TERMINAL, MessageCompleted, MessageDelta, RunStarted
+from motet.events import TERMINAL, MessageCompleted, MessageDelta, MessageSuperseded, RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class RawAnswer:
     def show(self, recorded: Recorded) -> None:
         """Take a run's next event."""
         match recorded.event:
-            case RunStarted():
+            case RunStarted() | MessageSuperseded():
                 self._break_off()
             case MessageDelta(message_id=message_id, text=text):
                 if message_id != self._message_id:
@@ -121,7 +121,7 @@ class ScreenAnswer:
     def show(self, recorded: Recorded) -> None:
         """Take a run's next event."""
         match recorded.event:
-            case RunStarted():
+            case RunStarted() | MessageSuperseded():
                 self._begin("")
             case MessageDelta(message_id=message_id, text=text):
                 if message_id != self._message_id:

@@ -104,6 +104,7 @@ class Outcome:
                 | events.ToolCompleted()
                 | events.RetrievalCompleted()
                 | events.MessageDelta()
+                | events.MessageSuperseded()
                 | events.MemoryWritten()
                 | events.Notice()
                 | events.Custom()
