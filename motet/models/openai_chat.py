@@ -204,12 +204,8 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
     @override
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         result = super()._create_chat_result(response, generation_info)
-        given: Any = response
-        choices: Any = given.get("choices") if isinstance(given, dict) else given.choices
-        for generation, choice in zip(result.generations, choices or (), strict=False):
-            message = choice["message"] if isinstance(choice, dict) else choice.message
-            thought = _thought(message if isinstance(message, dict) else message.model_extra or {})
-            if thought:
+        for generation, message in zip(result.generations, _messages_of(response), strict=False):
+            if thought := _thought(message):
                 generation.message.additional_kwargs[REASONING_KEY] = thought
         return result
 
@@ -273,6 +269,13 @@ class _Turn:
             )
         )
         return True
+
+
+def _messages_of(response: Any) -> Iterator[dict[str, Any]]:
+    """Yield each choice's message, of what the client read or of plain data; fields that the client does not know."""
+    choices: Any = response.get("choices") if isinstance(response, dict) else response.choices
+    for choice in choices or ():
+        yield (choice.get("message") or {}) if isinstance(choice, dict) else choice.message.model_extra or {}
 
 
 def _thought(message: dict[str, Any]) -> str:
