@@ -70,8 +70,8 @@ class Narrator:
         match event:
             case events.RunStarted(attempt=attempt):
                 return self._start(attempt)
-            case events.RunRetrying():
-                return [Line("warning", _retry(event))]
+            case events.RunRetrying() | events.MessageSuperseded():
+                return [Line("warning", _again(event))]
             case events.PlanUpdated():
                 return self._take_plan(event)
             case events.StepStarted():
@@ -226,6 +226,8 @@ def _quote(passage: events.Passage) -> Line:
     return Line("passage", f"[{passage.number}] “{wording.clip(passage.text, QUOTE_CELLS)}”")
 
 
-def _retry(event: events.RunRetrying) -> str:
+def _again(event: events.RunRetrying | events.MessageSuperseded) -> str:
+    if isinstance(event, events.MessageSuperseded):
+        return f"{event.reason} It is written anew; unfinished text above is void.".strip()
     when = f"in {wording.duration(event.delay_s)} (retry {event.retry})"
     return f"{event.error.get('message', '')} Trying again {when}; unfinished text above is void."
