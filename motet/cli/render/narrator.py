@@ -87,10 +87,6 @@ class Narrator:
                 return [Line("tool", f"  search {_quoted(query)} → {_found(passages)}")]
             case events.MessageCompleted(role="assistant", citations=cited):
                 return [_quote(passage) for passage in sorted(cited, key=lambda p: p.number or 0)]
-            case events.MessageSuperseded(reason=reason):
-                return [
-                    Line("warning", f"{reason} It is written anew; unfinished text above is void.".strip())
-                ]
             case events.MemoryWritten(text=text, before=before):
                 was = f" (before: {wording.clip(before, QUOTE_CELLS)})" if before else ""
                 return [Line("notice", f"remembered: {wording.clip(text, QUOTE_CELLS)}{was}")]
