@@ -17,7 +17,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log chaos clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -104,6 +104,12 @@ bench-memory: python ## Measure what a turn of a long thread costs, against Lang
 
 bench-log: setup ## Measure how soon a reader in another process sees an event, on SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.log_latency
+
+vllm: setup ## Serve a small real model with vLLM on CPU, in an environment of its own (Linux on x86-64, 8 GB of memory)
+	@$(BIN)/python -m scripts.vllm_server
+
+vllm-test: setup ## Run the models' conformance suite against that vLLM
+	MOTET_TEST_VLLM=1 $(BIN)/python -m pytest -m vllm --timeout 1800 tests/models/test_models_conformance.py </dev/null
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.tools import BaseTool
 
     from motet.agents.prompts import Language, Prompts
     from motet.events import Passage
-    from motet.models.base import ConnectedModel
+    from motet.models.base import ConnectedModel, Role
     from motet.retrieval.base import Retriever
     from motet.settings import AgentSettings
 
@@ -25,6 +25,19 @@ AGENTS: dict[str, str] = {
     "worker": "motet.agents.worker:build",
 }
 """The agents that a plan may name."""
+
+
+ROLES: dict[str, Role] = {
+    "router": "fast",
+    "planner": "fast",
+    "retriever": "fast",
+    "worker": "fast",
+    "reviewer": "fast",
+    "rememberer": "fast",
+    "writer": "deep",
+    "chat": "deep",
+}
+"""Each agent whose model can be chosen by itself, with the role whose model it uses otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,13 @@ class AgentParts:
     settings: AgentSettings
     tools: Sequence[BaseTool] = ()
     retriever: Retriever | None = None
+    own_models: Mapping[str, ConnectedModel] = field(default_factory=dict[str, "ConnectedModel"])
+    """Models of single agents, by name."""
+
+    def model_of(self, agent: str) -> ConnectedModel:
+        """Return the model of an agent: its own, else its role's; `fast` for one that is not in the table."""
+        role = self.deep if ROLES.get(agent) == "deep" else self.fast
+        return self.own_models.get(agent, role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ async def _ask(
         max_steps=str(most),
     )
     shape = _plan_shape(tuple(agents), most)
-    plan = await ask_json(parts.fast, [SystemMessage(prompt), HumanMessage(text)], shape)
+    plan = await ask_json(parts.model_of("planner"), [SystemMessage(prompt), HumanMessage(text)], shape)
     return _steps(plan.model_dump()["steps"], first_id)
 
 

@@ -107,7 +107,7 @@ async def find_facts(parts: AgentParts, said: str, language: Language) -> list[F
     prompt = SystemMessage(parts.prompts.text("remember", language))
     asked = f"{json.dumps(said, ensure_ascii=False)} ->"
     try:
-        found = await ask_json(parts.fast, [prompt, HumanMessage(asked)], UserFacts)
+        found = await ask_json(parts.model_of("rememberer"), [prompt, HumanMessage(asked)], UserFacts)
     except ModelOutputInvalid:
         return []
     words = set(terms(said))
@@ -128,7 +128,9 @@ async def compare(
     asked = f"新：{new} 旧：{old} ->" if language == "zh" else f"New: {new} Old: {old} ->"
     prompt = SystemMessage(parts.prompts.text("compare", language))
     try:
-        return (await ask_json(parts.fast, [prompt, HumanMessage(asked)], Comparison)).verdict
+        return (
+            await ask_json(parts.model_of("rememberer"), [prompt, HumanMessage(asked)], Comparison)
+        ).verdict
     except ModelOutputInvalid:
         return "new"
 

@@ -128,7 +128,9 @@ class RetrieverAgent:
         )
         prompt = self._parts.prompts.text("extract", assignment.language)
         try:
-            noted = await ask_json(self._parts.fast, [SystemMessage(prompt), HumanMessage(text)], Facts)
+            noted = await ask_json(
+                self._parts.model_of("retriever"), [SystemMessage(prompt), HumanMessage(text)], Facts
+            )
         except ModelOutputInvalid:
             return {}
         asked = all_figures(f"{assignment.question} {assignment.task}")
@@ -139,7 +141,7 @@ class RetrieverAgent:
         prompt = self._parts.prompts.text("queries", assignment.language)
         messages = [SystemMessage(prompt), HumanMessage(assignment.task)]
         try:
-            queries = await ask_json(self._parts.fast, messages, Queries)
+            queries = await ask_json(self._parts.model_of("retriever"), messages, Queries)
         except ModelOutputInvalid:
             return []  # the task's own words still search
         return [query for query in (queries.en.strip(), queries.zh.strip()) if query]

@@ -41,6 +41,6 @@ async def review(parts: AgentParts, brief: Sequence[BaseMessage], language: Lang
     *before, last = brief
     asked = HumanMessage(f"{last.text}\n\n{parts.prompts.text('review', language)}")
     try:
-        return await ask_json(parts.fast, [*before, asked], Review)
+        return await ask_json(parts.model_of("reviewer"), [*before, asked], Review)
     except ModelOutputInvalid:
         return Review(enough=True, missing="")

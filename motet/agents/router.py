@@ -42,4 +42,4 @@ async def choose_route(parts: AgentParts, messages: Sequence[BaseMessage], langu
     before = dialogue(messages, max_width=HISTORY_WIDTH)
     asked = last_user_text(messages)
     text = f"{before}\nuser: {asked}" if before else f"user: {asked}"
-    return await ask_json(parts.fast, [prompt, HumanMessage(text)], Route)
+    return await ask_json(parts.model_of("router"), [prompt, HumanMessage(text)], Route)

@@ -6,6 +6,7 @@ Used by the graph `chat` and by the worker; usable as a sub-graph anywhere.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, SystemMessage, ToolMessage
@@ -14,6 +15,7 @@ from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode
 from typing_extensions import TypedDict
 
+from motet.errors import ModelOutputInvalid
 from motet.tools.ledger.keep import keep_call
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.models.base import ConnectedModel
+
+MAX_USELESS_ROUNDS = 2
+"""How often in a row a model is told that its calls are none."""
+
+_USELESS = re.compile(r"Error: .* is not a valid tool|Error invoking tool")
+"""What LangGraph's tool node answers to such calls."""
 
 SILENT = "nostream"
 """LangGraph's tag for model calls whose text is nobody's answer."""
@@ -61,8 +69,14 @@ def build_tool_agent(
 
     async def call_model(state: ToolAgentState) -> dict[str, Any]:
         messages = state["messages"]
-        chosen = free if must_answer(messages, max_turns) else bound
-        reply = await chosen.ainvoke([SystemMessage(system), *messages], {"tags": tags})
+        last = must_answer(messages, max_turns)
+        reply = await (free if last else bound).ainvoke([SystemMessage(system), *messages], {"tags": tags})
+        if last and reply.tool_calls:
+            raise ModelOutputInvalid(
+                f"{model.spec} calls tools without end, though it is asked to answer. Ask in another way, or use a "
+                f"more capable model.",
+                model=str(model.spec),
+            )
         return {"messages": [reply]}
 
     def after_model(state: ToolAgentState) -> str:
@@ -87,10 +101,24 @@ def must_answer(messages: Sequence[BaseMessage], max_turns: int) -> bool:
         for m in messages[since:]
         if isinstance(m, AIMessage) and m.tool_calls
     ]
-    if len(calls) >= max_turns:
+    if len(calls) >= max_turns or _useless_rounds(messages[since:]) >= MAX_USELESS_ROUNDS:
         return True
     earlier = {call for round_ in calls[:-1] for call in round_}
     return bool(calls) and all(call in earlier for call in calls[-1])
+
+
+def _useless_rounds(messages: Sequence[BaseMessage]) -> int:
+    """Count the newest rounds in which no call named a tool that is there, with arguments that it takes."""
+    count = 0
+    useless: list[bool] = []
+    for message in reversed(messages):
+        if isinstance(message, ToolMessage):
+            useless.append(message.status == "error" and bool(_USELESS.match(message.text)))
+        elif isinstance(message, AIMessage) and message.tool_calls:
+            if not useless or not all(useless):
+                break
+            count, useless = count + 1, []
+    return count
 
 
 def results_of_turn(messages: Sequence[BaseMessage]) -> list[ToolMessage]:

@@ -89,7 +89,7 @@ class WorkerAgent:
         """See `Agent.do`."""
         prompts, language = self._parts.prompts, assignment.language
         agent = build_tool_agent(
-            self._parts.fast,
+            self._parts.model_of("worker"),
             _held_to(self._tools, assignment),
             prompts.text("work", language),
             max_turns=self._parts.settings.max_tool_turns,

@@ -67,7 +67,9 @@ async def write_answer(
         ModelError: The model cannot be reached.
     """
     noted = " ".join(finding.text for finding in findings)
-    model = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages, noted))
+    model = StreamFilterModel(
+        inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(passages, noted)
+    )
     return with_citations(await model.ainvoke(list(messages)), passages)
 
 
@@ -80,7 +82,7 @@ async def write_direct(
         ModelError: The model cannot be reached.
     """
     prompt = SystemMessage(parts.prompts.text("direct", language))
-    model = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(()))
+    model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(()))
     shown = visible(messages, max_width=HISTORY_WIDTH)
     reply = await model.ainvoke([prompt, *with_notes(parts, shown, memories, language)])
     return with_citations(reply, ())

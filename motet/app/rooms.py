@@ -124,9 +124,13 @@ class Rooms:
     def embedder(self) -> Embedder | None:
         """The model of the role `embed`, one for documents and memories; it loads when it is first used."""
         if not self._has_embedder:
-            from motet.retrieval.embed import build_embedder  # noqa: PLC0415
+            from motet.models.embeddings import wire_embedder  # noqa: PLC0415
+            from motet.retrieval.embed import EMBEDDERS, build_embedder  # noqa: PLC0415
 
-            self._embedder, self._has_embedder = build_embedder(self._settings.models.embed), True
+            name = self._settings.models.embed
+            is_wire = name not in EMBEDDERS and ":" in name
+            self._embedder = wire_embedder(name, self._settings) if is_wire else build_embedder(name)
+            self._has_embedder = True
         return self._embedder
 
     @property
@@ -231,13 +235,17 @@ class Rooms:
         return self._graphs[key]
 
     async def _agent_parts(self, options: RunOptions, retriever: Retriever | None) -> AgentParts:
-        from motet.agents.base import AgentParts  # noqa: PLC0415
+        from motet.agents.base import ROLES, AgentParts  # noqa: PLC0415
         from motet.agents.prompts import Prompts  # noqa: PLC0415
+        from motet.runs.choice import choice_of  # noqa: PLC0415
 
         settings = self._settings.agents
+        chosen = choice_of(options, self._settings.models)
+        own = {agent: await self.models.chat(ROLES[agent], spec) for agent, spec in chosen.agents.items()}
         return AgentParts(
-            fast=await self.models.chat("fast", options.model),
-            deep=await self.models.chat("deep", options.model),
+            fast=await self.models.chat("fast", chosen.roles.get("fast")),
+            deep=await self.models.chat("deep", chosen.roles.get("deep")),
+            own_models=own,
             prompts=Prompts(override=settings.prompts, language=settings.language),
             settings=settings,
             tools=await self.tools(options, retriever),

@@ -59,7 +59,10 @@ Graph = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="SPEC", help="embedded, openai:NAME, vllm:NAME, or PROVIDER:NAME@URL."
+        "--model",
+        "-m",
+        metavar="SPEC",
+        help="embedded, openai:NAME, vllm:NAME, PROVIDER:NAME@URL; several take over; deep=…; planner=…",
     ),
 ]
 Thread = Annotated[
@@ -138,12 +141,11 @@ def check_names(*, thread: str | None, go_on: bool, model: str | None) -> None:
         InvalidInput: Two conversations are named, or the model cannot be read.
     """
     from motet.errors import InvalidInput
-    from motet.models.base import ModelSpec
+    from motet.runs.choice import read_choice
 
     if thread is not None and go_on:
         raise InvalidInput("Give --continue or --thread, not both.")
-    if model is not None:
-        ModelSpec.parse(model)
+    read_choice(model)
 
 
 async def find_thread(app: App, *, thread: str | None, go_on: bool) -> str | None:
@@ -273,6 +275,7 @@ async def _run_to_reuse(app: App, thread_id: str | None, name: str) -> str:
 def _request(
     asked: Asked, thread_id: str | None, collections: list[str] | None, reuse: str | None
 ) -> RunRequest:
+    from motet.runs.choice import read_choice
     from motet.runs.request import RunOptions, RunRequest
 
     return RunRequest(
@@ -280,7 +283,9 @@ def _request(
         thread_id=thread_id,
         input={"messages": [{"role": "user", "content": asked.question}]},
         # No retries by itself: somebody is there to ask again.
-        options=RunOptions(model=asked.model, collections=collections, max_retries=0, reuse_results_of=reuse),
+        options=RunOptions(
+            **read_choice(asked.model), collections=collections, max_retries=0, reuse_results_of=reuse
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from motet.cli import (
     memory,
     models,
     run_diff,
+    scripted,
     serve,
     storage,
     surroundings,
@@ -83,6 +84,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(storage.storage, name="storage")
     tree.command("doctor")(surroundings.doctor)
     tree.command("completion")(completion.print_completion)
+    tree.command("scripted")(scripted.scripted)
     return tree
 
 

@@ -55,6 +55,7 @@ def add_schedule(
 ) -> None:
     """Ask a question by the clock, from the next tick on, while a worker runs."""
     from motet.errors import InvalidInput
+    from motet.runs.choice import read_choice
     from motet.runs.request import RunOptions, RunRequest
 
     question = " ".join(words).strip()
@@ -67,7 +68,7 @@ def add_schedule(
             graph=graph,
             thread_id=(await app.records.thread(thread)).thread_id if thread else None,
             input={"messages": [{"role": "user", "content": question}]},
-            options=RunOptions(model=model),
+            options=RunOptions(**read_choice(model)),
         )
         return await app.schedules.add(cron, request, zone=zone, missed=missed.value, name=name)
 

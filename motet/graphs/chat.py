@@ -76,7 +76,9 @@ class _Score:
         memories = await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
         system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
-        model: Any = StreamFilterModel(inner=parts.deep.chat, make_filter=lambda: CitationFilter(passages))
+        model: Any = StreamFilterModel(
+            inner=parts.model_of("chat").chat, make_filter=lambda: CitationFilter(passages)
+        )
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))
         shown = visible(_numbered(messages), max_width=HISTORY_WIDTH)

@@ -68,12 +68,44 @@ class ModelSpec:
             raise InvalidInput(f"Model '{text}' has no name: write {provider}:NAME.", model=text)
         return cls(provider, name, base_url.rstrip("/"))
 
+    @classmethod
+    def parse_list(cls, text: str) -> tuple[ModelSpec, ...]:
+        """Read a spec and those that take over when it fails, separated by commas.
+
+        Raises:
+            InvalidInput: One of them cannot be read, or there is none.
+        """
+        parts = [part for part in text.split(",") if part.strip()]
+        if not parts:
+            raise InvalidInput(
+                "A model is missing: write embedded, openai:NAME, or several with commas between."
+            )
+        return tuple(dict.fromkeys(cls.parse(part) for part in parts))
+
     def __str__(self) -> str:
         return (
             self.provider
             + (f":{self.name}" if self.name else "")
             + (f"@{self.base_url}" if self.base_url else "")
         )
+
+
+def agents_models(text: str) -> dict[str, str]:
+    """Read `agent=SPEC; agent=SPEC, FALLBACK`: the models of single agents.
+
+    Raises:
+        InvalidInput: A part has no `=`, or its models cannot be read.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(";"):
+        name, equals, specs = (word.strip() for word in part.partition("="))
+        if not (name or specs):
+            continue
+        if not (name and equals):
+            raise InvalidInput(f"'{part.strip()}' names no agent: write agent=MODEL; agent=MODEL.")
+        ModelSpec.parse_list(specs)
+        found[name] = specs
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ def _unfit(error: Any, spec: ModelSpec) -> MotetError:
 
 
 def _filtered(error: Any, spec: ModelSpec) -> MotetError:  # noqa: ARG001
-    return ModelRefused(f"{_who(spec)}: the server's content filter stopped the answer.", **_fields(spec))
+    fields = _fields(spec) | {"filtered": True}
+    return ModelRefused(f"{_who(spec)}: the server's content filter stopped the answer.", **fields)
 
 
 def _malformed(error: Any, spec: ModelSpec) -> MotetError:

@@ -9,10 +9,12 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING, cast
 
-from motet.models.base import PROVIDERS, ModelSpec
+from motet.errors import ModelError, MotetBug, WeightsError
+from motet.models.base import PROVIDERS, ConnectedModel, ModelSpec
+from motet.models.fallback import FallbackChatModel, Voice
 
 if TYPE_CHECKING:
-    from motet.models.base import ConnectedModel, Provider, Role
+    from motet.models.base import Provider, Role
     from motet.settings import Settings
 
 OTHER_PROVIDER = "motet.models.openai:OpenAICompatibleProvider"
@@ -27,26 +29,46 @@ class Models:
         self._providers: dict[str, Provider] = {}
         self._connected: dict[ModelSpec, ConnectedModel] = {}
         self._locks: dict[ModelSpec, asyncio.Lock] = {}
+        self._groups: dict[tuple[ModelSpec, ...], list[Voice]] = {}
 
     def spec(self, role: Role, override: str | None = None) -> ModelSpec:
-        """Return which model a role uses: `override`, else the role's own setting, else the default model.
+        """Return which model a role uses first: `override`, else the role's own setting, else the default model.
 
         Raises:
             InvalidInput: The spec cannot be read.
         """
+        return self.specs(role, override)[0]
+
+    def specs(self, role: Role, override: str | None = None) -> tuple[ModelSpec, ...]:
+        """Return the models of a role, the first choice first; the others take over when it fails.
+
+        Raises:
+            InvalidInput: One of them cannot be read.
+        """
         group = self._settings.models
-        return ModelSpec.parse(override or getattr(group, role) or group.default)
+        return ModelSpec.parse_list(override or getattr(group, role) or group.default)
 
     async def chat(self, role: Role, override: str | None = None) -> ConnectedModel:
         """Return the connected model of a role. Calls at once for one spec connect it once; a failure is not kept.
 
+        With several models the first that can be reached says what they can do together, and each call begins with the
+        first that is not known to be down.
+
         Raises:
             InvalidInput: The spec cannot be read.
             SettingInvalid: A setting that the provider needs is missing.
-            ModelError: The model cannot be reached, or is refused; see `Provider.connect`.
+            ModelError: The model cannot be reached, or is refused; see `Provider.connect`. With several: the last one.
             WeightsError: The embedded model's file is missing or corrupt.
         """
-        spec = self.spec(role, override)
+        specs = self.specs(role, override)
+        if len(specs) == 1:
+            return await self._connect(specs[0])
+        if specs not in self._groups:
+            cool_s = self._settings.models.circuit_cool_s
+            self._groups[specs] = [Voice(spec, self._connect, cool_s=cool_s) for spec in specs]
+        return await _together(self._groups[specs])
+
+    async def _connect(self, spec: ModelSpec) -> ConnectedModel:
         lock = self._locks.setdefault(spec, asyncio.Lock())
         async with lock:
             found = self._connected.get(spec)
@@ -59,6 +81,7 @@ class Models:
         """Close every provider, the last opened first. A second call does nothing."""
         self._connected.clear()
         self._locks.clear()
+        self._groups.clear()
         while self._providers:
             _, provider = self._providers.popitem()
             await provider.aclose()
@@ -70,3 +93,16 @@ class Models:
             made = getattr(importlib.import_module(module), name)(self._settings)
             self._providers[where] = cast("Provider", made)
         return self._providers[where]
+
+
+async def _together(voices: list[Voice]) -> ConnectedModel:
+    """Return some models as one, with what the first that can be reached is able to."""
+    for place, voice in enumerate(voices):
+        try:
+            able = (await voice.connect()).capabilities
+        except (ModelError, WeightsError):
+            if place + 1 == len(voices):
+                raise
+        else:
+            return ConnectedModel(voices[0].spec, FallbackChatModel(voices=voices), able)
+    raise MotetBug("A group of models was empty.")

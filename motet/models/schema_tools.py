@@ -35,6 +35,7 @@ from motet.models.tool_prompt import (
     union_schema,
     with_system,
 )
+from motet.models.tool_shortlist import shortlist
 from motet.models.wrapped import inner_chunks, inner_chunks_now
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ class _Talk:
         self._repairs_left = model.max_repairs
         self._enforced = model.method == "schema"
         self._language = language_of(messages)
-        self._tools, self._may_answer = _chosen(kwargs.get("tools") or [], kwargs.get("tool_choice"))
+        chosen, self._may_answer = _chosen(kwargs.get("tools") or [], kwargs.get("tool_choice"))
+        self._tools = shortlist(chosen, messages)
         self._finish_reason = ""
         self.options = {key: value for key, value in kwargs.items() if key not in _OURS}
         self.prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))

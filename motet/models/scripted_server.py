@@ -80,6 +80,7 @@ class ScriptedServer:
         script: Script | Sequence[AnyReply] | Callable[[Call], AnyReply],
         *,
         model: str = "scripted",
+        port: int = 0,
         api_key: str = "",
         faults: Sequence[FaultPlan] = (),
         images: bool = True,
@@ -95,26 +96,27 @@ class ScriptedServer:
         Args:
             script: As for `ScriptedChatModel`.
             model: The one model that it has.
+            port: A free one at 0.
             api_key: Any other key is refused; "" takes all.
             faults: What goes wrong, and when.
-            images: Whether its model sees images.
-            embedding_dimension: Length of its embeddings; 0 has none.
+            images: Whether its model sees them.
+            embedding_dimension: 0 has none.
             context_tokens: A longer prompt is refused; 0 takes all.
             tools: Whether tool calls are answered as such. `ignored`: the model writes them as text.
             json_schema: Whether `response_format: json_schema` is enforced. `guided`: only `guided_json` is.
-            list_models: Whether there is a model list at all.
-            piece_chars: Length of the pieces of a stream.
+            list_models: Whether there is a model list.
+            piece_chars: Length of a stream's pieces.
         """
+        # What tests look at: requests and questions to the script (probes left out), the oldest first; streams that the
+        # client did not read to their end. `faults` may be changed while it runs.
         self.model = model
+        self.faults = list(faults)
         self.requests: list[ServerRequest] = []
-        """Every request, oldest first."""
         self.calls: list[Call] = []
-        """What the script was asked, probes left out."""
         self.broken_off = 0
-        """How many streams the client did not read to their end."""
         self._script = as_script(script)
         self._api_key = api_key
-        self._faults = list(faults)
+        self._port = port
         self._images = images
         self._embedding_dimension = embedding_dimension
         self._context_tokens = context_tokens
@@ -132,7 +134,9 @@ class ScriptedServer:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(
+            self._connected, "127.0.0.1", self._port, limit=MAX_HEAD_BYTES
+        )
         return self
 
     async def __aexit__(
@@ -233,7 +237,7 @@ class ScriptedServer:
             raise _Refused(500, "server_error", str(reply.error))
         is_last = self._script.is_last(reply, call)
         number = len(self.calls)
-        plans = [plan for plan in self._faults if plan.due(number, is_last=is_last, streamed=streamed)]
+        plans = [plan for plan in self.faults if plan.due(number, is_last=is_last, streamed=streamed)]
         if any(plan.spoils for plan in plans):
             self._script.take_back()
         if reply.fault is not None:

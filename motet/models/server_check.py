@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from motet.errors import InvalidInput
-from motet.models.base import ModelSpec
+from motet.models.base import ModelSpec, agents_models
 from motet.telemetry import Finding
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def check_servers(settings: Settings) -> list[Finding]:
     """Return one finding for each model in use that is not embedded, and one for each spec that cannot be read."""
     group = settings.models
-    specs = dict.fromkeys(text for text in (group.default, group.fast, group.deep, group.judge) if text)
+    chosen = (group.default, group.fast, group.deep, group.judge, *agents_models(group.agents).values())
+    specs = dict.fromkeys(part.strip() for text in chosen for part in text.split(",") if part.strip())
     return [finding for text in specs if (finding := _check(text, group)) is not None]
 
 

@@ -224,4 +224,6 @@ def _check_reason(reason: str, spec: ModelSpec, *, calls: bool) -> None:
             repair="it was cut off at its longest length; write less",
         )
     if reason == "content_filter":
-        raise ModelRefused(f"{spec.name}: the server's content filter stopped the answer.", model=spec.name)
+        raise ModelRefused(
+            f"{spec.name}: the server's content filter stopped the answer.", model=spec.name, filtered=True
+        )

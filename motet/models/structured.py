@@ -82,7 +82,7 @@ async def ask_schema(
     bare = schema.get("type") == "object"
     whole = schema if bare else {"type": "object", "properties": {"value": schema}, "required": ["value"]}
     asking = _Asking(model, name, strict_schema(whole), max_repairs, config)
-    prompt = _with_rule(list(messages), whole)
+    prompt = with_schema_rule(list(messages), whole)
     options = (
         {"response_format": response_format(name, asking.wire)} if model.capabilities.json_schema else {}
     )
@@ -151,12 +151,12 @@ def _request(
 ) -> tuple[list[BaseMessage], dict[str, Any]]:
     if model.capabilities.json_schema:
         return prompt, {"response_format": response_format(name, wire)}
-    return _with_rule(prompt, wire), {}
+    return with_schema_rule(prompt, wire), {}
 
 
-def _with_rule(prompt: list[BaseMessage], schema: dict[str, Any]) -> list[BaseMessage]:
-    """Return a prompt that tells the schema at the end of its instructions."""
-    compact = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+def with_schema_rule(prompt: list[BaseMessage], wire: dict[str, Any]) -> list[BaseMessage]:
+    """Return a prompt that asks for a JSON object of a schema, for models whose server does not enforce it."""
+    compact = json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
     rule = f"Reply with one JSON object of this JSON schema, and nothing else:\n{compact}"
     if prompt and isinstance(prompt[0], SystemMessage):
         return [SystemMessage(f"{prompt[0].text}\n\n{rule}"), *prompt[1:]]

@@ -44,7 +44,9 @@ class RunOptions(_Frozen):
     """What a caller may choose for one run."""
 
     model: str | None = None
-    """Model spec for every role; the settings' unless given."""
+    """Model spec for every role, with those that take over after commas; the settings' unless given."""
+    models: dict[str, str] | None = None
+    """The same for single roles (`fast`, `deep`, `judge`) and agents (`planner`, `worker`, …), by name."""
     tools: list[str] | None = None
     """Only these tools; all that the graph has unless given."""
     collections: list[str] | None = None

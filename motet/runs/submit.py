@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, StateCorrupt, did_you_mean
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
-from motet.models.base import ModelSpec
 from motet.runs.answers import asker, check_answers, expire, options_for
+from motet.runs.choice import check_models
 from motet.runs.drive import Drive, allowed_configurable
 from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
@@ -214,8 +214,7 @@ def _narrow(caller: Caller, options: RunOptions) -> RunOptions:
 
 
 def _check_options(options: RunOptions) -> None:
-    if options.model is not None:
-        ModelSpec.parse(options.model)
+    check_models(options)
     known = known_tools()
     for name in options.tools or ():
         if name not in known:
@@ -312,6 +311,7 @@ def _hash(request: RunRequest) -> str:
         (asked, "answers", None),
         (asked, "priority", 0),
         (asked, "delay_s", 0.0),
+        (asked["options"], "models", None),
         (asked["options"], "reuse_results_of", None),
         (asked["options"], "max_retries", None),
         (asked["options"], "budget", None),

@@ -13,13 +13,20 @@ class ModelSettings:
     """Which models answer, and how to reach them."""
 
     default: str = setting(
-        "embedded", "MOTET_MODEL", "`embedded`, `openai:NAME`, `vllm:NAME`, `PROVIDER:NAME@URL`."
+        "embedded",
+        "MOTET_MODEL",
+        "`embedded`, `openai:NAME`, `vllm:NAME`, `PROVIDER:NAME@URL`; those after a comma take over when it fails.",
     )
     fast: str = setting("", "MOTET_MODEL_FAST", "Model of the role `fast`; the default model unless set.")
     deep: str = setting("", "MOTET_MODEL_DEEP", "Model of the role `deep`; the default model unless set.")
     judge: str = setting("", "MOTET_MODEL_JUDGE", "Model of the role `judge`; the default model unless set.")
+    agents: str = setting(
+        "", "MOTET_MODEL_AGENTS", "Models of single agents: `planner=SPEC; worker=SPEC, SPEC`."
+    )
     embed: str = setting(
-        "local", "MOTET_MODEL_EMBED", "Embedding model; `local` needs no network, `none` is BM25 only."
+        "local",
+        "MOTET_MODEL_EMBED",
+        "Embedding model: `local` needs no network, `none` is BM25 only; or `openai:NAME`, `PROVIDER:NAME@URL`.",
     )
     openai_api_key: Secret = setting(Secret(""), "OPENAI_API_KEY", "Key for `openai:` models.")
     openai_base_url: str = setting(

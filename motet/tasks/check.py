@@ -271,6 +271,6 @@ def _schema(place: Place, schema: Any) -> Iterator[tuple[Place, str]]:
 
 def _model(place: Place, spec: str) -> Iterator[tuple[Place, str]]:
     try:
-        ModelSpec.parse(spec)
+        ModelSpec.parse_list(spec)
     except InvalidInput as error:
         yield place, error.message

@@ -110,6 +110,7 @@ ONE_OF_EACH: list[events.Event] = [
     events.RetrievalCompleted(query="", passages=[]),
     events.MessageDelta(message_id="m", text="x"),
     events.MessageCompleted(message_id="m", role="assistant", text="x", citations=[PASSAGE]),
+    events.MessageSuperseded(message_id="m", reason="It broke off."),
     events.MemoryWritten(memory_id="f", text="likes tea"),
     events.Notice(text="no network", level="warning"),
     events.Usage(model="m", input_tokens=1, output_tokens=1, duration_s=0.0),

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from motet.models import weights
 from motet.models.embedded import EmbeddedProvider
 from motet.settings import Settings
+from scripts import vllm_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +33,38 @@ def embedded_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
     provider = EmbeddedProvider(settings.replace(storage__home=home), fetch_missing=weights.Silent())
     yield provider
     asyncio.run(provider.aclose())
+
+
+@pytest.fixture(scope="session")
+def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a small real model with a real vLLM: minutes to install, 7 GB of memory. Only where it is asked for."""
+    if not os.environ.get("MOTET_TEST_VLLM"):
+        pytest.skip("a real vLLM is started by `make vllm-test` only")
+    try:
+        home = vllm_server.prepare(lambda _: None)
+    except vllm_server.NotHere as why:
+        pytest.skip(f"vLLM cannot be had here: {why}")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments, environment = vllm_server.command(home, port)
+    log = tmp_path_factory.mktemp("vllm") / "vllm.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(arguments, env=environment, stdout=output, stderr=output)
+        try:
+            yield _when_ready(f"http://127.0.0.1:{port}/v1", server, log)
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
+
+
+def _when_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
+    for _ in range(600):
+        assert server.poll() is None, log.read_text("utf-8", "replace")[-2000:]
+        try:
+            httpx.get(f"{url}/models", timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(1)  # a process of another project: nothing else says that it is ready
+        else:
+            return url
+    raise TimeoutError(log.read_text("utf-8", "replace")[-2000:])

@@ -138,7 +138,13 @@ REAL = ("embedded", "vllm")
 """Voices whose answers are a real model's own."""
 
 
-@pytest.fixture(params=[*VOICES, pytest.param("embedded", marks=pytest.mark.embedded)])
+@pytest.fixture(
+    params=[
+        *VOICES,
+        pytest.param("embedded", marks=pytest.mark.embedded),
+        pytest.param("vllm", marks=pytest.mark.vllm),
+    ]
+)
 def voice(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -150,6 +156,11 @@ async def model(
     if voice == "embedded":
         provider: Provider = request.getfixturevalue("embedded_provider")
         yield await provider.connect(ModelSpec("embedded"))
+        return
+    if voice == "vllm":
+        models = Models(settings.replace(models__vllm_base_url=request.getfixturevalue("vllm_url")))
+        yield await models.chat("fast", "vllm:local")
+        await models.aclose()
         return
     async with VOICES[voice](settings) as connected:
         yield connected

@@ -65,6 +65,7 @@ class Conversation:
             InvalidInput: A file that it names cannot go with it.
             MotetError: The run was not accepted.
         """
+        from motet.runs.choice import read_choice
         from motet.runs.request import RunOptions, RunRequest
 
         if self.asking is not None:
@@ -79,7 +80,9 @@ class Conversation:
                     graph=self.graph,
                     thread_id=self.thread_id,
                     input={"messages": [{"role": "user", "content": content}]},
-                    options=RunOptions(model=self.model, max_retries=0),  # somebody is there to ask again,
+                    options=RunOptions(
+                        **read_choice(self.model), max_retries=0
+                    ),  # somebody is there to ask again,
                 )
             )
             self.thread_id = accepted.thread_id
@@ -172,9 +175,9 @@ class Conversation:
         Raises:
             InvalidInput: It names no model.
         """
-        from motet.models.base import ModelSpec
+        from motet.runs.choice import read_choice
 
-        ModelSpec.parse(spec)
+        read_choice(spec)
         self.model = spec
 
     def choose_graph(self, name: str) -> None:
