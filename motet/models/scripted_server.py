@@ -58,6 +58,9 @@ class Wire:
     """What follows a stream's last event."""
 
 
+MAX_PIECES = 2000
+"""Most pieces of a stream: a very long answer comes in longer ones."""
+
 CHAT = Wire(read_call, completion, stream_chunks, ("[DONE]",))
 RESPONSES = Wire(read_responses_call, response, response_events, ())
 
@@ -74,6 +77,9 @@ class ScriptedServer:
     Use it with `async with`; a client is given `base_url` and `model`. Requests that only find out what the server
     can do (`probe`) are answered by themselves and use up nothing of the script.
     """
+
+    _server: asyncio.Server | None
+    _connections: set[asyncio.Task[None]]
 
     def __init__(
         self,
@@ -124,8 +130,7 @@ class ScriptedServer:
         self._json_schema = json_schema
         self._list_models = list_models
         self._piece_chars = piece_chars
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._server, self._connections = None, set()
 
     @property
     def base_url(self) -> str:
@@ -216,7 +221,9 @@ class ScriptedServer:
         """Return a reply on the wire, with what goes wrong on it."""
         place: dict[str, Any] = {"model": self.model, "number": len(self.requests)}
         if streamed:
-            objects = list(wire.events(reply, call, size=self._piece_chars, **place))
+            longest = max(len(reply.text), *(len(c.arguments_text()) for c in reply.tool_calls), 0)
+            size = max(self._piece_chars, longest // MAX_PIECES)
+            objects = list(wire.events(reply, call, size=size, **place))
         else:
             objects = [wire.whole(reply, call, **place)]
         for plan in plans:

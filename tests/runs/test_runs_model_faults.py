@@ -204,7 +204,8 @@ async def played(agent: Any, *, streamed: bool) -> tuple[str, str]:
     try:
         if not streamed:
             return "run.completed", (await agent.ainvoke(asked))["messages"][-1].text
-        translator, events, values = Translator(), list[Event](), None
+        translator, events = Translator(), list[Event]()
+        values: Any = None
         async for part in agent.astream(asked, stream_mode=STREAM_MODES, subgraphs=True):
             events += translator.translate(part)
             values = part[2] if part[1] == "values" else values
