@@ -415,6 +415,7 @@ def test_nothing_installed_is_older_than_its_last_known_hole() -> None:
 OTHER_CLIENTS = {
     "motet/egress/client.py": "the way out itself",
     "motet/models/faults.py": "names a client's errors, makes none",
+    "motet/models/http_client.py": "what a model's server sends is held to limits; it opens nothing by itself",
     "motet/models/openai.py": "calls the model's server that the operator named",
     "motet/models/weights_hub.py": "fetches weights from the hub that the operator named",
     "motet/tools/web_search.py": "ddgs has a client of its own, for its own fixed list of search engines",
