@@ -17,7 +17,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log bench-tasks chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -110,6 +110,9 @@ vllm: setup ## Serve a small real model with vLLM on CPU, in an environment of i
 
 vllm-test: setup ## Run the models' conformance suite against that vLLM
 	MOTET_TEST_VLLM=1 $(BIN)/python -m pytest -m vllm --timeout 1800 tests/models/test_models_conformance.py </dev/null
+
+bench-tasks: setup ## Measure what a step of a task file costs on top of the model, and the rows of a map
+	@$(BIN)/python -m benchmarks.tasks
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -85,7 +85,7 @@ async def _polled(log: SqlLog, run_id: str) -> AsyncIterator[tuple[int, float]]:
 async def measure(url: str, count: int) -> tuple[list[list[float]], list[float]]:
     """Return the delays in ms of both ways to read, and the CPU of each while nothing happens, in percent."""
     command = [sys.executable, "-m", "benchmarks.log_latency", "--write", url, "--events", str(count)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220, S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220
         if writer.stdout is None or writer.stdin is None:
             raise RuntimeError("no pipes")
         run_id = writer.stdout.readline().strip()

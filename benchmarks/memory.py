@@ -213,7 +213,7 @@ def measure_openai_session(depths: list[int]) -> dict[int, Figures]:
         script = Path(__file__).with_name("openai_session.py")
         turns = [str(TURNS), str(MORE_TURNS), str(LOADS)]
         command = [str(OPENAI_AGENTS), str(script), str(texts), *turns, *map(str, depths)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # our own script
+        done = subprocess.run(command, check=True, capture_output=True, text=True)  # our own script
     return {int(depth): Figures(*row) for depth, row in json.loads(done.stdout).items()}
 
 

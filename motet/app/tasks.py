@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.app.rooms import Rooms
+    from motet.events import Passage
     from motet.models.base import ConnectedModel, Role
     from motet.retrieval.base import Retriever
     from motet.runs.request import RunOptions
@@ -92,7 +93,9 @@ class TaskRoom:
             is_trusted=lambda digest: is_trusted(self._settings.storage.home, digest),
         )
 
-    async def documents(self, paths: Sequence[Path], folder: Path | None) -> tuple[Retriever, str]:
+    async def documents(
+        self, paths: Sequence[Path], folder: Path | None, limit: int | None = None
+    ) -> tuple[Retriever, str]:
         """Take files and folders in, in a collection of their own, and return a search over it and its revision.
 
         What has not changed is not read again, and what is gone is taken out.
@@ -100,6 +103,7 @@ class TaskRoom:
         Args:
             paths: What is to be searched.
             folder: Where they must lie, links followed, unless they were taken in before; None for anywhere.
+            limit: Passages that a search gives; as the settings say unless given.
 
         Raises:
             PermissionRefused: One lies elsewhere.
@@ -119,7 +123,8 @@ class TaskRoom:
         if not outside:
             await self._take_in(absolute, name)
         stats = await self._rooms.knowledge.stats(name)
-        return HybridRetriever(self._rooms.knowledge, [name]), f"{name} {stats.revision}"
+        found = HybridRetriever(self._rooms.knowledge, [name])
+        return (found if limit is None else _Limited(found, limit)), f"{name} {stats.revision} {limit}"
 
     async def _take_in(self, paths: Sequence[Path], name: str) -> None:
         knowledge = self._rooms.knowledge
@@ -130,6 +135,22 @@ class TaskRoom:
         gone = [d.source for d in await knowledge.list_documents(name) if d.source not in found]
         if gone:
             await knowledge.remove(gone, collection=name)
+
+
+class _Limited:
+    """A retriever that gives so many passages."""
+
+    def __init__(self, inner: Retriever, limit: int) -> None:
+        self._inner = inner
+        self._limit = limit
+
+    async def search(self, query: str, *, limit: int | None = None) -> list[Passage]:
+        """See `Retriever.search`."""
+        return await self._inner.search(query, limit=limit or self._limit)
+
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """See `Retriever.nearness`."""
+        return await self._inner.nearness(queries, texts)
 
 
 def _resolved(paths: Sequence[Path], folder: Path | None) -> tuple[list[Path], Path | None]:

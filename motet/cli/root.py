@@ -25,6 +25,7 @@ from motet.cli import (
     surroundings,
     task_files,
     task_run,
+    task_tests,
     thread_files,
 )
 from motet.cli.chat import command as chat
@@ -73,7 +74,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(thread_files.threads, name="threads")
     tree.add_typer(run_diff.runs, name="runs")
     tree.command("run")(task_run.run)
-    tree.add_typer(task_files.task, name="task")
+    tree.add_typer(task_tests.task, name="task")
     tree.command("trust")(task_files.trust)
     tree.add_typer(kb.kb, name="kb")
     tree.add_typer(memory.memory, name="memory")

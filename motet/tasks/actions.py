@@ -5,19 +5,23 @@ What does not live here: when and how often it is done (`steps`, `attempt`).
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import StructuredTool
+from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
 
+from motet.agents.citations import CitationFilter
 from motet.errors import ModelOutputInvalid, PermissionRefused, RunError, ToolFailed
-from motet.events import CITATIONS_KEY, Passage
+from motet.events import CITATIONS_KEY, Passage, ToolCompleted, ToolStarted
 from motet.models.json_text import find_json, schema_problem
 from motet.models.structured import NOSTREAM, ask_schema
+from motet.retrieval.render import render_passages
 from motet.tasks import approval
-from motet.tasks.agent_tools import numbered_search, passages_of
+from motet.tasks.agent_tools import numbered, numbered_search, passages_of
 from motet.tasks.expressions import fill, text_of
 from motet.tasks.program import run_program
 from motet.tools.ledger.keep import call_for_message
@@ -25,7 +29,7 @@ from motet.tools.ledger.keep import call_for_message
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_core.messages import BaseMessage
+    from langchain_core.messages import BaseMessage, ToolMessage
     from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
 
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from motet.retrieval.base import Retriever
     from motet.tasks.load import TaskFile
     from motet.tasks.parts import TaskParts
-    from motet.tasks.spec import Agent, Step
+    from motet.tasks.spec import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,14 @@ async def _agent(doing: Doing) -> Outcome:
         model = with_temperature(model, temperature)
     system = str(fill(agent.system, {"inputs": doing.scope["inputs"]}))
     messages: list[BaseMessage] = [SystemMessage(system)] if system else []
-    messages.append(HumanMessage(text_of(doing.resolved["prompt"])))
-    citations: list[dict[str, Any]] = []
+    shown = numbered(doing.resolved.get("sources"))
+    prompt = text_of(doing.resolved["prompt"])
+    messages.append(HumanMessage(f"{prompt}\n\n{render_passages(shown)}" if shown else prompt))
+    citations = [passage.model_dump(mode="json") for passage in shown]
     said: str | None = None
     if agent.tools:
-        messages, citations = await _use_tools(doing, agent, model, system, messages)
+        messages, found = await _use_tools(doing, model, system, messages, shown)
+        citations += found
         said = messages[-1].text
     if doing.step.output is not None:
         return Outcome(await _structured(model, doing.step.output, messages, said), citations)
@@ -104,16 +111,20 @@ async def _agent(doing: Doing) -> Outcome:
         raise ModelOutputInvalid(
             f"{model.spec} answered with nothing. Ask again, or use a more capable model."
         )
+    if shown and not agent.tools:
+        marks = CitationFilter(shown)
+        said = marks.feed(str(said)) + marks.finish()
     return Outcome(str(said).strip(), citations)
 
 
 async def _use_tools(
-    doing: Doing, agent: Agent, model: ConnectedModel, system: str, messages: list[BaseMessage]
+    doing: Doing, model: ConnectedModel, system: str, messages: list[BaseMessage], shown: Sequence[Passage]
 ) -> tuple[list[BaseMessage], list[dict[str, Any]]]:
     """Let the agent call its tools until it answers; return the whole talk, and the passages that it found."""
     from motet.agents.tool_agent import build_tool_agent  # noqa: PLC0415  # most steps have no tools
 
-    tools: list[BaseTool] = numbered_search(await doing.parts.tools(agent.tools, doing.retriever))
+    agent = doing.file.task.agents[str(doing.step.agent)]
+    tools: list[BaseTool] = numbered_search(await doing.parts.tools(agent.tools, doing.retriever), shown)
     graph = build_tool_agent(model, tools, system, max_turns=agent.max_turns, silent=True)
     asked = [message for message in messages if not isinstance(message, SystemMessage)]
     state = await graph.ainvoke({"messages": asked})
@@ -150,10 +161,20 @@ async def _tool(doing: Doing) -> Outcome:
     [tool] = await doing.parts.tools([str(doing.step.tool)], doing.retriever) or [None]
     if tool is None:
         raise ToolFailed(f"The tool '{doing.step.tool}' cannot work with these settings; see 'motet doctor'.")
-    message = await call_for_message(tool, doing.resolved.get("with_") or {})
+    message = await _told(tool, doing.resolved.get("with_") or {})
     if message.status == "error":
         raise ToolFailed(message.text, tool=tool.name)
     return Outcome(_typed(doing.step, message.text), passages_of([message]))
+
+
+async def _told(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolMessage:
+    """Call a tool, and tell of it as of an agent's call."""
+    write, call_id = get_stream_writer(), f"step-{uuid.uuid4().hex[:16]}"
+    write(ToolStarted(tool_call_id=call_id, name=tool.name, arguments=dict(arguments)))
+    message = await call_for_message(tool, arguments)
+    status = "error" if message.status == "error" else "success"
+    write(ToolCompleted(tool_call_id=call_id, name=tool.name, content=str(message.text), status=status))
+    return message
 
 
 def _typed(step: Step, text: str) -> Any:
@@ -212,7 +233,7 @@ async def _run(doing: Doing) -> Outcome:
     tool = StructuredTool.from_function(
         coroutine=run, name="run", description="Runs a program.", metadata={"effect": "once", "class": "exec"}
     )
-    message = await call_for_message(tool, {"argv": words})
+    message = await _told(tool, {"argv": words})
     return Outcome(_typed(doing.step, message.text))
 
 

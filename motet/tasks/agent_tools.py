@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import StructuredTool
+from pydantic import ValidationError
 
+from motet.errors import RunError
 from motet.events import Passage
 from motet.retrieval.render import render_passages
+from motet.tasks.problems import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,14 +25,29 @@ if TYPE_CHECKING:
 SEARCH = "search_documents"
 
 
-def numbered_search(tools: Sequence[BaseTool]) -> list[BaseTool]:
-    """Return tools whose document search counts its passages on from call to call."""
-    return [_numbering(t) if t.name == SEARCH and isinstance(t, StructuredTool) else t for t in tools]
+def numbered(sources: Any) -> list[Passage]:
+    """Return passages that steps found, each once, numbered from 1.
+
+    Raises:
+        RunError: What is given is no list of passages.
+    """
+    if sources in (None, ""):
+        return []
+    try:
+        found = {p.passage_id: p for p in (Passage.model_validate(item) for item in sources)}
+    except (TypeError, ValidationError):
+        raise RunError(f"sources is {quoted(sources)}; expected passages, as steps.ID.citations.") from None
+    return [p.model_copy(update={"number": number}) for number, p in enumerate(found.values(), 1)]
 
 
-def _numbering(tool: StructuredTool) -> BaseTool:
+def numbered_search(tools: Sequence[BaseTool], shown: Sequence[Passage] = ()) -> list[BaseTool]:
+    """Return tools whose document search counts its passages on from call to call, behind those shown already."""
+    return [_numbering(t, shown) if t.name == SEARCH and isinstance(t, StructuredTool) else t for t in tools]
+
+
+def _numbering(tool: StructuredTool, shown: Sequence[Passage]) -> BaseTool:
     search: Any = tool.coroutine
-    numbers: dict[str, int] = {}
+    numbers = {passage.passage_id: passage.number or 0 for passage in shown}
 
     async def call(query: str) -> tuple[str, list[dict[str, Any]]]:
         text, found = await search(query)

@@ -39,6 +39,7 @@ _CEL_FUNCTIONS = frozenset(
 _BOUND = re.compile(r"\.\s*(?:map|filter|exists|exists_one|all)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _ONLY_WITH = {
     "prompt": ("agent", "graph"),
+    "sources": ("agent",),
     "with_": ("tool", "task"),
     "env": ("run",),
     "model": ("agent", "graph"),
@@ -214,7 +215,9 @@ class _Checker:
         if not of_run and check.type in _RUN_CHECKS:
             yield (*place, "type"), f"'{check.type}' looks at a whole run: it belongs under tests."
         if check.target is not None:
-            yield from self._texts((*place, "target"), check.target, bare=True, extra={"output", "text"})
+            seen = {"outputs"} if of_run else {"output", "text", "citations"}
+            steps = not of_run
+            yield from self._texts((*place, "target"), check.target, bare=True, extra=seen, steps=steps)
         if check.type == "regex":
             try:
                 re.compile(str(check.value))
@@ -242,7 +245,10 @@ class _Checker:
             yield from self._expectation((*place, "assert", at), check, of_run=True)
             if check.type == "expression" and isinstance(check.value, str):
                 yield from self._texts(
-                    (*place, "assert", at, "value"), check.value, bare=True, extra={"outputs"}
+                    (*place, "assert", at, "value"),
+                    check.value,
+                    bare=True,
+                    extra={"outputs", "output", "text"},
                 )
 
     def _name(self, place: Place, kind: str, name: str, known: Any) -> Iterator[tuple[Place, str]]:

@@ -18,6 +18,8 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, cast
 from weakref import WeakValueDictionary
 
@@ -27,6 +29,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 from typing_extensions import TypedDict
 
+from motet.agents.citations import cited
 from motet.errors import InvalidInput, ModelError, ModelUnavailable, MotetError
 from motet.events import CITATIONS_KEY, PlanStep, PlanUpdated
 from motet.graphs.state import Conversation
@@ -99,7 +102,10 @@ class _Compiler:
         self._task: Task = file.task
         self._waits = order.needs(self._task.steps)
         self._gates: WeakValueDictionary[tuple[str, str], asyncio.Semaphore] = WeakValueDictionary()
-        children = {name: compile_task(child, parts, trust=trust) for name, child in file.children.items()}
+        children = {
+            name: compile_task(replace(child, model=file.model, save_to=file.save_to), parts, trust=trust)
+            for name, child in file.children.items()
+        }
         self._runners = {
             step.id: StepRunner(
                 step, number, self._waits[step.id], file, parts, trust, children.get(step.task or "")
@@ -275,9 +281,10 @@ class _Compiler:
             raise _failure(failed, records)
         scope = {"inputs": state["args"], "steps": {name: view(record) for name, record in records.items()}}
         outputs = self._outputs(scope, records)
-        cited = next((r["citations"] for r in reversed(list(records.values())) if r.get("citations")), [])
+        text = _answer(outputs)
+        sources = _cited(text, records)
         answer = AIMessage(
-            _answer(outputs), id=str(uuid.uuid4()), additional_kwargs={CITATIONS_KEY: cited} if cited else {}
+            text, id=str(uuid.uuid4()), additional_kwargs={CITATIONS_KEY: sources} if sources else {}
         )
         made = {"outputs": outputs, "steps": {name: _summary(record) for name, record in records.items()}}
         return made if state["plan"].get("nested") else {**made, "messages": [answer]}
@@ -307,6 +314,7 @@ def _joined(first: type, second: type) -> type:
     return cast("type", TypedDict("TaskState", hints))  # pyright: ignore[reportGeneralTypeIssues, reportArgumentType]
 
 
+@cache
 def _hints(kind: type) -> dict[str, Any]:
     from typing_extensions import get_type_hints  # noqa: PLC0415
 
@@ -343,6 +351,14 @@ def _answer(outputs: Mapping[str, Any]) -> str:
     if len(values) == 1:
         return text_of(values[0])
     return json.dumps(outputs, ensure_ascii=False, indent=2, default=str)
+
+
+def _cited(text: str, records: Mapping[str, Record]) -> list[dict[str, Any]]:
+    """Return the passages that the answer cites, of the last step that had any."""
+    found = next((r["citations"] for r in reversed(list(records.values())) if r.get("citations")), [])
+    numbers = {passage.get("number") for passage in found}
+    marked = set(cited(text, max([number or 0 for number in numbers], default=0)))
+    return [passage for passage in found if passage.get("number") in marked]
 
 
 def _summary(record: Record) -> dict[str, Any]:

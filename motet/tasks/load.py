@@ -48,6 +48,8 @@ class TaskFile:
     """The task files that it uses, by the name it uses them under."""
     model: str | None = None
     """A model for every step, stronger than the file's own."""
+    save_to: Path | None = None
+    """Where artifacts go; the file's own folder unless given."""
 
     def lock(self) -> dict[str, Any]:
         """Return everything that a run goes by, as plain JSON."""
@@ -57,12 +59,13 @@ class TaskFile:
             "file": self.file,
             "children": {name: child.lock() for name, child in self.children.items()},
             **({"model": self.model} if self.model else {}),
+            **({"save_to": str(self.save_to)} if self.save_to else {}),
         }
 
     @property
     def digest(self) -> str:
-        """Return the SHA-256 of the lock, the model aside: what a file is trusted by."""
-        lock = {key: value for key, value in self.lock().items() if key != "model"}
+        """Return the SHA-256 of the lock, the model and the place of artifacts aside: what a file is trusted by."""
+        lock = {key: value for key, value in self.lock().items() if key not in ("model", "save_to")}
         return digest_of(lock)
 
     @classmethod
@@ -75,7 +78,8 @@ class TaskFile:
         try:
             task = Task.model_validate(lock["task"])
             children = {name: cls.from_lock(child) for name, child in lock["children"].items()}
-            return cls(task, Path(lock["folder"]), str(lock["file"]), children, lock.get("model"))
+            save_to = Path(lock["save_to"]) if lock.get("save_to") else None
+            return cls(task, Path(lock["folder"]), str(lock["file"]), children, lock.get("model"), save_to)
         except (KeyError, TypeError, AttributeError, ValidationError) as error:
             reason = str(error).splitlines()[0]
             raise InvalidInput(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from motet.tasks.source import Place
     from motet.tasks.spec import Step
 
-FILLED = ("foreach", "prompt", "with_", "set", "run", "approve", "save", "env", "model")
+FILLED = ("foreach", "prompt", "sources", "with_", "set", "run", "approve", "save", "env", "model")
 """Fields of a step whose texts may hold expressions between `${{ }}`."""
 
 

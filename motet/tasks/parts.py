@@ -32,9 +32,10 @@ class TaskParts:
     """Builds tools by name; those that search documents get the retriever, or the default one without."""
     graph: Callable[[str, str | None], Awaitable[CompiledStateGraph[Any, Any, Any, Any]]]
     """Builds a graph by name, with a model spec or the default one."""
-    documents: Callable[[Sequence[Path], Path], Awaitable[tuple[Retriever, str]]]
+    documents: Callable[[Sequence[Path], Path, int | None], Awaitable[tuple[Retriever, str]]]
     """Makes files and folders searchable; returns a retriever and a word that changes when they do. The second path
-    is the folder that they must lie in, unless they were taken in before."""
+    is the folder that they must lie in, unless they were taken in before; the number is how many passages a search
+    gives, as the settings say unless given."""
     store: BaseStore
     """Keeps the cache."""
     is_trusted: Callable[[str], bool]

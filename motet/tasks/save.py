@@ -27,6 +27,7 @@ def save(folder: Path, name: str, value: Any) -> str:
         PermissionRefused: It is absolute, leads out of the folder (links included), is hidden, or is a task file.
         RunError: The disk refuses it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     path = _target(folder, name)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2, default=str)
     try:

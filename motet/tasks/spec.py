@@ -177,11 +177,14 @@ class Step(Part):
     """A program and its arguments, never a shell's line; only in trusted files."""
     approve: str | None = None
     """What a person is asked."""
-    set: dict[str, Any] | None = None
+    set: Any = None
+    """A value made of others: a mapping, a list or a text."""
     with_: dict[str, Any] | None = Field(default=None, alias="with")
     """The tool's arguments, or the sub-task's inputs."""
     prompt: str | None = None
     """What the agent or the graph is told, or `file:PATH`."""
+    sources: str | None = None
+    """Passages that an agent is shown, numbered, and may cite: `${{ steps.search.citations }}`."""
     model: str | None = None
     output: JsonSchema | None = None
     """JSON Schema of the output; the text is read as JSON and checked."""

@@ -244,7 +244,7 @@ class StepRunner:
                 return {**record, "status": "looping"}
         if step.save is not None:
             name = text_of(fill(step.save, {**scope, "output": record["output"]}))
-            record["artifact"] = save(self.file.folder, name, record["output"])
+            record["artifact"] = save(self.file.save_to or self.file.folder, name, record["output"])
         if step.cache and step.loop is None:
             await keep.cache(self.parts.store, record["key"], record)
         return record
@@ -264,7 +264,7 @@ class StepRunner:
             if record is not None and self.step.save is not None:
                 scope = {**self.scope(state, **item), "output": record["output"]}
                 name = text_of(fill(self.step.save, scope))
-                record["artifact"] = save(self.file.folder, name, record["output"])
+                record["artifact"] = save(self.file.save_to or self.file.folder, name, record["output"])
             return None if record is None else {**record, "kept": True}
         return None
 
@@ -298,7 +298,7 @@ class StepRunner:
         paths = [
             self.file.folder / text_of(fill(path, {"inputs": state["args"]})) for path in known[name].paths
         ]
-        return await self.parts.documents(paths, self.file.folder)
+        return await self.parts.documents(paths, self.file.folder, known[name].top_k)
 
     def _agent_definition(self, state: Mapping[str, Any]) -> Any:
         agent = self.file.task.agents.get(self.step.agent or "")

@@ -90,7 +90,7 @@ class Stage:
         async def graph(name: str, _spec: str | None) -> Any:
             return self.graphs[name]
 
-        async def documents(_paths: Sequence[Path], _folder: Path) -> tuple[Any, str]:
+        async def documents(_paths: Sequence[Path], _folder: Path, _limit: int | None) -> tuple[Any, str]:
             return Library(), "1"
 
         return TaskParts(

@@ -344,3 +344,31 @@ async def test_models_are_chosen_from_near_to_far(tmp_path: Path) -> None:
     stage = Stage(tmp_path, text)
     await stage.play()
     assert stage.connected == ["scripted:file", "scripted:agent", "scripted:step"]
+
+
+async def test_sources_are_numbered_through_shown_and_all_that_may_be_cited(tmp_path: Path) -> None:
+    text = """
+    knowledge: {kb: {paths: [docs]}}
+    agents: {w: {system: Cite.}}
+    steps:
+      - {id: found, foreach: [ticket, ticket, discount], tool: search_documents, with: {query: "${{ item }}"}}
+      - {id: a, agent: w, sources: "${{ steps.found.citations }}", prompt: "How much?"}
+      - {id: wrong, agent: w, sources: "${{ steps.found.text }}", prompt: "x", continue_on_error: true}
+    outputs: {a: "${{ steps.a.text }}", wrong: "${{ steps.wrong.error }}"}
+    """
+    stage = Stage(tmp_path, text, lambda _: "12 euros [1], 10 % less [2], and more [7].")
+    values = await stage.play()
+    assert values["outputs"]["a"] == "12 euros [1], 10 % less [2], and more."
+    assert "expected passages, as steps.ID.citations" in values["outputs"]["wrong"]
+    assert stage.calls[0].startswith(
+        "How much?\n\n[1] Document 1: A ticket costs 12 euros.\n\n[2] Document 2: "
+    )
+
+
+async def test_a_text_can_be_set(tmp_path: Path) -> None:
+    text = (
+        "steps:\n  - {id: a, set: 'n is ${{ 1 + 1 }}', save: a.txt}\n  - {id: b, needs: [a], set: [1, 2]}\n"
+    )
+    values = await Stage(tmp_path, text).play()
+    assert (tmp_path / "a.txt").read_text() == "n is 2\n"
+    assert values["outputs"] == {"b": [1, 2]}
