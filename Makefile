@@ -17,7 +17,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log bench-tasks chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log conformance bench-tasks chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -101,6 +101,9 @@ bench-memory: python ## Measure what a turn of a long thread costs, against Lang
 	$(OPENAI_AGENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	-r requirements/bench-openai-agents.txt && touch $(OPENAI_AGENTS)/ready; }
 	@$(BIN)/python -m benchmarks.memory --postgres
+
+conformance: setup ## Have every real client do what it can against a server; writes the table in docs/protocols.md
+	@PYTHONPATH=.:tests:tests/server $(BIN)/python -m tests.server.conformance
 
 bench-log: setup ## Measure how soon a reader in another process sees an event, on SQLite and PostgreSQL
 	@$(BIN)/python -m benchmarks.log_latency

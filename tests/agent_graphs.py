@@ -77,7 +77,6 @@ async def tools(state: MessagesState) -> dict[str, Any]:
                 str(call["args"]["a"] + call["args"]["b"]),
                 name="add",
                 tool_call_id=call["id"] or "",
-                id=f"result-{call['id']}",
             )
             for call in last.tool_calls
         ]

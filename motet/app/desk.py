@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from motet.app.library import RoomsLibrary
 from motet.errors import NotFound, ServerStopping
+from motet.runs.assistants import Assistants
+from motet.runs.lookup import Lookup
 from motet.runs.records import Records
 from motet.runs.request import RunOptions
 from motet.runs.schedules import Schedules
+from motet.runs.threads.making import Maker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from motet.events import Recorded
     from motet.runs.request import Accepted, Caller, RunRecord, RunRequest, ThreadRecord
     from motet.runs.threads.service import Threads
+    from motet.runs.threads.states import States
     from motet.server.library import Library
 
 
@@ -34,11 +38,23 @@ class CallerDesk:
         all_of_tenant = bool(caller.scopes & {"*", "admin"})
         owner_id = None if all_of_tenant else caller.owner_id
         self.records = Records(rooms.database, caller.tenant_id, owner_id=owner_id)
+        self.lookup = Lookup(rooms.database, caller.tenant_id, owner_id=owner_id)
+        self.maker = Maker(rooms.database, caller)
+        self.assistants = Assistants(
+            rooms.database, caller.tenant_id, app.graph_names(), owner_id=owner_id, me=caller.owner_id
+        )
 
     @property
     def threads(self) -> Threads:
         """See `Desk.threads`."""
         return self._rooms.threads
+
+    @property
+    def states(self) -> States:
+        """See `Desk.states`."""
+        from motet.runs.threads.states import States  # noqa: PLC0415  # LangGraph is loaded when it is needed
+
+        return States(self._rooms.saver, self.graph)
 
     @property
     def schedules(self) -> Schedules:
@@ -89,7 +105,7 @@ class CallerDesk:
         """See `Desk.pages`."""
         return self._app.log.pages(self.caller.tenant_id, run_id, after=after, idle_s=idle_s)
 
-    async def cancel(self, run_id: str, *, reason: str = "cancelled") -> bool:
+    async def cancel(self, run_id: str, *, reason: str = "cancelled", undo: bool = False) -> bool:
         """See `Desk.cancel`."""
         await self.run(run_id)
-        return await self._app.cancel(run_id, reason=reason, tenant_id=self.caller.tenant_id)
+        return await self._app.cancel(run_id, reason=reason, tenant_id=self.caller.tenant_id, undo=undo)

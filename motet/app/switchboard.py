@@ -84,6 +84,7 @@ class App:
             default_graph=self.settings.agents.graph,
             on_accepted=self._accepted,
             interrupt_ttl_s=self.settings.runs.interrupt_ttl_s,
+            configurable=self.settings.agents.configurable_names(),
         )
         return self
 
@@ -158,9 +159,15 @@ class App:
         """Yield a run's events from the log as they come, after a number; end with its terminal event."""
         return self._rooms.log.follow(self.tenant_id, run_id, after=after)
 
-    async def cancel(self, run_id: str, *, reason: str = "cancelled", tenant_id: str | None = None) -> bool:
-        """Stop a run, wherever it is; False when it had ended already. Its terminal event tells that it stopped."""
-        asked = await self._rooms.queue.request_cancel(tenant_id or self.tenant_id, run_id)
+    async def cancel(
+        self, run_id: str, *, reason: str = "cancelled", tenant_id: str | None = None, undo: bool = False
+    ) -> bool:
+        """Stop a run, wherever it is; False when it had ended already. Its terminal event tells that it stopped.
+
+        With `undo` its effects on the thread's state and transcript are taken back too.
+        """
+        tenant_id = tenant_id or self.tenant_id
+        asked = await self._rooms.queue.request_cancel(tenant_id, run_id, undo=undo)
         if self._worker is not None:
             await self._worker.stop(run_id, reason)
         return asked

@@ -93,7 +93,8 @@ def with_checkpointer(
         raise InvalidInput(
             f"Graph '{name}' is a {type(made).__name__}; a LangGraph graph was expected.", graph=name
         )
-    return made.copy({"checkpointer": checkpointer}) if checkpointer is not None else made
+    known = {} if made.name != "LangGraph" else {"name": name}  # what LangGraph calls one without a name
+    return made.copy({"checkpointer": checkpointer, **known}) if checkpointer is not None else made
 
 
 def simple_parts(

@@ -63,7 +63,7 @@ class Records:
         """Return one run by its whole id; None when there is none, or it is another's."""
         query = sa.select(runs).where(self._mine(runs), runs.c.run_id == run_id)
         row = await self._database.read(lambda c: c.execute(query).first())
-        return _run(row, self._database.texts) if row is not None else None
+        return record_of(row, self._database.texts) if row is not None else None
 
     async def last_thread(self) -> ThreadRecord | None:
         """Return the thread that was used last, or None when there is none."""
@@ -117,7 +117,7 @@ class Records:
         if thread_id is not None:
             query = query.where(runs.c.thread_id == thread_id)
         query = query.order_by(runs.c.position.desc()).limit(limit)
-        return await self._database.read(lambda c: [_run(row, texts_of(c)) for row in c.execute(query)])
+        return await self._database.read(lambda c: [record_of(row, texts_of(c)) for row in c.execute(query)])
 
     async def run(self, run_id: str) -> RunRecord:
         """Return one run, by its id or the first characters of it.
@@ -128,7 +128,7 @@ class Records:
         begins = runs.c.run_id.startswith(run_id, autoescape=True) if run_id else sa.false()
         query = sa.select(runs).where(self._mine(runs), begins).limit(2)
         found = await self._database.read(lambda c: c.execute(query).all())
-        return _run(_only(found, f"run '{run_id}'", "motet runs list"), self._database.texts)
+        return record_of(_only(found, f"run '{run_id}'", "motet runs list"), self._database.texts)
 
     async def options(self, run_id: str) -> RunOptions:
         """Return what a run was granted, by its whole id.
@@ -164,7 +164,7 @@ class Records:
             )
             .order_by(runs.c.position)
         )
-        return await self._database.read(lambda c: [_run(row, texts_of(c)) for row in c.execute(query)])
+        return await self._database.read(lambda c: [record_of(row, texts_of(c)) for row in c.execute(query)])
 
     async def rename_thread(self, thread_id: str, title: str) -> None:
         """Give a thread another title.
@@ -293,7 +293,8 @@ def _thread(row: Row[Any], tags: list[str]) -> ThreadRecord:
     )
 
 
-def _run(row: Row[Any], texts: Texts) -> RunRecord:
+def record_of(row: Row[Any], texts: Texts) -> RunRecord:
+    """Return a row of the runs as a record."""
     error = row.error
     if error is not None:
         error = texts.open(error, row.tenant_id, "runs", row.run_id, "error")

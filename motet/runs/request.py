@@ -73,6 +73,8 @@ class RunRequest(_Frozen):
     """The thread to go on with; a new one unless given."""
     create_thread: bool = False
     """Make the thread when `thread_id` names none, instead of refusing."""
+    thread_ttl_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """How long after its last use a thread that is made is deleted; None for what the settings say."""
     input: dict[str, Any] | None = None
     """The graph's input as plain JSON, `{"messages": [{"role": "user", "content": "…"}]}`."""
     resume: Any = None
@@ -112,6 +114,7 @@ class RunJob(_Frozen):
     budget_of: str | None = None
     """The run that began what this one goes on with: they share one budget. None for a run with an input."""
     drive: Drive = Drive()
+    multitask: Multitask = "enqueue"
     metadata: dict[str, Any] = {}
 
 
@@ -157,6 +160,10 @@ class ScheduleRecord(_Frozen):
     error: str | None
     """Why the last tick began none."""
     created_at: float
+    ends_at: float | None = None
+    """No tick begins a run after this."""
+    details: dict[str, Any] = {}
+    """What its maker says about it."""
 
 
 class MessageRecord(_Frozen):

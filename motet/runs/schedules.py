@@ -6,6 +6,7 @@ when a schedule is made, and again at every tick).
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from motet.storage.tables import schedules
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.engine import Connection, Row
 
@@ -79,6 +80,8 @@ class Schedules:
         zone: str = "UTC",
         missed: Missed = "one",
         name: str | None = None,
+        ends_at: float | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> ScheduleRecord:
         """Keep a request and begin a run of it at every tick, from the next one on.
 
@@ -91,6 +94,8 @@ class Schedules:
             zone: IANA name of the time zone that `cron` is read in.
             missed: What becomes of ticks that no worker was there for.
             name: 1 to 100 characters, the schedule's own within its tenant; one is made unless given.
+            ends_at: No tick begins a run after this, unix seconds; there is no end unless given.
+            details: What its maker says about it, plain JSON.
 
         Raises:
             InvalidInput: The expression, the zone, the name, or the request is none.
@@ -108,7 +113,10 @@ class Schedules:
 
         def work(connection: Connection) -> ScheduleRecord:
             self._gate.check(connection, request, job)
-            return self._insert(connection, name, request, when, missed)
+            self._insert(connection, name, request, when, missed)
+            extra = {"ends_at": ends_at, "details": json.dumps(dict(details or {}), ensure_ascii=False)}
+            connection.execute(sa.update(schedules).where(self._one(name)).values(extra))
+            return self._get(connection, name)
 
         return await self._database.write(work)
 
@@ -160,6 +168,50 @@ class Schedules:
 
         return await self._database.write(work)
 
+    async def change(
+        self,
+        name: str,
+        *,
+        cron: str | None = None,
+        zone: str | None = None,
+        request: RunRequest | None = None,
+        **values: Any,
+    ) -> ScheduleRecord:
+        """Say something new about a schedule; what is not said stays. A new time counts from now on.
+
+        Args:
+            name: The schedule.
+            cron: Five fields.
+            zone: IANA name of the time zone that the expression is read in.
+            request: What is asked; as in `add`.
+            values: `ends_at`, `details` and `paused`, as in `ScheduleRecord`.
+
+        Raises:
+            NotFound: There is none of this name, or the request names what is not there.
+            InvalidInput, PermissionRefused: As in `add`.
+        """
+        old = await self.get(name)
+        when = Cron(cron or old.cron, check_zone(zone or old.zone) or zone or old.zone)
+        if "details" in values:
+            values["details"] = json.dumps(values["details"], ensure_ascii=False)
+        if request is not None:
+            self._check(request, old.missed)
+            job = self._gate.grant(request)
+            frozen = {"graph": job.graph, "input": _without_ids(job.input or {}), "idempotency_key": None}
+            request = request.model_copy(update=frozen)
+
+        def work(connection: Connection) -> ScheduleRecord:
+            new = {**values, "cron": when.expression, "time_zone": when.zone}
+            if (when.expression, when.zone) != (old.cron, old.zone):
+                new["next_at"] = when.after(self._now(connection))
+            if request is not None:
+                text = request.model_dump_json()
+                new["request"] = texts_of(connection).close(text, self._tenant_id, "schedules", name)
+            connection.execute(sa.update(schedules).where(self._one(name)).values(new))
+            return self._get(connection, name)
+
+        return await self._database.write(work)
+
     async def delete(self, name: str) -> None:
         """Delete a schedule; its runs stay.
 
@@ -205,8 +257,10 @@ class Schedules:
             return []
         now = self._now(connection)
         cron = Cron(row.cron, row.time_zone)
-        take = sa.update(schedules).where(_still(seen)).values(next_at=cron.after(now))
-        ticks = _due(cron, row.missed, row.next_at, now)
+        next_at, ends_at = cron.after(now), row.ends_at
+        over = ends_at is not None and next_at > ends_at
+        take = sa.update(schedules).where(_still(seen)).values(next_at=next_at, paused=over)
+        ticks = [at for at in _due(cron, row.missed, row.next_at, now) if ends_at is None or at <= ends_at]
         if not connection.execute(take).rowcount or not ticks:
             return []
         request, jobs = _open(row, texts_of(connection)), list[RunJob]()
@@ -249,7 +303,7 @@ class Schedules:
 
     def _insert(
         self, connection: Connection, name: str, request: RunRequest, when: Cron, missed: Missed
-    ) -> ScheduleRecord:
+    ) -> None:
         if connection.execute(sa.select(schedules.c.name).where(self._one(name))).first() is not None:
             raise Conflict(f"There is a schedule '{name}' already: 'motet runs schedule rm' deletes it.")
         now = self._now(connection)
@@ -266,7 +320,6 @@ class Schedules:
                 created_at=now,
             )
         )
-        return self._get(connection, name)
 
     def _now(self, connection: Connection) -> float:
         return float(connection.execute(sa.select(self._clock())).scalar_one())
@@ -348,4 +401,6 @@ def _record(row: Row[Any], texts: Texts) -> ScheduleRecord:
         last_run_id=row.last_run_id,
         error=row.error,
         created_at=row.created_at,
+        ends_at=row.ends_at,
+        details=json.loads(row.details),
     )

@@ -106,6 +106,7 @@ class Gate:
             answers=_plain(request.answers),
             options=_narrow(request.caller, request.options),
             drive=self._drive(request.drive),
+            multitask=request.multitask,
             metadata=_plain(request.metadata),
         )
 
@@ -135,7 +136,7 @@ class Gate:
             return earlier
         _check_thread(request, thread)
         if thread is None:
-            _make_thread(connection, job)
+            _make_thread(connection, job, request.thread_ttl_s)
         if request.is_answer:
             job = self._answer(connection, request, job)
         _make_room(connection, request, job)
@@ -149,6 +150,9 @@ class Gate:
             raise Conflict(
                 f"The question was asked by graph '{graph}', not by '{request.graph}'.", graph=graph
             )
+        if not asked.questions:  # it stopped at a breakpoint: whatever is answered, it goes on
+            going_on = job.drive.model_copy(update={"go_on": True})
+            return job.model_copy(update={"answers": None, "drive": going_on})
         options = options_for(request, asked)
         self._check(request.caller, graph, options)
         answers = _plain(check_answers(request, asked))
@@ -318,6 +322,7 @@ def _hash(request: RunRequest) -> str:
         (asked["options"], "record", None),
         (asked, "drive", Drive().model_dump()),
         (asked["options"], "task", None),
+        (asked, "thread_ttl_s", None),
     ):  # younger than the first hashes on disk
         if values[name] == default:
             del values[name]
@@ -342,7 +347,7 @@ def _earlier(connection: Connection, request: RunRequest, request_hash: str) -> 
     return Accepted(run_id=row.run_id, thread_id=row.thread_id, created=False)
 
 
-def _make_thread(connection: Connection, job: RunJob) -> None:
+def _make_thread(connection: Connection, job: RunJob, ttl_s: float | None) -> None:
     connection.execute(
         sa.insert(threads).values(
             tenant_id=job.tenant_id,
@@ -352,6 +357,7 @@ def _make_thread(connection: Connection, job: RunJob) -> None:
             graph=job.graph,
             created_at=db_now(),
             updated_at=db_now(),
+            ttl_s=ttl_s,
         )
     )
 

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from motet.events import Recorded
+    from motet.runs.assistants import Assistants
+    from motet.runs.lookup import Lookup
     from motet.runs.records import Records
     from motet.runs.request import Accepted, Caller, RunRecord, RunRequest, ThreadRecord
     from motet.runs.schedules import Schedules
+    from motet.runs.threads.making import Maker
     from motet.runs.threads.service import Threads
+    from motet.runs.threads.states import States
     from motet.server.library import Library
 
 
@@ -35,6 +39,26 @@ class Desk(Protocol):
     @property
     def threads(self) -> Threads:
         """Operations on threads, of the whole tenant: ask `thread()` first whether a thread is the caller's."""
+        ...
+
+    @property
+    def lookup(self) -> Lookup:
+        """Finds threads and runs by what they are, the caller's alone."""
+        ...
+
+    @property
+    def maker(self) -> Maker:
+        """Makes threads of the caller's without a run. `forget_run` is of the whole tenant: ask `run()` first."""
+        ...
+
+    @property
+    def states(self) -> States:
+        """States of the tenant's threads: ask `thread()` first whether a thread is the caller's."""
+        ...
+
+    @property
+    def assistants(self) -> Assistants:
+        """Graphs under ids, with settings: the graphs' own and the caller's."""
         ...
 
     @property
@@ -94,8 +118,8 @@ class Desk(Protocol):
         """Follow a run's log; see `EventLog.pages`. Ask `run()` first whether the run is the caller's."""
         ...
 
-    async def cancel(self, run_id: str, *, reason: str = "cancelled") -> bool:
-        """Stop a run of the caller's; False when it had ended already.
+    async def cancel(self, run_id: str, *, reason: str = "cancelled", undo: bool = False) -> bool:
+        """Stop a run of the caller's; False when it had ended already. With `undo` its effects are taken back.
 
         Raises:
             NotFound: There is none, or it is another's.

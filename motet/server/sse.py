@@ -62,7 +62,7 @@ class EventStream(Response):
         *,
         after: int = 0,
         first: bytes = b"",
-        last: Callable[[], bytes] = bytes,
+        last: Callable[[], bytes | Awaitable[bytes]] = bytes,
         cancel_on_disconnect: bool = False,
         heartbeat: bytes = b": heartbeat\n\n",
         headers: Mapping[str, str] | None = None,
@@ -105,7 +105,9 @@ class EventStream(Response):
                 whole = b"".join(part for recorded in page for part in self._encode(recorded))
                 await _send(send, whole if page else self._heartbeat)
         self._ended = True
-        await send({"type": "http.response.body", "body": self._last(), "more_body": False})
+        last = self._last()
+        body = last if isinstance(last, bytes) else await last
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def check_place(call: Call, run_id: str, after: int) -> RunRecord:

@@ -25,6 +25,15 @@ class AgentSettings:
         choices=("auto", "en", "zh"),
     )
     prompts: str = setting("", "MOTET_PROMPTS", "Folder whose files replace prompts of the same name.")
+    configurable: str = setting(
+        "",
+        "MOTET_CONFIGURABLE",
+        "Names that callers may set in a graph's `configurable`, separated by commas; others are passed over.",
+    )
+
+    def configurable_names(self) -> list[str]:
+        """Return the names that callers may set in a graph's config."""
+        return [name for name in (one.strip() for one in self.configurable.split(",")) if name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ SEALED = (
     Sealed(t.tool_calls.c.result, ("call_key",)),
     Sealed(t.store_items.c.value, ("namespace", "key")),
     Sealed(t.schedules.c.request, ("name",)),
+    Sealed(t.assistant_versions.c.settings, ("assistant_id", "version")),
 )
 """Every column that is encrypted. A new one is closed and opened by `texts_of(connection)`, or by the seal."""
 
@@ -81,7 +82,9 @@ READABLE: dict[str, set[str]] = {
         "trimmed",
     },
     "queue_turns": {"tenant_id"},
-    "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error"},
+    "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error", "details"},
+    "assistants": {"tenant_id", "assistant_id", "owner_id", "graph"},
+    "assistant_versions": {"tenant_id", "assistant_id", "graph", "name", "description", "metadata"},
     "events": {"tenant_id", "run_id"},
     "tool_calls": {
         "tenant_id",

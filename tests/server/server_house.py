@@ -104,7 +104,7 @@ class House:
     stop: Callable[[float], Any]
 
     def client(self, **headers: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=15, trust_env=False)
 
 
 @asynccontextmanager

@@ -85,8 +85,12 @@ class RunQueue(Protocol):
         """Return which of these runs somebody wants stopped."""
         ...
 
-    async def request_cancel(self, tenant_id: str, run_id: str, *, reason: str = ...) -> bool:
+    async def request_cancel(
+        self, tenant_id: str, run_id: str, *, reason: str = ..., undo: bool = False
+    ) -> bool:
         """Ask for a run to be stopped; False when it has ended already. Asking again does nothing more.
+
+        With `undo` its effects on the thread's state and transcript are taken back too.
 
         A run that no worker has ends at once, with `reason` in its last event; one that a worker has is in `cancels`
         from then on.

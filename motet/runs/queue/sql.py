@@ -63,7 +63,12 @@ class SqlQueue:
         return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
 
     async def request_cancel(
-        self, tenant_id: str, run_id: str, *, reason: str = "cancelled before it began"
+        self,
+        tenant_id: str,
+        run_id: str,
+        *,
+        reason: str = "cancelled before it began",
+        undo: bool = False,
     ) -> bool:
         """See `RunQueue.request_cancel`."""
         query = sa.select(runs).where(
@@ -75,7 +80,7 @@ class SqlQueue:
         def work(connection: Connection) -> bool:
             row = connection.execute(query.with_for_update()).first()
             if row is not None:
-                ask_to_stop(connection, row, reason=reason)
+                ask_to_stop(connection, row, reason=reason, undo=undo)
             return row is not None
 
         return await self._database.write(work)

@@ -26,6 +26,7 @@ PROTOCOLS: dict[str, str] = {
     "motet": "motet.server.protocols.native:WIRE",
     "openai": "motet.server.protocols.openai.wire:WIRE",
     "langserve": "motet.server.protocols.langserve.wire:WIRE",
+    "agent_server": "motet.server.protocols.agent_server.wire:WIRE",
 }
 """Known wires. `system` is always spoken; the setting `server.protocols` may leave out the others."""
 

@@ -6,6 +6,7 @@ database's clock (`storage.clock.db_now`); big values are JSON text or authentic
 
 from __future__ import annotations
 
+from motet.storage.tables.assistants import assistant_versions, assistants
 from motet.storage.tables.base import metadata
 from motet.storage.tables.checkpoints import (
     channel_values,
@@ -23,6 +24,8 @@ from motet.storage.tables.store import store_items, store_revisions, store_texts
 from motet.storage.tables.threads import messages, thread_tags, threads
 
 __all__ = [
+    "assistant_versions",
+    "assistants",
     "channel_values",
     "checkpoint_dictionaries",
     "checkpoint_runs",

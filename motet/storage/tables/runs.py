@@ -91,6 +91,8 @@ schedules = Table(
     Column("last_run_id", Text),
     Column("error", Text),  # why the last tick started none
     Column("created_at", Float, nullable=False),
+    Column("ends_at", Float),  # no tick after this
+    Column("details", Text, nullable=False, server_default="{}"),  # what its maker says about it, JSON
     Index(None, "next_at"),
 )
 """Runs that begin by the clock."""
