@@ -32,6 +32,8 @@ TESTED_ELSEWHERE = {
     "motet.storage.migrations.env": "every test with a database runs it",
     "motet.sandbox.check": "the tests of the box run it",
     "motet.sandbox.recipe": "the tests of the box run what it says",
+    "motet.runs.outside": "the tests of the app send on what is not the caller's own",
+    "motet.runs.scopes": "the tests of the gate submit with few scopes",
     "motet.egress.rules": "the tests of the client call through it",
     "motet.retrieval.base": "ports without behaviour",
     "motet.runs.log.base": "a port without behaviour",

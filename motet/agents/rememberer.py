@@ -19,6 +19,7 @@ from motet.events import MemoryWritten
 from motet.memory.fact import Kind, Source, subjects  # pydantic reads the field's type
 from motet.models.structured import ask_json
 from motet.storage.search import terms
+from motet.tools.policy.pasted import UNTRUSTED_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ async def keep_facts(
     """
     asked = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
     said = own_words(asked.text) if asked is not None else ""
-    if asked is None or not said:
+    if asked is None or not said or asked.additional_kwargs.get(UNTRUSTED_KEY):
         return
     config = get_config()
     source = Source(

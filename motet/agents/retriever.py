@@ -19,6 +19,7 @@ from motet.models.structured import ask_json
 from motet.retrieval.render import place_of
 from motet.retrieval.statements import statements
 from motet.storage.search import terms
+from motet.tools.policy.guard import note_read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -83,6 +84,7 @@ class RetrieverAgent:
 
     async def do(self, assignment: Assignment) -> Outcome:
         """See `Agent.do`. No passage at all is not a failure: it is what the documents say."""
+        await note_read("documents")
         queries = [assignment.task, assignment.question]
         found = await self._look(queries)
         facts = await self._note(assignment, found)

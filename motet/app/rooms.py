@@ -17,6 +17,7 @@ from motet.runs.records import Records
 from motet.sandbox.box import Sandbox
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
+from motet.tools.policy.table import read_table
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from motet.settings import Settings
     from motet.storage.seal import Seal
     from motet.tools.ledger.base import Ledger
+    from motet.tools.policy.guard import Guard
 
 
 class Rooms:
@@ -51,6 +53,7 @@ class Rooms:
         self._has_embedder = False
         self._seal: Seal | None = None
         self.egress = Egress(settings.egress)
+        self._policy = read_table(settings.permissions)
         self.sandbox = Sandbox(settings.sandbox)
         self._saver: MotetSaver | None = None
         self._store: MotetStore | None = None
@@ -169,6 +172,20 @@ class Rooms:
 
             self._store = MotetStore(self.database, tenant_id=self._tenant_id, embedder=self.embedder)
         return self._store
+
+    def guard(self, claim: Claim) -> Guard:
+        """Return what decides the tool calls that an attempt of a run makes."""
+        from motet.tools.policy.guard import Guard  # noqa: PLC0415
+        from motet.tools.policy.trust import SqlTrustRows  # noqa: PLC0415
+
+        job = claim.job
+        return Guard(
+            SqlTrustRows(self.database, job.tenant_id, job.thread_id),
+            self._policy.layers(job.tenant_id, job.options.permissions),
+            agents=self._policy.agents,
+            classes=self._policy.classes,
+            graph=job.graph,
+        )
 
     @property
     def memories(self) -> Memories:

@@ -198,6 +198,7 @@ class App:
             retry=RetryPolicy(runs.max_retries, runs.retry_delay_s, runs.retry_max_delay_s),
             undo=self._undo,
             keep_calls=self._rooms.ledger,
+            guard_calls=self._rooms.guard,
             crash=self._rooms.database.crash,
         )
         chores = [*chores_of(self._rooms.database, runs), *([self.schedules.tick] if every_thread else [])]

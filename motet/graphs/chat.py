@@ -15,7 +15,7 @@ from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
 from motet.agents.writer import HISTORY_WIDTH, with_citations
 from motet.events import Passage, RetrievalCompleted
-from motet.graphs.state import Conversation, memory_ids
+from motet.graphs.state import Conversation, memory_ids, recall
 from motet.memory.window import last_user_text, visible
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
@@ -66,8 +66,7 @@ class _Score:
 
     async def recall(self, state: ChatState) -> dict[str, Any]:
         """Look up what is known about the user."""
-        found = await self._memories.recall(last_user_text(state["messages"])) if self._memories else []
-        return {"memories": [memory.memory_id for memory in found]}
+        return {"memories": await recall(self._memories, last_user_text(state["messages"]))}
 
     async def agent(self, state: ChatState) -> dict[str, list[AIMessage]]:
         """Ask the model for an answer or a tool call."""

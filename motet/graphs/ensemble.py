@@ -29,7 +29,7 @@ from motet.events import (
     StepCompleted,
     StepStarted,
 )
-from motet.graphs.state import Conversation, memory_ids, merge_results
+from motet.graphs.state import Conversation, memory_ids, merge_results, recall
 from motet.memory.window import last_user_text
 
 if TYPE_CHECKING:
@@ -105,10 +105,9 @@ class _Score:
     async def recall(self, state: EnsembleState) -> dict[str, Any]:
         """Clear the last turn's work and look up what is known about the user."""
         asked = last_user_text(state["messages"])
-        found = await self._memories.recall(asked) if self._memories else []
         return {
             "language": self._parts.prompts.language_of(asked),
-            "memories": [memory.memory_id for memory in found],
+            "memories": await recall(self._memories, asked),
             "personal": False,
             "plan": [],
             "results": Overwrite({}),

@@ -11,9 +11,12 @@ from langchain_core.messages import AnyMessage  # noqa: TC002  # LangGraph reads
 from typing_extensions import TypedDict
 
 from motet.memory.window import recent
+from motet.tools.policy.guard import note_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from motet.memory.recall import Memories
 
 RECENT_MESSAGES = 40
 """Messages that stay in a thread's state. The transcript keeps all."""
@@ -28,6 +31,14 @@ class Conversation(TypedDict):
 def merge_results(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     """Merge the results of steps that ran side by side."""
     return {**left, **right}
+
+
+async def recall(memories: Memories | None, asked: str) -> list[str]:
+    """Return the ids of what is known about the user; the run is told where strangers' words are among it."""
+    found = await memories.recall(asked) if memories else []
+    if any(memory.trust == "untrusted" for memory in found):
+        await note_read("a memory of what others wrote")
+    return [memory.memory_id for memory in found]
 
 
 def memory_ids(recalled: Sequence[Any]) -> list[str]:

@@ -33,6 +33,7 @@ from motet.events import (
 from motet.models.faults import map_error
 from motet.runs.drive import SendTo
 from motet.runs.log.base import MustUndo
+from motet.runs.outside import note_outside
 from motet.runs.parts import Recorder, parts_of
 from motet.runs.retry import RetryPolicy
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from motet.runs.queue.base import Claim
     from motet.runs.request import RunJob
     from motet.tools.ledger.base import Ledger
+    from motet.tools.policy.guard import Guard
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +79,8 @@ class Engine:
     max_attempts: int
     keep_calls: Callable[[Claim], Ledger] | None = None
     """Gives the ledger of an attempt's tool calls; without it no call is kept."""
+    guard_calls: Callable[[Claim], Guard] | None = None
+    """Gives what decides an attempt's tool calls; without it every call is made."""
     crash: CrashPoints = field(default_factory=CrashPoints)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     undo: Callable[[RunJob], Awaitable[None]] | None = None
@@ -132,7 +136,10 @@ class Engine:
         """Stream the graph into the log; return the run's last event."""
         job = claim.job
         graph = await self.build_graph(job)
-        config = self._config(claim, graph, writer)
+        guard = self.guard_calls(claim) if self.guard_calls is not None else None
+        if guard is not None:
+            await note_outside(guard, job)
+        config = self._config(claim, graph, writer, guard)
         translator = Translator()
         if claim.fence > 1:
             translator.know_events(await self._told(job))
@@ -152,12 +159,16 @@ class Engine:
         return RunCompleted(output=_output(graph, values, messages))
 
     def _config(
-        self, claim: Claim, graph: CompiledStateGraph[Any, Any, Any, Any], writer: EventWriter
+        self,
+        claim: Claim,
+        graph: CompiledStateGraph[Any, Any, Any, Any],
+        writer: EventWriter,
+        guard: Guard | None,
     ) -> RunnableConfig:
         job = claim.job
         kept: dict[str, Any] = {}
         if self.keep_calls is not None:
-            kept = CallKeeper(self.keep_calls(claim), _saver(graph, job), job.thread_id).configurable
+            kept = CallKeeper(self.keep_calls(claim), _saver(graph, job), job.thread_id, guard).configurable
         fence = Fence(job.tenant_id, job.run_id, claim.fence)
         own = {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept}
         return {

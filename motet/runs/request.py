@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from motet.events import Passage
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive
+from motet.tools.policy.rules import Permissions
 
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
 
@@ -54,6 +55,10 @@ class RunOptions(_Frozen):
     max_steps: int | None = None
     reuse_results_of: str | None = None
     """A run whose recorded tool results are given, in their order, to calls of the same tool and arguments."""
+    permissions: Permissions | None = None
+    """Rules on tool calls besides the settings'; only callers with the scope `permissions:write` may allow more."""
+    untrusted: bool | None = None
+    """Whether what the run is given is not its caller's own words: a mail, a form, another agent's message."""
     max_retries: int | None = Field(default=None, ge=0, le=100)
     """How often the run is tried again after a passing fault; the settings' unless given."""
     budget: Budget | None = None

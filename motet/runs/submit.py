@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused, StateCorrupt, did_you_mean
+from motet.errors import Conflict, InvalidInput, NotFound, StateCorrupt, did_you_mean
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
 from motet.runs.answers import asker, check_answers, expire, options_for
 from motet.runs.choice import check_models
@@ -22,6 +22,7 @@ from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
 from motet.runs.records import ACTIVE, lock_thread, touch_thread
 from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
+from motet.runs.scopes import authorize, check_permissions, narrow
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
@@ -92,8 +93,9 @@ class Gate:
 
     def grant(self, request: RunRequest) -> RunJob:
         """Check a request as far as no database is needed, and freeze it; see `submit` for errors."""
-        _authorize(request.caller)
+        authorize(request.caller)
         graph = request.graph or self._default_graph
+        check_permissions(request.caller, request.options)
         self._check(request.caller, graph, request.options)
         _check_start(request)
         return RunJob(
@@ -104,7 +106,7 @@ class Gate:
             graph=graph,
             input=None if request.input is None else _check_input(request.input),
             answers=_plain(request.answers),
-            options=_narrow(request.caller, request.options),
+            options=narrow(request.caller, request.options),
             drive=self._drive(request.drive),
             multitask=request.multitask,
             metadata=_plain(request.metadata),
@@ -120,7 +122,7 @@ class Gate:
         if graph not in self._graphs:
             raise NotFound(f"Unknown graph '{graph}'.{did_you_mean(graph, self._graphs)}", graph=graph)
         _check_options(options)
-        _narrow(caller, options)
+        narrow(caller, options)
 
     def check(self, connection: Connection, request: RunRequest, job: RunJob) -> None:
         """Refuse what `save` would refuse now, but for a busy thread and an answer; nothing is stored."""
@@ -159,16 +161,11 @@ class Gate:
         return job.model_copy(
             update={
                 "graph": graph,
-                "options": _narrow(request.caller, options),
+                "options": narrow(request.caller, options),
                 "answers": answers,
                 "budget_of": asked.job.budget_of or asked.job.run_id,
             }
         )
-
-
-def _authorize(caller: Caller) -> None:
-    if not caller.scopes & {"*", "runs:write"}:
-        raise PermissionRefused("This caller may not start runs: the scope runs:write is needed.")
 
 
 def _check_start(request: RunRequest) -> None:
@@ -196,25 +193,6 @@ def _check_thread(request: RunRequest, thread: Row[Any] | None) -> None:
             f"There is no thread '{request.thread_id}'. 'motet threads list' shows them.",
             thread_id=request.thread_id,
         )
-
-
-def _narrow(caller: Caller, options: RunOptions) -> RunOptions:
-    """Return the options with no more tools than the caller's scopes (`tools:NAME`, `tools:*`) allow.
-
-    Raises:
-        PermissionRefused: A tool that is asked for by name is not among them.
-    """
-    if caller.scopes & {"*", "tools:*"}:
-        return options
-    allowed = {scope.removeprefix("tools:") for scope in caller.scopes if scope.startswith("tools:")}
-    for name in options.tools or ():
-        if name not in allowed:
-            raise PermissionRefused(
-                f"This caller may not use the tool '{name}': the scope tools:{name} is needed.", tool=name
-            )
-    if options.tools is not None:
-        return options
-    return options.model_copy(update={"tools": sorted(allowed & known_tools().keys())})
 
 
 def _check_options(options: RunOptions) -> None:
@@ -318,6 +296,8 @@ def _hash(request: RunRequest) -> str:
         (asked["options"], "models", None),
         (asked["options"], "reuse_results_of", None),
         (asked["options"], "max_retries", None),
+        (asked["options"], "permissions", None),
+        (asked["options"], "untrusted", None),
         (asked["options"], "budget", None),
         (asked["options"], "record", None),
         (asked, "drive", Drive().model_dump()),

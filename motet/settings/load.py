@@ -21,7 +21,7 @@ from motet.setting_values import parse_value, read_files
 from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
-from motet.settings.outside import EgressSettings, SandboxSettings
+from motet.settings.outside import EgressSettings, SandboxSettings, merge_rules
 from motet.settings.retrieval import RetrievalSettings, read_command
 from motet.settings.runs import RunSettings
 from motet.settings.server import ServerSettings
@@ -52,6 +52,8 @@ class Settings:
     """Commands that read documents: ending to arguments; `[loaders]` in the user's own settings file."""
     tasks: Mapping[str, str] = field(default_factory=dict[str, str])
     """Task files that are graphs of their own: name to absolute path; `[tasks]` in a settings file."""
+    permissions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Rules on tool calls; `[permissions]` in a settings file, read by `tools.policy.table`."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     """Where each `group.field` that is not a default came from."""
 
@@ -78,6 +80,7 @@ class Settings:
         graphs: dict[str, str] = {}
         loaders: dict[str, tuple[str, ...]] = {}
         tasks: dict[str, str] = {}
+        permissions: dict[str, Any] = {}
         own = _user_file(env)
         files = (own, (cwd or Path.cwd()) / "motet.toml")
         for key, value, path, origin in read_files(files, env.get(PROFILE_VARIABLE, "")):
@@ -86,6 +89,9 @@ class Settings:
             elif key.startswith("tasks."):  # beside the settings file
                 named = Path(parse_value(key, value, str, origin)).expanduser()
                 tasks[key.removeprefix("tasks.")] = str(path.parent.absolute() / named)
+            elif key.startswith("permissions."):
+                name = key.removeprefix("permissions.")
+                permissions[name] = merge_rules(permissions.get(name), name, value, path, own=path == own)
             elif key.startswith("loaders."):
                 ending, command = read_command(key, value, path, own=path == own)
                 loaders[ending] = command
@@ -98,7 +104,8 @@ class Settings:
         for key, value in (overrides or {}).items():
             if value is not None:
                 values[key] = (value, "command line")
-        return cls._build(values, {"graphs": graphs, "loaders": loaders, "tasks": tasks}, env)
+        tables = {"graphs": graphs, "loaders": loaders, "tasks": tasks, "permissions": permissions}
+        return cls._build(values, tables, env)
 
     @classmethod
     def _build(

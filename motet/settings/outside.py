@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
+from motet.errors import SettingInvalid
 from motet.settings.field import setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +48,22 @@ class SandboxSettings:
         "First of 64 user ids that the box runs as where Motet is root.",
         positive=True,
     )
+
+
+def merge_rules(before: Any, name: str, value: Any, path: Path, *, own: bool) -> Any:
+    """Return a list of rules with those of a later file added. A project's file may deny and ask, and allow nothing.
+
+    Raises:
+        SettingInvalid: It is no list or table, or not for a project's file.
+    """
+    if not own and name not in ("deny", "ask"):
+        raise SettingInvalid(
+            f"permissions.{name} stands in {path}: a project's file may only deny and ask. "
+            "Move it to your own settings file.",
+            setting=f"permissions.{name}",
+        )
+    if not isinstance(value, list | dict):
+        raise SettingInvalid(f"permissions.{name} in {path} must be a list of rules.", setting=name)
+    if isinstance(value, list) and isinstance(before, list):
+        return [*cast("list[Any]", before), *cast("list[Any]", value)]
+    return value

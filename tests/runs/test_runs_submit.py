@@ -7,8 +7,10 @@ from studio import Studio, asks
 from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused
 from motet.events import MessageCompleted, RunAccepted
 from motet.runs.request import Caller, RunOptions, RunRequest
-from motet.runs.submit import MAX_INPUT_BYTES
+from motet.runs.submit import MAX_INPUT_BYTES, Gate
+from motet.storage.engine import Database
 from motet.storage.tables import runs
+from motet.tools.policy.rules import Permissions
 
 
 async def test_an_accepted_run_is_on_disk_with_its_whole_input_before_anyone_works_on_it(
@@ -124,4 +126,25 @@ async def test_tenants_do_not_see_each_others_threads(studio: Studio) -> None:
     with pytest.raises(NotFound):
         await studio.gate.submit(
             asks("theirs", thread_id=accepted.thread_id, caller=Caller(tenant_id="other"))
+        )
+
+
+async def test_a_caller_may_narrow_what_tools_do_and_not_widen_it(database: Database) -> None:
+    few = Caller(scopes=frozenset({"runs:write", "tools:*"}))
+    gate = Gate(database, graphs=["chat"], default_graph="chat", on_accepted=lambda _job: None)
+
+    def asked(caller: Caller, **rules: list[str]) -> RunRequest:
+        options = RunOptions(permissions=Permissions(**rules), untrusted=True)
+        return RunRequest(
+            caller=caller, input={"messages": [{"role": "user", "content": "x"}]}, options=options
+        )
+
+    assert (await gate.submit(asked(few, deny=["shell"], ask=["@egress"]))).created
+    for name in ("allow", "allow_tainted", "trusted"):
+        with pytest.raises(PermissionRefused, match=f"permissions.{name}"):
+            await gate.submit(asked(few, **{name: ["shell"]}))
+        more = Caller(scopes=few.scopes | {"permissions:write"})
+        assert (await gate.submit(asked(more, **{name: ["shell"]}))).created
+        assert gate.grant(asked(more, **{name: ["shell"]})).options.permissions == Permissions(
+            **{name: ["shell"]}
         )

@@ -22,6 +22,7 @@ from motet.runs.threads.values import Compacted, DiffLine, Rewound, StateDiffere
 from motet.runs.translate import plain
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, thread_tags, threads
+from motet.tools.policy.trust import copy as copy_trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -289,6 +290,7 @@ class Threads:
         )
         tags = self._records.find_thread(connection, thread_id).tags
         self._add_tags(connection, new_id, tags)
+        copy_trust(connection, self._tenant_id, thread_id, new_id)
         transcript.insert(connection, self._tenant_id, new_id, [row._asdict() for row in messages])
         if place is not None:
             self._checkpoints.fork(connection, thread_id, new_id, place.checkpoint_id, place.runs)

@@ -122,6 +122,7 @@ tool_calls = Table(
     Column("effect", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("asks", Integer, nullable=False, server_default="0"),  # answers that a person gave about it
+    Column("asks_first", Integer, nullable=False, server_default="0"),  # 1 where a person allows it or not
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("result", LargeBinary),  # authenticated

@@ -38,6 +38,21 @@ thread_tags = Table(
 )
 """What its owner calls a conversation by, next to its title."""
 
+thread_trust = Table(
+    "thread_trust",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("thread_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),  # read, outside, grant, offer
+    Column("item_key", Text, primary_key=True),  # SHA-256 of the value, shortened
+    Column("value", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "thread_id"], ["threads.tenant_id", "threads.thread_id"], ondelete="CASCADE"
+    ),
+)
+"""What a conversation has read of strangers', and what a person allows in it."""
+
 messages = Table(
     "messages",
     metadata,

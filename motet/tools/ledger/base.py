@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from motet.tools.base import Effect
 
-Status = Literal["open", "paused", "failed", "done"]
-"""Of a call: begun and its end unknown; stopped to ask a person itself; raised an error; has its result."""
+Status = Literal["waiting", "open", "paused", "failed", "done"]
+"""Of a call: a person has not allowed it yet; begun and its end unknown; stopped to ask a person itself; raised an
+error; has its result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,17 @@ class Entry:
     result: Any = None
     asks: int = 0
     """How often a person has answered what is to become of it."""
+    asks_first: bool = False
+    """Whether a person was asked before it was made, or is to be."""
 
 
 class Ledger(Protocol):
     """Keeps the calls of one run's attempt."""
 
-    async def begin(self, call: Call) -> Entry:
+    async def begin(self, call: Call, *, asks_first: bool = False) -> Entry:
         """Store that a call is about to be made, or return what is known of it; nothing is changed then.
+
+        With `asks_first` a call that is new waits for a person.
 
         Raises:
             LeaseLost: The run is another worker's: the call must not be made.

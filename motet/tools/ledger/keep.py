@@ -30,9 +30,12 @@ from motet.errors import MotetError
 from motet.tools.base import IDEMPOTENCY_KEY, effect_of
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
+from motet.tools.policy.approval import APPROVAL_SCHEMA, read
+from motet.tools.policy.guard import CONFIG_KEY as GUARD_KEY
+from motet.tools.policy.guard import told_denied, told_no
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
     from langchain_core.tools import BaseTool
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from langgraph.prebuilt.tool_node import ToolCallRequest
 
     from motet.tools.ledger.base import Entry, Ledger
+    from motet.tools.policy.guard import Guard
 
 CONFIG_KEY = "motet_call_keeper"
 """Where the keeper is in a config's `configurable`."""
@@ -64,8 +68,15 @@ def _ledgers_own() -> Generator[None]:
 class CallKeeper:
     """Keeps the calls of one attempt of one run."""
 
-    def __init__(self, ledger: Ledger, saver: BaseCheckpointSaver[Any], thread_id: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        saver: BaseCheckpointSaver[Any],
+        thread_id: str,
+        guard: Guard | None = None,
+    ) -> None:
         self._ledger = ledger
+        self._guard = guard
         self._saver = saver
         self._thread_id = thread_id
         self._numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -76,22 +87,24 @@ class CallKeeper:
     @property
     def configurable(self) -> dict[str, Any]:
         """What the engine adds to a run's config."""
-        return {CONFIG_KEY: self}
+        return {CONFIG_KEY: self, GUARD_KEY: self._guard}
 
     async def keep(
         self,
         tool: BaseTool,
         call: Mapping[str, Any],
         config: RunnableConfig,
-        execute: Callable[[], Awaitable[Any]],
+        execute: Callable[[Mapping[str, Any]], Awaitable[Any]],
+        messages: Sequence[Any] = (),
     ) -> Any:
         """Make a tool call, or give what it gave before.
 
         Args:
-            tool: Its metadata says what may be repeated.
+            tool: Its metadata says what may be repeated, and what it reaches.
             call: LangChain's tool call: `name`, `args`, `id`.
             config: The calling node's; the call's idempotency key is put into it.
-            execute: Makes the call.
+            execute: Makes the call with the arguments that it is given: the call's, or a person's.
+            messages: The conversation that the caller sees, where it can be told.
 
         Raises:
             GraphInterrupt: A person is asked; the run waits.
@@ -99,16 +112,43 @@ class CallKeeper:
                 result is not on disk.
         """
         given = config.setdefault("configurable", {})
+        place = str(given.get("checkpoint_ns", ""))
         # Calls of one task take their turns in the order they came: LangGraph hands answers out by order.
-        async with self._turns[str(given.get("checkpoint_ns", ""))]:
+        async with self._turns[place]:
             with _ledgers_own():
                 made = await self._identify(tool, call, given)
-                entry = await self._ledger.begin(made)
-                told = await self._settle(made, entry)
-        if told:
-            return told_to(told[0], str(call["id"]), made.tool)
-        config["configurable"] = {**given, IDEMPOTENCY_KEY: made.key}
-        return await self._make(made, execute)
+                told, arguments = await self._admit(made, tool, call["args"], place, messages)
+            if told:
+                return told_to(told[0], str(call["id"]), made.tool)
+            config["configurable"] = {**given, IDEMPOTENCY_KEY: made.key}
+            if (tool.metadata or {}).get("asks"):  # it asks a person itself, in its turn
+                return await self._make(made, tool, lambda: execute(arguments))
+        return await self._make(made, tool, lambda: execute(arguments))
+
+    async def _admit(
+        self, call: Call, tool: BaseTool, arguments: Mapping[str, Any], place: str, messages: Sequence[Any]
+    ) -> tuple[list[Any], Mapping[str, Any]]:
+        """Return what a call is to be told without being made, alone, or []; and the arguments to make it with."""
+        verdict = await self._guard.judge(tool, arguments, place, messages) if self._guard else None
+        if verdict is not None and verdict.action == "deny":
+            return [told_denied(call.tool, verdict)], arguments
+        entry = await self._ledger.begin(call, asks_first=verdict is not None and verdict.action == "ask")
+        if not entry.asks_first or verdict is None:
+            return await self._settle(call, entry), arguments
+        answer = read(interrupt(verdict.question(call.tool, arguments), response_schema=APPROVAL_SCHEMA))
+        if answer.arguments is not None:
+            arguments = answer.arguments
+        if entry.status != "waiting":  # decided before a crash
+            return await self._settle(call, entry), arguments
+        if not answer.approved:
+            refused = told_no(call.tool, answer)
+            await self._ledger.finish(call, refused)
+            return [refused], arguments
+        assert self._guard is not None
+        if answer.always:
+            await self._guard.grant(tool, arguments, answer.always, is_tainted=verdict.is_tainted)
+        await self._ledger.begin_again(call, asks=0)
+        return [], arguments
 
     async def _settle(self, call: Call, entry: Entry) -> list[Any]:
         """Return what a call gave or is to be taken to have given, alone; [] when it is to be made now."""
@@ -131,7 +171,7 @@ class CallKeeper:
         await self._ledger.finish(call, result, asks=asks)
         return [result]
 
-    async def _make(self, call: Call, execute: Callable[[], Awaitable[Any]]) -> Any:
+    async def _make(self, call: Call, tool: BaseTool, execute: Callable[[], Awaitable[Any]]) -> Any:
         try:
             with self._ledger.around(f"a call of {call.tool}"):
                 result = await execute()
@@ -143,11 +183,17 @@ class CallKeeper:
             raise
         except Exception:
             with _ledgers_own():
+                await self._note(tool, None)  # the agent may be told what it said
                 await self._ledger.leave(call, "failed")
             raise
         with _ledgers_own():
+            await self._note(tool, result)
             await self._ledger.finish(call, result)
         return result
+
+    async def _note(self, tool: BaseTool, result: Any) -> None:
+        if self._guard is not None:
+            await self._guard.note_result(tool, result)
 
     async def _identify(self, tool: BaseTool, call: Mapping[str, Any], given: Mapping[str, Any]) -> Call:
         arguments = json.dumps(call["args"], sort_keys=True, default=str)
@@ -197,7 +243,12 @@ async def keep_call(request: ToolCallRequest, execute: Callable[[ToolCallRequest
     keeper: CallKeeper | None = (config.get("configurable") or {}).get(CONFIG_KEY)
     if keeper is None or request.tool is None:
         return await execute(request)
-    return await keeper.keep(request.tool, request.tool_call, config, lambda: execute(request))
+
+    async def make(arguments: Mapping[str, Any]) -> Any:
+        call: Any = {**request.tool_call, "args": dict(arguments)}
+        return await execute(request.override(tool_call=call))
+
+    return await keeper.keep(request.tool, request.tool_call, config, make, _messages(request.state))
 
 
 async def call_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
@@ -211,8 +262,8 @@ async def call_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
         return await tool.ainvoke(dict(arguments))
     call = {"name": tool.name, "args": dict(arguments), "id": ""}
 
-    async def execute() -> Any:
-        return await tool.ainvoke(dict(arguments), config)
+    async def execute(given: Mapping[str, Any]) -> Any:
+        return await tool.ainvoke(dict(given), config)
 
     result = await keeper.keep(tool, call, config, execute)
     return result.content if isinstance(result, ToolMessage) else result
@@ -227,11 +278,17 @@ async def call_for_message(tool: BaseTool, arguments: Mapping[str, Any]) -> Tool
     keeper: CallKeeper | None = (config.get("configurable") or {}).get(CONFIG_KEY)
     call = {"name": tool.name, "args": dict(arguments), "id": "", "type": "tool_call"}
 
-    async def execute() -> Any:
-        return await tool.ainvoke({**call, "id": "call"}, config)
+    async def execute(given: Mapping[str, Any]) -> Any:
+        return await tool.ainvoke({**call, "args": dict(given), "id": "call"}, config)
 
-    result = await execute() if keeper is None else await keeper.keep(tool, call, config, execute)
+    result = await execute(arguments) if keeper is None else await keeper.keep(tool, call, config, execute)
     return result if isinstance(result, ToolMessage) else ToolMessage(str(result), tool_call_id="call")
+
+
+def _messages(state: Any) -> Sequence[Any]:
+    """Return the conversation in a graph's state, whatever its shape; () where there is none."""
+    found: Any = state.get("messages") if isinstance(state, dict) else getattr(state, "messages", state)
+    return cast("list[Any]", found) if isinstance(found, list) else ()
 
 
 def told_to(result: Any, call_id: str, tool: str) -> Any:

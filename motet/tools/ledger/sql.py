@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
@@ -55,15 +55,16 @@ class SqlLedger:
         """See `Ledger.around`."""
         return self._database.crash.around(place)
 
-    async def begin(self, call: Call) -> Entry:
+    async def begin(self, call: Call, *, asks_first: bool = False) -> Entry:
         """See `Ledger.begin`."""
-        row = await self._database.write(lambda c: self._begin(c, call))
+        row = await self._database.write(lambda c: self._begin(c, call, asks_first=asks_first))
         if row is None:
-            return Entry("open", is_new=True)
+            return Entry("waiting" if asks_first else "open", is_new=True, asks_first=asks_first)
+        known = Entry(row.status, asks=row.asks, asks_first=bool(row.asks_first))
         if row.status != "done" or row.result is None:
-            return Entry(row.status, asks=row.asks)
+            return known
         content = self._seal.unseal(row.result, self._attempt.tenant_id, TABLE, row.call_key)
-        return Entry(row.status, has_result=True, result=self._serde.loads(content), asks=row.asks)
+        return replace(known, has_result=True, result=self._serde.loads(content))
 
     async def begin_again(self, call: Call, *, asks: int) -> None:
         """See `Ledger.begin_again`."""
@@ -89,7 +90,7 @@ class SqlLedger:
         change = sa.update(table).where(still_open).values(status=status, ended_at=db_now())
         await self._database.write(lambda c: c.execute(change))
 
-    def _begin(self, connection: Connection, call: Call) -> Row[Any] | None:
+    def _begin(self, connection: Connection, call: Call, *, asks_first: bool) -> Row[Any] | None:
         self._check_lease(connection)
         row = connection.execute(sa.select(table).where(self._one(call.key))).first()
         if row is not None:
@@ -103,7 +104,8 @@ class SqlLedger:
             "tool": call.tool,
             "arguments_digest": digest,
             "effect": call.effect,
-            "status": "open",
+            "status": "waiting" if asks_first else "open",
+            "asks_first": int(asks_first),
             "started_at": db_now(),
             **self._mine(),
         }
@@ -111,6 +113,7 @@ class SqlLedger:
             content = self._seal.unseal(known.result, self._attempt.tenant_id, TABLE, known.call_key)
             values |= {
                 "status": "done",
+                "asks_first": 0,
                 "ended_at": db_now(),
                 "result": self._seal.seal(content, self._attempt.tenant_id, TABLE, call.key),
                 "reused_key": known.call_key,
