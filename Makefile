@@ -95,12 +95,12 @@ UV_COMPILE_GROUP = $(BIN)/python -m uv pip compile $(UV_OPTIONS)
 
 OPENAI_AGENTS := benchmarks/out/openai-agents
 
-bench-memory: python ## Measure what a turn of a long thread costs, against LangGraph's savers and openai-agents' session
+bench-memory: python ## Measure what a turn of a long thread costs, against LangGraph's savers and openai-agents' session (DEPTHS="10 100"; ROUNDS=n)
 	@$(PYTHON) scripts/install.py bench
 	@test -e $(OPENAI_AGENTS)/ready || { $(BIN)/python -m venv --clear $(OPENAI_AGENTS) && \
 	$(OPENAI_AGENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	-r requirements/bench-openai-agents.txt && touch $(OPENAI_AGENTS)/ready; }
-	@$(BIN)/python -m benchmarks.memory --postgres
+	@$(BIN)/python -m benchmarks.memory $(DEPTHS) --postgres $(if $(ROUNDS),--rounds $(ROUNDS))
 
 conformance: setup ## Have every real client do what it can against a server; writes the table in docs/protocols.md
 	@PYTHONPATH=.:tests:tests/server $(BIN)/python -m tests.server.conformance
@@ -116,6 +116,9 @@ vllm-test: setup ## Run the models' conformance suite against that vLLM
 
 bench-tasks: setup ## Measure what a step of a task file costs on top of the model, and the rows of a map
 	@$(BIN)/python -m benchmarks.tasks
+
+chaos: setup ## Break a running Motet on purpose and see whether its promises hold (PROFILE=full: for long; SEED=n; ONLY=…)
+	@$(BIN)/python -m tests.chaos $(if $(filter full,$(PROFILE)),--full) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -32,8 +32,8 @@ from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import _messages_delta_reducer, add_messages
 
-from benchmarks.memory_table import MOTET_ALL, MOTET_RECENT, SQLITE_ALL, Figures, report
-from benchmarks.savers import motet_on_postgres, motet_saver, postgres_saver, sqlite_saver
+from benchmarks.memory_table import LANGGRAPH_ALL, MOTET_ALL, MOTET_RECENT, SQLITE_ALL, Figures, report
+from benchmarks.savers import motet_on_postgres, motet_saver, no_saver, postgres_saver, sqlite_saver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +188,7 @@ CASES: dict[str, Case] = {
     SQLITE_ALL: Case(Whole, sqlite_saver),
     "SqliteSaver, DeltaChannel": Case(Delta, sqlite_saver),
     "SqliteSaver, last 40": Case(Bounded, sqlite_saver),
+    LANGGRAPH_ALL: Case(Whole, no_saver),
     MOTET_ALL: Case(Whole, motet_saver),
     MOTET_RECENT: Case(Bounded, motet_saver),
 }

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SQLITE_ALL = "SqliteSaver, all messages"
+LANGGRAPH_ALL = "nothing stored, all messages"
+"""What LangGraph itself costs, with the whole list in its state."""
 MOTET_ALL = "MotetSaver, all messages"
 MOTET_RECENT = "MotetSaver, last 40"
 """What Motet's own graphs do: the state holds the last messages, the transcript all."""
@@ -42,7 +44,7 @@ COLUMNS = (
 def report(found: Found, depths: list[int], turn_json_bytes: int, out: Path) -> None:
     """Print the tables and the promises; write the plot and the figures into a folder."""
     print(f"A turn adds two messages, {turn_json_bytes:,} bytes as JSON. Depth in turns.")
-    for line in [*table(found, depths), *promises(found, depths, turn_json_bytes)]:
+    for line in [*table(found, depths), *promises(found, depths, turn_json_bytes), *growth(found, depths)]:
         print(line)
     out.mkdir(exist_ok=True)
     plain = {name: {depth: row._asdict() for depth, row in at.items()} for name, at in found.items()}
@@ -85,6 +87,18 @@ def promises(found: Found, depths: list[int], turn_json_bytes: int) -> Iterator[
                 "at 1,000 turns 300 times fewer bytes than SqliteSaver", f"{fewer:,.0f}", kept=fewer >= 300
             )
             yield _line("at 1,000 turns 5 times less CPU than SqliteSaver", f"{less:.1f}", kept=less >= 5)
+
+
+def growth(found: Found, depths: list[int]) -> Iterator[str]:
+    """Yield how much of a deep turn's CPU is LangGraph's own, where the whole list is in the state."""
+    deepest = max(depths)
+    if LANGGRAPH_ALL not in found or MOTET_ALL not in found:
+        return
+    own, all_of = found[LANGGRAPH_ALL], found[MOTET_ALL]
+    yield f"\nOf a turn's CPU at {deepest:,} turns with all messages, in ms"
+    for name, at in ((MOTET_ALL, all_of), (LANGGRAPH_ALL, own)):
+        more = at[deepest].cpu_ms - at[min(depths)].cpu_ms
+        yield f"  {name:<32}{at[deepest].cpu_ms:>8.1f}, {more:.1f} of it by depth"
 
 
 def _line(what: str, value: str, *, kept: bool) -> str:

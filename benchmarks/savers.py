@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from motet.memory.checkpoints import MotetSaver
@@ -21,6 +22,38 @@ class Opened(NamedTuple):
 
     saver: Any
     size_bytes: Callable[[], int]
+
+
+class Held(BaseCheckpointSaver[int]):
+    """Stores nothing: the last checkpoint is a variable. What a turn costs with it is LangGraph's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: CheckpointTuple | None = None
+
+    def get_next_version(self, current: int | None, channel: None) -> int:  # noqa: ARG002  # the base class's
+        """Count."""
+        return (current or 0) + 1
+
+    def get_tuple(self, config: Any) -> CheckpointTuple | None:  # noqa: ARG002
+        """Return the last checkpoint."""
+        return self._last
+
+    def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:  # noqa: ARG002
+        """Hold a checkpoint."""
+        place = {**config["configurable"], "checkpoint_id": checkpoint["id"]}
+        named: Any = {"configurable": place}
+        self._last = CheckpointTuple(named, checkpoint, metadata, config, [])
+        return named
+
+    def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        """Hold nothing."""
+
+
+@contextmanager
+def no_saver(_folder: Path) -> Iterator[Opened]:
+    """Open what stores nothing."""
+    yield Opened(Held(), lambda: 0)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from motet.egress.client import Egress
 from motet.graphs.base import GraphParts, build_graph
 from motet.runs.log.base import LOGS
-from motet.runs.queue.base import QUEUES
+from motet.runs.queue.base import target_of
 from motet.runs.records import Records
 from motet.sandbox.box import Sandbox
 from motet.storage.engine import Database
@@ -88,7 +88,7 @@ class Rooms:
             raise
         self.records = Records(self.database, self._tenant_id)
         self.log: EventLog = load(LOGS["sql"])(self.database, settings.runs)
-        self.queue: RunQueue = load(QUEUES["sql"])(self.database, settings.runs)
+        self.queue: RunQueue = load(target_of(settings.runs.queue))(self.database, settings.runs)
 
     @property
     def threads(self) -> Threads:
@@ -151,7 +151,12 @@ class Rooms:
         if self._saver is None:
             from motet.memory.checkpoints import MotetSaver  # noqa: PLC0415
 
-            self._saver = MotetSaver(self.database, self.seal, tenant_id=self._tenant_id)
+            self._saver = MotetSaver(
+                self.database,
+                self.seal,
+                tenant_id=self._tenant_id,
+                cache_items=self._settings.storage.cache_items,
+            )
         return self._saver
 
     def ledger(self, claim: Claim) -> Ledger:

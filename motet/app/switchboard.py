@@ -18,6 +18,7 @@ from motet.runs.erase import erase_memories
 from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRequest
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
+from motet.storage.fence import Fence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from motet.models.roles import Models
     from motet.retrieval.collection import KnowledgeBase
     from motet.runs.log.base import EventLog
+    from motet.runs.queue.base import Claim
     from motet.runs.records import Records
     from motet.runs.request import Caller
     from motet.runs.threads.service import Threads
@@ -207,6 +209,7 @@ class App:
         self._worker = worker
         for thread_id in self._waiting:
             worker.wake(thread_id)
+        self._waiting.clear()
         tidy = keep_tidy(self.threads, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S)
         self._tidying = asyncio.create_task(tidy, name="motet-tidy")
         return worker
@@ -307,14 +310,17 @@ class App:
     async def _graph_of(self, job: RunJob) -> CompiledStateGraph[Any, Any, Any, Any]:
         return await self._rooms.of(job.tenant_id).graph(job.graph, job.options)
 
-    async def _undo(self, job: RunJob) -> None:
-        await self._rooms.of(job.tenant_id).saver.adelete_for_runs([job.run_id])
+    async def _undo(self, claim: Claim) -> None:
+        job = claim.job
+        fence = Fence(job.tenant_id, job.run_id, claim.fence)
+        await self._rooms.of(job.tenant_id).saver.adelete_for_runs([job.run_id], fence=fence)
 
     def _accepted(self, job: RunJob) -> None:
         self._rooms.queue.accepted(job)
         self._wake(job.thread_id)
 
     def _wake(self, thread_id: str) -> None:
-        self._waiting.add(thread_id)
         if self._worker is not None:
             self._worker.wake(thread_id)
+        else:
+            self._waiting.add(thread_id)

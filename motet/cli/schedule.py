@@ -123,7 +123,7 @@ def _next(made: ScheduleRecord) -> str:
 
 
 def _row(made: ScheduleRecord) -> list[str]:
-    messages = (made.request.input or {}).get("messages", [])
+    messages = ((made.request and made.request.input) or {}).get("messages", [])
     asks = " ".join(str(message.get("content", "")) for message in messages)
     return [
         made.name,

@@ -67,7 +67,9 @@ async def _exported(app: App, names: list[str], tags: list[str], form: Form) -> 
 
 @threads.command("import")
 def import_threads(
-    file: Annotated[Path, typer.Argument(help="What 'motet threads export' wrote.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="What 'motet threads export' wrote, or chat JSON lines.", metavar="FILE")
+    ],
     new: Annotated[bool, typer.Option("--new", help="Give each conversation a new id.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -87,6 +89,7 @@ def import_threads(
 
 
 async def _import(app: App, lines: list[bytes], name: str, *, new: bool) -> list[str]:
-    from motet.runs.threads.transfer import read_jsonl
+    from motet.runs.threads.training import read_threads
 
-    return await app.import_threads(read_jsonl(lines, name), new_ids=new)
+    files = read_threads(lines, name, graph=app.settings.agents.graph)
+    return await app.import_threads(files, new_ids=new)

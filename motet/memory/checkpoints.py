@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
-    CheckpointTuple,
+    empty_checkpoint,
     get_serializable_checkpoint_metadata,
 )
 
@@ -29,11 +29,12 @@ from motet.memory.saver.listing import Query, read_page
 from motet.memory.saver.loading import Loader
 from motet.memory.saver.rows import ScopeName, Statements, Vault
 from motet.memory.saver.saving import Writer
+from motet.memory.saver.tuples import config_of, tuple_of
 from motet.memory.serde import StrictSerializer
 from motet.secret import Secret
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
-from motet.storage.fence import held
+from motet.storage.fence import guarded, held
 from motet.storage.probe import database_file
 from motet.storage.schema import prepare
 from motet.storage.seal import Seal, derive_keys, read_key_file
@@ -43,11 +44,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from langchain_core.runnables import RunnableConfig
-    from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
+    from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata, CheckpointTuple
     from sqlalchemy.engine import Connection
 
     from motet.memory.saver.cache import Head
-    from motet.memory.saver.loading import Loaded
+    from motet.storage.fence import Fence
 
 PAGE_ROWS = 64
 """Checkpoints that `list` looks at in one read."""
@@ -179,7 +180,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
         while left is None or left > 0:
             page = await self._read(self._page_reader(query, cursor, left))
             for loaded in page.found:
-                yield _tuple(loaded)
+                yield tuple_of(loaded)
             cursor, left = page.cursor, None if left is None else left - len(page.found)
             if cursor is None:
                 return
@@ -196,7 +197,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
         query, left, cursor = self._query(config, filter, before), limit, None
         while left is None or left > 0:
             page = self._read_sync(self._page_reader(query, cursor, left))
-            yield from map(_tuple, page.found)
+            yield from map(tuple_of, page.found)
             cursor, left = page.cursor, None if left is None else left - len(page.found)
             if cursor is None:
                 return
@@ -223,7 +224,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
             draft = await self._read(lambda connection: self._draft(connection, put))
         done = await self.database.write(lambda c: self._writer.commit(held(c, config), draft))
         self._writer.remember(done)
-        return _config(put.scope, checkpoint["id"])
+        return config_of(put.scope, checkpoint["id"])
 
     def put(
         self,
@@ -240,7 +241,25 @@ class MotetSaver(BaseCheckpointSaver[int]):
             draft = self._read_sync(lambda connection: self._draft(connection, put))
         done = self.database.write_sync(lambda c: self._writer.commit(held(c, config), draft))
         self._writer.remember(done)
-        return _config(put.scope, checkpoint["id"])
+        return config_of(put.scope, checkpoint["id"])
+
+    def prepare_first(self, thread_id: str, values: dict[str, Any]) -> Callable[[Connection], None]:
+        """Serialize the first checkpoint of a thread; what is returned stores it, in a transaction of the caller's.
+
+        Args:
+            thread_id: A thread without checkpoints.
+            values: Its channels.
+        """
+        checkpoint, versions = empty_checkpoint(), cast("ChannelVersions", dict.fromkeys(values, 1))
+        checkpoint["channel_values"], checkpoint["channel_versions"] = values, versions
+        config: RunnableConfig = {"configurable": {"thread_id": thread_id}}
+        metadata: CheckpointMetadata = {"source": "update", "step": 0, "parents": {}}
+        draft = self._draft(None, self._put(config, checkpoint, metadata, versions))
+
+        def store(connection: Connection) -> None:
+            self._writer.commit(connection, draft)
+
+        return store
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -268,9 +287,13 @@ class MotetSaver(BaseCheckpointSaver[int]):
         """Do `adelete_thread` on the calling thread."""
         self.database.write_sync(lambda connection: self.upkeep.delete_thread(connection, str(thread_id)))
 
-    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Delete the checkpoints whose metadata has one of these `run_id`s; the others stay whole."""
-        await self.database.write(lambda connection: self.upkeep.delete_for_runs(connection, run_ids))
+    async def adelete_for_runs(self, run_ids: Sequence[str], *, fence: Fence | None = None) -> None:
+        """Delete the checkpoints whose metadata has one of these `run_id`s; the others stay whole.
+
+        Raises:
+            LeaseLost: The run of the `fence` is another claim's by now; nothing was deleted.
+        """
+        await self.database.write(lambda c: self.upkeep.delete_for_runs(guarded(c, fence), run_ids))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Do `adelete_for_runs` on the calling thread."""
@@ -319,7 +342,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
     def _load(self, config: RunnableConfig, connection: Connection) -> CheckpointTuple | None:
         scope, checkpoint_id = self._named(config)
         row = self._loader.find_row(connection, scope, checkpoint_id)
-        return None if row is None else _tuple(self._loader.load(connection, row))
+        return None if row is None else tuple_of(self._loader.load(connection, row))
 
     def _query(
         self, config: RunnableConfig | None, metadata: dict[str, Any] | None, before: RunnableConfig | None
@@ -397,34 +420,3 @@ def _snapshot(connection: Connection) -> Connection:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     return connection
-
-
-def _config(scope: ScopeName, checkpoint_id: str) -> RunnableConfig:
-    return {
-        "configurable": {
-            "thread_id": scope.thread_id,
-            "checkpoint_ns": scope.checkpoint_ns,
-            "checkpoint_id": checkpoint_id,
-        }
-    }
-
-
-def _tuple(loaded: Loaded) -> CheckpointTuple:
-    body = loaded.body
-    checkpoint = {
-        "v": body.v,
-        "id": loaded.checkpoint_id,
-        "ts": body.ts,
-        "channel_values": loaded.values,
-        "channel_versions": body.versions,
-        "versions_seen": body.seen,
-        "updated_channels": body.updated,
-        **body.more,
-    }
-    return CheckpointTuple(
-        _config(loaded.scope, loaded.checkpoint_id),
-        cast("Checkpoint", checkpoint),
-        cast("CheckpointMetadata", body.metadata),
-        _config(loaded.scope, loaded.parent_id) if loaded.parent_id else None,
-        loaded.writes,
-    )

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables.config import ensure_config
 from langgraph.store.base import BaseStore, PutOp, Result, SearchOp, TTLConfig
 
 from motet.memory.store_rows import Put, Reading, StoreRows, check, last_puts
@@ -19,12 +20,14 @@ from motet.memory.store_texts import EMBED_AT_ONCE, StoreTexts, Text
 from motet.secret import Secret
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
+from motet.storage.fence import held
 from motet.storage.schema import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from typing import Self
 
+    from langchain_core.runnables import RunnableConfig
     from langgraph.store.base import Op
     from numpy.typing import NDArray
 
@@ -97,7 +100,7 @@ class MotetStore(BaseStore):
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Do operations from code that is not asynchronous. Never call it on an event loop's thread."""
-        return self._run(self._batch(list(ops)))
+        return self._run(self._batch(list(ops), ensure_config()))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Do operations; the results are in their order, None for a write.
@@ -105,8 +108,9 @@ class MotetStore(BaseStore):
         Raises:
             InvalidInput: A value is not JSON, a filter has an unknown operator, or a name holds what it may not.
             InvalidNamespaceError: A label is blank or holds a dot.
+            LeaseLost: The run whose graph writes is another worker's by now.
         """
-        return await self._arun(self._batch(list(ops)))
+        return await self._arun(self._batch(list(ops), ensure_config()))
 
     def reembed(self) -> int:
         """Embed every text that another model embedded, or none; return how many there were."""
@@ -146,7 +150,8 @@ class MotetStore(BaseStore):
         except StopIteration as end:
             return end.value
 
-    def _batch(self, ops: Sequence[Op]) -> Generator[_Step, Any, list[Result]]:
+    def _batch(self, ops: Sequence[Op], config: RunnableConfig) -> Generator[_Step, Any, list[Result]]:
+        """Do a batch; what a node of a run writes holds that run's fence, which is in the node's config."""
         for op in ops:
             check(op)
         puts = last_puts(ops)
@@ -156,7 +161,9 @@ class MotetStore(BaseStore):
         if any(not isinstance(op, PutOp) for op in ops):
             results = yield _Step("read", lambda c: [self._rows.read(c, op, reading) for op in ops])
         if puts or reading.refreshed:
-            yield _Step("write", lambda c: self._rows.write(c, puts, vectors, reading.refreshed))
+            yield _Step(
+                "write", lambda c: self._rows.write(held(c, config), puts, vectors, reading.refreshed)
+            )
         return results or [None] * len(ops)
 
     def _vectors_of(self, puts: Sequence[Put]) -> Generator[_Step, Any, dict[bytes, bytes]]:

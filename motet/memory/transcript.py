@@ -71,6 +71,25 @@ def append(
     return seq
 
 
+def move_to_end(connection: Connection, tenant_id: str, thread_id: str, message_ids: Sequence[str]) -> None:
+    """Put messages behind all others of their thread, in the order that they have; there already, they stay.
+
+    What a user says while a run is at work is stored at once. When its own run begins, what the runs before it had
+    to say has come after it: it is moved, so that questions and answers stand in the order of the runs.
+    """
+    mine = sa.and_(_of(tenant_id, thread_id), messages.c.message_id.in_(message_ids))
+    query = sa.select(messages.c.message_key, messages.c.seq).where(mine).order_by(messages.c.seq)
+    rows = connection.execute(query).all() if message_ids else []
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    last = connection.execute(sa.select(threads.c.last_message_seq).where(one)).scalar()
+    if not rows or last is None or rows[-1].seq == last:
+        return
+    for seq, row in enumerate(rows, last + 1):
+        this = messages.c.message_key == row.message_key
+        connection.execute(sa.update(messages).where(this).values(seq=seq))
+    connection.execute(sa.update(threads).where(one).values(last_message_seq=last + len(rows)))
+
+
 def read(connection: Connection, tenant_id: str, thread_id: str, *, limit: int) -> Sequence[Row[Any]]:
     """Return the newest `limit` messages of a thread, oldest first."""
     mine = sa.and_(_of(tenant_id, thread_id), messages.c.rewound.is_(None))

@@ -83,7 +83,7 @@ class Engine:
     """Gives what decides an attempt's tool calls; without it every call is made."""
     crash: CrashPoints = field(default_factory=CrashPoints)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    undo: Callable[[RunJob], Awaitable[None]] | None = None
+    undo: Callable[[Claim], Awaitable[None]] | None = None
     """Takes back what a run did to its thread's state; a run is only rolled back where there is one."""
 
     async def execute(self, claim: Claim, *, stopped: Callable[[], str | None]) -> None:
@@ -114,6 +114,7 @@ class Engine:
             reason = stopped()
             if reason is None:
                 raise
+            await self._tell_finished(claim, writer)
             ending = RunCancelledEvent(reason=reason)
         except (DatabaseFull, DatabaseUnavailable, LeaseLost):
             raise  # a database that is full or locked is no fault of the run's: it is taken up again
@@ -123,7 +124,7 @@ class Engine:
             await writer.flush(ending)
         except MustUndo as signal:
             if self.undo is not None:
-                await self.undo(claim.job)
+                await self.undo(claim)
             await writer.flush(RunCancelledEvent(reason=signal.reason, undone=True))
 
     def _after(self, error: Exception, claim: Claim) -> Event:
@@ -157,6 +158,20 @@ class Engine:
         messages = new_messages(values, _given_ids(job))
         await writer.put_all(translator.answers(messages))
         return RunCompleted(output=_output(graph, values, messages))
+
+    async def _tell_finished(self, claim: Claim, writer: EventWriter) -> None:
+        """Tell what a stopped run left in its thread's state and had no time to tell: later runs build upon it."""
+        job = claim.job
+        graph = await self.build_graph(job)
+        newest = await _saver(graph, job).aget_tuple(self._config(claim, graph, writer))
+        if newest is None or not _begun(newest, job):
+            return
+        await writer.flush()
+        translator = Translator()
+        translator.know(_earlier_messages(newest, job))
+        translator.know_events(await self._told(job))
+        mine = new_messages(newest.checkpoint["channel_values"], _given_ids(job))
+        await writer.put_all(translator.answers(mine))
 
     def _config(
         self,

@@ -156,7 +156,8 @@ class ScheduleRecord(_Frozen):
     zone: str
     """IANA name of the time zone that `cron` is read in."""
     missed: Literal["skip", "one", "all"]
-    request: RunRequest
+    request: RunRequest | None
+    """None where what is stored cannot be read; `error` says why then. It can be deleted."""
     paused: bool
     next_at: float
     last_at: float | None

@@ -389,17 +389,22 @@ def _open(row: Row[Any], texts: Texts) -> RunRequest:
 
 
 def _record(row: Row[Any], texts: Texts) -> ScheduleRecord:
+    """Return a schedule as it is shown; one that is damaged has no request, and says why."""
+    try:
+        request, problem = _open(row, texts), None
+    except StateCorrupt as error:
+        request, problem = None, error.message
     return ScheduleRecord(
         name=row.name,
         cron=row.cron,
         zone=row.time_zone,
         missed=row.missed,
-        request=_open(row, texts),
+        request=request,
         paused=row.paused,
         next_at=row.next_at,
         last_at=row.last_at,
         last_run_id=row.last_run_id,
-        error=row.error,
+        error=problem or row.error,
         created_at=row.created_at,
         ends_at=row.ends_at,
         details=json.loads(row.details),

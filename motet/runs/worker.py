@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from motet.errors import LeaseLost, MotetError
+from motet.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, MotetError
 from motet.runs.queue.owner import worker_id
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 WATCH_S = 0.25
 """How often a worker looks for runs to stop, and for runs that other processes left."""
+
+GIVE_BACK_S = 0.5
+"""How often a worker tries to give a run back that the database's state stopped."""
 
 
 @dataclass(slots=True)
@@ -162,6 +165,9 @@ class Worker:
             raise
         except LeaseLost:
             logger.warning("run %s was taken over by another worker", run_id)
+        except (DatabaseFull, DatabaseUnavailable) as error:
+            _tell(f"go on with run {run_id}", error)
+            await self._give_back(claim)
         except Exception as error:  # noqa: BLE001  # the worker's edge: its end could not be written
             # Its lease is not renewed any more, and then a worker takes it up again.
             _tell(f"end run {run_id}", error)
@@ -169,6 +175,19 @@ class Worker:
             if self._active.get(run_id) is active:  # and not this worker's own later claim of it
                 del self._active[run_id]
             self._wake.set()
+
+    async def _give_back(self, claim: Claim) -> None:
+        """Give a run back that a full or absent database stopped, as soon as that takes it, or its lease ends.
+
+        The pause before is for a database that takes this and then not the run's next write.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.lease_s):
+                while True:
+                    await asyncio.sleep(GIVE_BACK_S)
+                    with contextlib.suppress(MotetError):
+                        await self._queue.release(claim)
+                        return
 
     async def _release(self, claim: Claim) -> None:
         """Give a run back; where that fails, its lease ends by itself."""

@@ -11,6 +11,9 @@ from motet.settings.field import setting
 class RunSettings:
     """How runs are queued and kept."""
 
+    queue: str = setting(
+        "sql", "MOTET_QUEUE", "Which queue hands runs to workers: `sql`, or another package's by its name."
+    )
     lease_s: float = setting(
         15.0, "MOTET_LEASE_S", "A worker that is silent this long loses its run to another.", positive=True
     )

@@ -26,6 +26,12 @@ class StorageSettings:
         "`normal`, or `full` where power loss matters.",
         choices=("normal", "full"),
     )
+    cache_items: int = setting(
+        50_000,
+        "MOTET_CACHE_ITEMS",
+        "Messages of conversations, all together, that a process keeps in memory.",
+        positive=True,
+    )
     secret_key: Secret = setting(
         Secret(""),
         "MOTET_SECRET_KEY",

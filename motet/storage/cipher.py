@@ -93,6 +93,12 @@ class Cipher:
                 continue
         raise Unreadable("it was changed or moved" if candidates else "it was encrypted with an unknown key")
 
+    def digests(self, data: bytes) -> list[str]:
+        """Return keyed digests of data, the newest key's first: equal data is known again, not guessed."""
+        return [
+            hmac.digest(key, b"motet digest " + data, "sha256").hex() for key in reversed(self._keys.values())
+        ]
+
     def is_newest(self, blob: bytes) -> bool:
         """Say whether a blob names the key that encrypts now."""
         return bytes(blob[:HEADER_BYTES]) == VERSION + _short_id(self._newest)

@@ -46,13 +46,17 @@ def hold(connection: Connection, fence: Fence) -> None:
         raise LeaseLost(f"Run {fence.run_id} is another worker's, or has ended.", run_id=fence.run_id)
 
 
+def guarded(connection: Connection, fence: Fence | None) -> Connection:
+    """Return the connection, with a fence held on it where one is given; see `hold`."""
+    if fence is not None:
+        hold(connection, fence)
+    return connection
+
+
 def held(connection: Connection, config: Mapping[str, Any]) -> Connection:
     """Return the connection, with the fence held of the run that a LangGraph config belongs to; others have none.
 
     Raises:
         LeaseLost: The run is another claim's by now.
     """
-    fence = (config.get("configurable") or {}).get(CONFIG_KEY)
-    if fence is not None:
-        hold(connection, fence)
-    return connection
+    return guarded(connection, (config.get("configurable") or {}).get(CONFIG_KEY))

@@ -83,6 +83,7 @@ def _encrypt(database: Database, seal: Seal, *, plain: bool) -> int:
 
     def work(connection: Connection) -> int:
         note_key(connection, cipher)
+        _key_digests(connection, seal.with_cipher(cipher))
         count = sum(_rewrite(connection, sealed, cipher, seal, plain=plain) for sealed in SEALED)
         older = t.encryption_keys.c.key_id != cipher.newest_id
         connection.execute(sa.delete(t.encryption_keys).where(older))
@@ -109,6 +110,17 @@ def _rewrite(connection: Connection, sealed: Sealed, cipher: Cipher, seal: Seal,
         connection.execute(sa.update(table).where(this).values({sealed.column.name: new}))
         count += 1
     return count
+
+
+def _key_digests(connection: Connection, seal: Seal) -> None:
+    """Key the digests of tool calls' arguments that an older version stored as they are."""
+    calls = t.tool_calls
+    query = sa.select(calls.c.position, calls.c.arguments_digest).where(
+        ~calls.c.arguments_digest.startswith("k1:")
+    )
+    for position, digest in connection.execute(query).all():
+        change = sa.update(calls).where(calls.c.position == position)
+        connection.execute(change.values(arguments_digest=seal.digests(digest)[0]))
 
 
 def _place(sealed: Sealed, row: Row[Any]) -> tuple[Any, ...]:

@@ -89,6 +89,18 @@ class Seal:
                 row=shown,
             ) from None
 
+    def digests(self, digest: str) -> list[str]:
+        """Return what may stand for a digest of readable text, the first of which is to be stored.
+
+        Each is keyed, so that nobody without a key can try texts until one fits; by the cipher's keys where there is
+        one. In a database that is not encrypted the digest itself is among them: older versions stored it.
+        """
+        data = digest.encode()
+        found = [] if self._cipher is None else self._cipher.digests(data)
+        keys = [self._newest, *(key for same in self._keys.values() for key in same if key != self._newest)]
+        found += [hmac.digest(key, b"motet digest " + data, "sha256").hex() for key in keys]
+        return [*(f"k1:{one}" for one in found), *([digest] if self._cipher is None else [])]
+
     def _check(self, blob: bytes, where: bytes) -> bytes:
         header = bytes(blob[:_HEADER_BYTES])
         if header[:1] == encryption.VERSION:

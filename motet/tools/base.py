@@ -35,6 +35,14 @@ Effect = Literal["pure", "idempotent", "once"]
 """Whether a call may be repeated (`tool.metadata["effect"]`): freely, under one key, never without asking."""
 
 
+def fails_cleanly(tool: BaseTool) -> bool:
+    """Say whether a tool declares that a call which raised did nothing (`metadata={"failure": "clean"}`).
+
+    Such a call may be made again without asking, also where the tool's effect may happen once only.
+    """
+    return (tool.metadata or {}).get("failure") == "clean"
+
+
 IDEMPOTENCY_KEY = "motet_idempotency_key"
 """Where a call's key is in a config's `configurable`; read it by `idempotency_key()`."""
 

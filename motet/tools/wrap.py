@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Access = Literal["read", "write", "egress", "exec"]
 """What a call reaches: it only reads, it changes something here, it speaks to the outside, it runs code."""
 
+Failure = Literal["clean", "unknown"]
+"""What a call that raised may have done: nothing, for certain, or who knows."""
+
 
 def as_tool(
     function: Callable[..., Awaitable[str]],
@@ -32,6 +35,7 @@ def as_tool(
     arguments: type[BaseModel],
     access: Access,
     effect: Effect = "pure",
+    failure: Failure = "unknown",
 ) -> BaseTool:
     """Make a LangChain tool of an async function.
 
@@ -42,6 +46,7 @@ def as_tool(
         arguments: The schema; its fields' descriptions are part of every prompt.
         access: `tool.metadata["class"]`.
         effect: `tool.metadata["effect"]`.
+        failure: `tool.metadata["failure"]`.
 
     Returns:
         A tool whose failures (an error of the tree, or arguments that do not fit) come back as its text, with
@@ -60,7 +65,7 @@ def as_tool(
         name=name,
         description=description,
         args_schema=arguments,
-        metadata={"effect": effect, "class": access},
+        metadata={"effect": effect, "class": access, "failure": failure},
         handle_tool_error=True,
         handle_validation_error=functools.partial(_explain, name, arguments),
     )

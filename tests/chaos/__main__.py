@@ -2,6 +2,9 @@
 
     python -m tests.chaos [--full] [--seed N] [--only NAME …] [--database sqlite|postgres]
 
+An experiment that is not done by its deadline has failed, and so has one whose server ends by itself: nothing here
+waits for ever. The smoke profile as a whole ends below 15 minutes, whatever happens.
+
 Every experiment breaks something on purpose, again and again, and then a checker compares what the clients, the
 model, the outside world and the database wrote down, each for itself. Prints a line for each promise and database,
 writes the same into benchmarks/out, and exits with 1 when any promise did not hold.
@@ -20,53 +23,78 @@ import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.chaos.report import Row, render
 from tests.chaos.rig import ROOT, DatabaseKind, Rig, open_rig
 
-EXPERIMENTS: dict[str, tuple[DatabaseKind, ...]] = {
-    "kills": ("sqlite", "postgres"),
-    "crash_points": ("sqlite", "postgres"),
-    "zombie": ("sqlite", "postgres"),
-    "same_key": ("sqlite", "postgres"),
-    "disk_full": ("sqlite",),
-    "locked": ("sqlite",),
-    "drain": ("sqlite", "postgres"),
-    "postgres_faults": ("postgres",),
-    "clock": ("sqlite", "postgres"),
-    "soak": ("sqlite", "postgres"),
-    "compare": ("sqlite",),
+BOTH: tuple[DatabaseKind, ...] = ("sqlite", "postgres")
+
+
+class Experiment(NamedTuple):
+    """A module of this folder."""
+
+    databases: tuple[DatabaseKind, ...]
+    smoke_s: float
+    """It is done by then, in the short profile, with other work on the machine."""
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "kills": Experiment(BOTH, 240),
+    "crash_points": Experiment(BOTH, 240),
+    "zombie": Experiment(BOTH, 120),
+    "same_key": Experiment(BOTH, 90),
+    "disk_full": Experiment(("sqlite",), 120),
+    "locked": Experiment(("sqlite",), 150),
+    "drain": Experiment(BOTH, 120),
+    "postgres_faults": Experiment(("postgres",), 150),
+    "clock": Experiment(BOTH, 120),
+    "soak": Experiment(BOTH, 150),
+    "compare": Experiment(("sqlite",), 180),
 }
-"""Modules of this folder, each with the databases that it is about, in the order in which they run."""
+"""In the order in which they run."""
+
+SMOKE_S = 880.0
+"""The whole short profile: below 15 minutes, its cleaning up included."""
+
+FULL_FACTOR = 30.0
+"""The long profile's deadlines are so much later."""
 
 
 async def run(rig: Rig, names: list[str], databases: list[str]) -> list[Row]:
     """Run experiments one after the other and return their rows."""
     rows: list[Row] = []
+    over = time.monotonic() + SMOKE_S * (FULL_FACTOR if rig.full else 1)
     for name in names:
-        for kind in EXPERIMENTS[name]:
-            if kind not in databases:
-                continue
-            began = time.monotonic()
-            try:
-                async for row in import_module(f"tests.chaos.{name}").run(rig, kind):
-                    rows.append(row)
-                    print(render([row]).splitlines()[-1] if not row.details else render([row]), flush=True)
-            except Exception as error:
-                rows.append(
-                    Row(
-                        name,
-                        "stopped",
-                        kind,
-                        "",
-                        seconds=time.monotonic() - began,
-                        passed=False,
-                        details=[f"{type(error).__name__}: {error}"],
-                    )
-                )
-                print(render(rows[-1:]), flush=True)
-                if os.environ.get("CHAOS_TRACE"):
-                    raise
+        experiment = EXPERIMENTS[name]
+        for kind in experiment.databases:
+            if kind in databases:
+                allowed_s = experiment.smoke_s * (FULL_FACTOR if rig.full else 1)
+                rows += await run_one(rig, name, kind, min(allowed_s, over - time.monotonic()))
+    return rows
+
+
+async def run_one(rig: Rig, name: str, kind: DatabaseKind, allowed_s: float) -> list[Row]:
+    """Run one experiment for so many seconds at most; return its rows, one that says why it did not end included."""
+    began, before, rows = time.monotonic(), asyncio.all_tasks(), list[Row]()
+    try:
+        async with asyncio.timeout(allowed_s):
+            async for row in import_module(f"tests.chaos.{name}").run(rig, kind):
+                rows.append(row)
+                print(render([row]) if row.details else render([row]).splitlines()[-1], flush=True)
+    except Exception as error:
+        late = isinstance(error, TimeoutError) and time.monotonic() - began >= allowed_s
+        why = f"not done after {allowed_s:.0f} s" if late else f"{type(error).__name__}: {error}"
+        seconds = time.monotonic() - began
+        rows.append(Row(name, "stopped", kind, "", seconds=seconds, passed=False, details=[why]))
+        print(render(rows[-1:]), flush=True)
+        if os.environ.get("CHAOS_TRACE"):
+            raise
+    finally:
+        left = asyncio.all_tasks() - before  # its callers would go on asking
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
     return rows
 
 
@@ -85,6 +113,9 @@ async def main() -> int:
         "--database", nargs="+", choices=["sqlite", "postgres"], default=["sqlite", "postgres"]
     )
     parser.add_argument(
+        "--scale", type=float, default=1.0, help="so many of the trials, to try the rig itself: 0.1"
+    )
+    parser.add_argument(
         "--keep", action="store_true", help="keep the journals and databases, and say where they are"
     )
     asked = parser.parse_args()
@@ -93,7 +124,7 @@ async def main() -> int:
     print(f"profile {profile}, seed {asked.seed}, {os.cpu_count()} cores, {platform.platform()}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="motet-chaos-"))
     try:
-        async with open_rig(folder, seed=asked.seed, full=asked.full) as rig:
+        async with open_rig(folder, seed=asked.seed, full=asked.full, scale=asked.scale) as rig:
             rows = await run(rig, asked.only, asked.database)
     finally:
         if asked.keep:

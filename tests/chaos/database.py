@@ -14,7 +14,7 @@ _RUNS = (
     "SELECT run_id, thread_id, status, last_seq, idempotency_key, attempt, fence, created_at, ended_at, error "
     "FROM runs ORDER BY position"
 )
-_EVENTS = "SELECT run_id, seq, event FROM events ORDER BY run_id, seq"
+_EVENTS = "SELECT run_id, seq, at, event FROM events ORDER BY run_id, seq"
 _MESSAGES = "SELECT run_id, thread_id, seq, role, text FROM messages ORDER BY thread_id, seq"
 
 
@@ -25,7 +25,7 @@ class Rows:
     runs: list[dict[str, Any]]
     """In the order of acceptance."""
     events: list[dict[str, Any]]
-    """With `type`."""
+    """With `type`; `at` is the database's clock's."""
     messages: list[dict[str, Any]]
     integrity: str
     """`ok`, or what SQLite's own check found; `ok` for PostgreSQL, which has no such check."""
@@ -61,7 +61,12 @@ def _from_postgres(url: str) -> tuple[list[Any], list[Any], list[Any]]:
 
 def _rows(runs: list[Any], events: list[Any], messages: list[Any], integrity: str) -> Rows:
     told = [
-        {"run_id": row["run_id"], "seq": row["seq"], "type": json.loads(row["event"])["type"]}
+        {
+            "run_id": row["run_id"],
+            "seq": row["seq"],
+            "at": row["at"],
+            "type": json.loads(row["event"])["type"],
+        }
         for row in events
     ]
     return Rows([dict(row) for row in runs], told, [dict(row) for row in messages], integrity)

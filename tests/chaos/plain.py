@@ -1,4 +1,4 @@
-"""What Motet is compared with: the same agent as plain LangGraph with `SqliteSaver`, behind the same socket.
+"""What Motet is compared with: the same graph as plain LangGraph with `SqliteSaver`, behind the same socket.
 
     python -m tests.chaos.plain SOCKET DATABASE_FILE DURABILITY
 
@@ -10,40 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from typing import Any
 
 from langchain_core.messages import HumanMessage
-from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
 
-from tests.chaos.tools import deliver
-
-
-@tool
-async def book(item: str) -> str:
-    """Orders an item."""
-    return await deliver(item, "")
-
-
-def build(saver: Any) -> Any:
-    """Build the usual loop of a model and its tools."""
-    model = ChatOpenAI(model="scripted", temperature=0, max_retries=2).bind_tools([book])
-
-    async def agent(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [await model.ainvoke(state["messages"])]}
-
-    builder: Any = StateGraph(MessagesState)
-    builder.add_node("agent", agent)
-    builder.add_node("tools", ToolNode([book]))
-    builder.add_edge(START, "agent")
-    builder.add_conditional_edges("agent", tools_condition)
-    builder.add_edge("tools", "agent")
-    return builder.compile(checkpointer=saver)
+from tests.chaos.steps import build_plain
 
 
 class Plain:
@@ -51,7 +24,7 @@ class Plain:
 
     def __init__(self, saver: Any, durability: str) -> None:
         self._saver = saver
-        self._graph = build(saver)
+        self._graph = build_plain().compile(checkpointer=saver)
         self._durability: Any = durability
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -89,7 +62,7 @@ class Plain:
     async def _answer(self, thread_id: str) -> str:
         state = await self._graph.aget_state({"configurable": {"thread_id": thread_id}})
         last = (state.values.get("messages") or [HumanMessage("")])[-1]
-        return last.text if last.type == "ai" and not last.tool_calls else ""
+        return last.text if last.type == "ai" else ""
 
 
 async def run(path: str, file: str, durability: str) -> None:
@@ -104,7 +77,6 @@ async def run(path: str, file: str, durability: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """Start; used in forks."""
-    os.environ["OPENAI_API_BASE"] = os.environ["OPENAI_BASE_URL"]
     asyncio.run(run(arguments[0], arguments[1], arguments[2]))
 
 

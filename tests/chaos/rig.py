@@ -10,12 +10,13 @@ import random
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from motet.storage.crash import STATUS
 from tests.chaos import tools
 from tests.chaos.checker import Findings, History, check
 from tests.chaos.database import read_rows
@@ -37,9 +38,12 @@ class Program:
     socket: Path
     ended: asyncio.Future[int]
     """Its exit code, as `subprocess` has it: -9 after a kill."""
+    signalled: bool = False
+    """Whether the rig sent it a signal; one that ends without is a failure, unless it met its crash point."""
 
     def signal(self, number: int) -> None:
         """Send a signal; nothing happens to a program that has ended."""
+        self.signalled = True
         if not self.ended.done():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -50,12 +54,17 @@ class Program:
         await self.ended
 
 
+class Fell(Exception):
+    """A program under test ended by itself."""
+
+
 class Nursery:
     """Starts programs as forks of one process that has loaded the libraries."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
-        self._born: asyncio.Queue[int] = asyncio.Queue()
+        self._log = log
+        self._born: asyncio.Queue[int | None] = asyncio.Queue()
         self._ended: dict[int, asyncio.Future[int]] = {}
         self._lock = asyncio.Lock()
         self._reading = asyncio.create_task(self._read())
@@ -67,6 +76,8 @@ class Nursery:
         async with self._lock:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             pid = await self._born.get()
+        if pid is None:
+            raise Fell(f"the nursery ended; see {self._log}")
         return Program(pid, Path(arguments[0]), self._future(pid))
 
     async def aclose(self) -> None:
@@ -85,6 +96,7 @@ class Nursery:
             elif "pid" in said:
                 self._future(said["pid"])
                 self._born.put_nowait(said["pid"])
+        self._born.put_nowait(None)
 
     def _future(self, pid: int) -> asyncio.Future[int]:
         return self._ended.setdefault(pid, asyncio.get_running_loop().create_future())
@@ -103,14 +115,14 @@ class Stage:
     client: Journal
     """What clients asked and what they were told."""
     started: list[Program] = field(default_factory=list[Program])
+    watch: Callable[[Program], None] = lambda _: None
+    """Is given every program that is started."""
 
     async def start(self, program: str = "tests.chaos.server", *arguments: str, **env: str) -> Program:
         """Start a program on this database, with a socket of its own and settings of its own."""
         command = [str(self.folder / f"s{len(self.started)}"), *arguments]
         log = self.folder / "server.log"
-        started = await self.rig.nursery.start(program, command, self.env | env, log)
-        self.started.append(started)
-        return started
+        return self._keep(await self.rig.nursery.start(program, command, self.env | env, log))
 
     async def start_alone(self, **env: str) -> Program:
         """Start the server as a process of its own, for settings that must be there when a process begins."""
@@ -127,8 +139,11 @@ class Stage:
                 stdout=log,
                 stderr=log,
             )
-        program = Program(process.pid, socket, asyncio.ensure_future(process.wait()))
+        return self._keep(Program(process.pid, socket, asyncio.ensure_future(process.wait())))
+
+    def _keep(self, program: Program) -> Program:
         self.started.append(program)
+        self.watch(program)
         return program
 
     async def history(self) -> History:
@@ -176,13 +191,23 @@ class Rig:
     """Gives the server; it is started when it is first asked for."""
     stages: int = 0
 
+    scale: float = 1.0
+    """Of the numbers of trials: less than 1 only to try the rig itself."""
+
     def count(self, smoke: int, full: int) -> int:
         """Choose a number by the profile."""
-        return full if self.full else smoke
+        return max(1, round(self.scale * (full if self.full else smoke)))
 
     @asynccontextmanager
     async def stage(
-        self, name: str, kind: DatabaseKind, *, model_delay_s: float = 0.02, url: str = "", **env: str
+        self,
+        name: str,
+        kind: DatabaseKind,
+        *,
+        model_delay_s: float = 0.02,
+        effect_delay_s: float = 0.01,
+        url: str = "",
+        **env: str,
     ) -> AsyncIterator[Stage]:
         """Set a stage up; at its end every program on it is killed.
 
@@ -190,6 +215,7 @@ class Rig:
             name: The experiment's name; part of its seed.
             kind: Which database.
             model_delay_s: How long the model thinks before each reply.
+            effect_delay_s: How long the outside world takes before a delivery, and again after it.
             url: The database's URL; a fresh database unless given.
             env: Settings of every program that is started on it.
         """
@@ -201,7 +227,7 @@ class Rig:
         async with AsyncExitStack() as stack:
             for journal in (client, effects, calls):
                 stack.callback(journal.close)
-            delivery = await stack.enter_async_context(EffectServer(effects))
+            delivery = await stack.enter_async_context(EffectServer(effects, delay_s=effect_delay_s))
             model = await stack.enter_async_context(model_server(calls, delay_s=model_delay_s))
             url = url or self._new_database(kind, folder)
             settings = {
@@ -220,7 +246,8 @@ class Rig:
                 self, kind, url, folder, settings | env, random.Random(f"{self.seed} {name} {kind}"), client
             )
             try:
-                yield stage
+                with _failing_with_its_programs(stage):
+                    yield stage
             finally:
                 for program in stage.started:
                     await program.kill()
@@ -231,8 +258,41 @@ class Rig:
         return self.postgres().new_database(f"chaos_{self.stages}")
 
 
+@contextmanager
+def _failing_with_its_programs(stage: Stage) -> Generator[None]:
+    """End an experiment as soon as a program ends that nobody ended: callers would ask it for ever.
+
+    Raises:
+        Fell: So it was; with what the program said last.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    fallen: list[Program] = []
+
+    def ended(program: Program) -> None:
+        if not program.signalled and program.ended.result() != STATUS and not fallen:
+            fallen.append(program)
+            task.cancel()
+
+    def watch(program: Program) -> None:
+        program.ended.add_done_callback(lambda _: ended(program))
+
+    stage.watch = watch
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not fallen:
+            raise
+        task.uncancel()
+        said = " / ".join(stage.log_text().splitlines()[-3:]) or "nothing"
+        code = fallen[0].ended.result()
+        raise Fell(f"a program ended by itself, with the exit code {code}; it said: {said}") from None
+    finally:
+        stage.watch = lambda _: None
+
+
 @asynccontextmanager
-async def open_rig(folder: Path, *, seed: int, full: bool) -> AsyncIterator[Rig]:
+async def open_rig(folder: Path, *, seed: int, full: bool, scale: float = 1.0) -> AsyncIterator[Rig]:
     """Open a rig in an empty folder."""
     tools.install(folder / "path")
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
@@ -249,7 +309,7 @@ async def open_rig(folder: Path, *, seed: int, full: bool) -> AsyncIterator[Rig]
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
         )
-    nursery = Nursery(process)
+    nursery = Nursery(process, folder / "nursery.log")
     server: list[PostgresServer] = []
 
     def postgres() -> PostgresServer:
@@ -258,7 +318,7 @@ async def open_rig(folder: Path, *, seed: int, full: bool) -> AsyncIterator[Rig]
         return server[0]
 
     try:
-        yield Rig(folder, seed, full, env, nursery, postgres)
+        yield Rig(folder, seed, full, env, nursery, postgres, scale=scale)
     finally:
         await nursery.aclose()
         for running in server:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -21,6 +22,9 @@ from motet.app import App, build_app
 from motet.errors import MotetError
 from motet.runs.request import RunRequest
 from motet.settings import Settings
+
+LEFT = 128 + signal.SIGTERM
+"""Exit code of one that was told to stop twice."""
 
 
 class Door:
@@ -75,14 +79,22 @@ class Door:
 
 
 async def run(path: str) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM: then take nobody any more, let runs end for a while, and give the others back."""
     stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _stop, stop)
     async with build_app(Settings.load()) as app:
-        await app.start_worker(every_thread=True)
+        worker = await app.start_worker(every_thread=True)
         door = await Door(app).serve(path)
         await stop.wait()
         door.close()
+        await worker.drain(app.settings.runs.drain_s)
+
+
+def _stop(stop: asyncio.Event) -> None:
+    """Begin to stop; a second signal leaves at once, as `motet runs work` does."""
+    if stop.is_set():
+        os._exit(LEFT)
+    stop.set()
 
 
 def main(arguments: list[str]) -> None:

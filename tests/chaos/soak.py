@@ -1,4 +1,9 @@
-"""R-20: runs for a long while, with faults among them; nothing piles up."""
+"""R-20: runs for a long while, with faults among them; nothing piles up.
+
+What a process keeps of conversations in memory is bounded, and by default so large that a process grows for hours
+until it has all of it: 19 KiB a run. Here the bound is small, so that it is reached in the warm-up and what grows
+after that is a leak.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +30,13 @@ PAUSE_S = 5.0
 SLOPE_MIB = 1.0
 """Most that the memory may grow in ten minutes, of 30."""
 
-SMOKE_MIB = 6.0
-"""Most that it may grow over the last two thirds of the short profile, whose slope says little."""
+SMOKE_MIB = 3.0
+"""Most that it may grow over the last half of the short profile, whose slope says little."""
+
+CACHE_ITEMS = 200
+"""Messages that the process may keep in memory: five conversations."""
+
+RUNS_A_THREAD = 8
 
 
 @dataclass(frozen=True)
@@ -42,8 +52,8 @@ class Sample:
 
 async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
     """Keep three callers busy, two of whom are careless, and look at the process from time to time."""
-    length_s, began = rig.count(120, 1800), time.monotonic()
-    async with rig.stage("soak", kind, model_delay_s=0.0) as stage:
+    length_s, began = rig.count(90, 1800), time.monotonic()
+    async with rig.stage("soak", kind, model_delay_s=0.0, MOTET_CACHE_ITEMS=str(CACHE_ITEMS)) as stage:
         program = await stage.start()
         client = Client(stage.client, lambda: program.socket)
         await client.order("m-first", "thread-0")
@@ -59,7 +69,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
         rest = await _look(program, time.monotonic() - began)
         children = _children(program.pid)
         found = await stage.check_as(frozenset({"success", "cancelled"}))
-    steady = samples[len(samples) // 3 :]
+    steady = samples[len(samples) // 2 :]
     slope = 600 * _slope([(s.at_s, s.rss_mib) for s in steady])
     grown = slope * (steady[-1].at_s - steady[0].at_s) / 600
     details = found.lines()
@@ -98,7 +108,7 @@ async def _call(stage: Stage, client: Client, program: Program, caller: int, unt
     while time.monotonic() < until:
         number += 1
         fate = stage.random.random()
-        run_id = await client.submit(f"m{caller}-{number}", f"thread-{caller}-{number // 20}")
+        run_id = await client.submit(f"m{caller}-{number}", f"thread-{caller}-{number // RUNS_A_THREAD}")
         if run_id is None:
             continue
         if fate < 0.1:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
@@ -50,10 +52,21 @@ def build_pay(_context: ToolContext) -> BaseTool:
 
 async def deliver(item: str, key: str) -> str:
     """Order an item, under a key where there is one; return the receipt as text."""
-    headers = {"idempotency-key": key} if key else {}
-    async with httpx.AsyncClient(timeout=30) as client:
-        reply = await client.post(os.environ["CHAOS_EFFECTS"], json={"item": item}, headers=headers)
-    return f"{item} receipt {reply.json()['receipt']}"
+    url, body = urlsplit(os.environ["CHAOS_EFFECTS"]), json.dumps({"item": item}).encode()
+    head = f"POST / HTTP/1.1\r\ncontent-length: {len(body)}\r\n" + (
+        f"idempotency-key: {key}\r\n" if key else ""
+    )
+    # By hand: a client of httpx takes longer to make than the whole exchange.
+    async with asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        try:
+            writer.write(head.encode() + b"\r\n" + body)
+            answered = await reader.readuntil(b"\r\n\r\n")
+            size = int(answered.rpartition(b"content-length:")[2])
+            receipt = json.loads(await reader.readexactly(size))["receipt"]
+        finally:
+            writer.close()
+    return f"{item} receipt {receipt}"
 
 
 def install(folder: Path) -> None:
@@ -62,4 +75,5 @@ def install(folder: Path) -> None:
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chaos-tools\nVersion: 1\n")
     offered = "book = tests.chaos.tools:build_book\npay = tests.chaos.tools:build_pay\n"
-    (info / "entry_points.txt").write_text(f"[motet.tools]\n{offered}")
+    graphs = "steps = tests.chaos.steps:build_steps\n"
+    (info / "entry_points.txt").write_text(f"[motet.tools]\n{offered}\n[motet.graphs]\n{graphs}")

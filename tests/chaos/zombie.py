@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from typing import Any
 
 from sqlalchemy import make_url
 
@@ -23,7 +24,7 @@ async def run(rig: Rig, kind: DatabaseKind) -> AsyncIterator[Row]:
     began = time.monotonic()
     lease_s, trials = (15.0, 4) if rig.full else (6.0, 3)
     stopped_s = 60.0 if rig.full else 14.0
-    env = {"MOTET_LEASE_S": str(lease_s), "MOTET_HEARTBEAT_S": str(lease_s / 5)}
+    env: dict[str, Any] = {"MOTET_LEASE_S": str(lease_s), "MOTET_HEARTBEAT_S": str(lease_s / 5)}
     async with rig.stage("zombie", kind, model_delay_s=0.15, **env) as stage:
         took_s, changed, taken = list[float](), list[str](), 0
         for number in range(trials):

@@ -159,3 +159,22 @@ def test_a_message_whose_transaction_fails_is_not_found(library: Database) -> No
         library.write_sync(half)
     assert search(library, "half") == []
     assert append(library, "whole", "m1") == 1
+
+
+def test_messages_move_behind_those_that_came_after_them(library: Database) -> None:
+    def said(c: Connection) -> list[str]:
+        return [row.text for row in transcript.read_all(c, "local", "one")]
+
+    def work(c: Connection) -> None:
+        of: Any = {"tenant_id": "local", "thread_id": "one", "run_id": "r", "role": "user"}
+        for name in ("a", "b", "c", "d"):
+            transcript.append(c, **of, message_id=name, text=name)
+        transcript.move_to_end(c, "local", "one", ["b", "a", "unknown"])
+        assert said(c) == ["c", "d", "a", "b"]
+        transcript.move_to_end(c, "local", "one", ["b"])  # is there already
+        transcript.move_to_end(c, "local", "one", [])
+        transcript.move_to_end(c, "local", "nowhere", ["a"])
+        assert transcript.append(c, **of, message_id="e", text="e") == 7
+        assert said(c) == ["c", "d", "a", "b", "e"]
+
+    library.write_sync(work)

@@ -59,7 +59,7 @@ class Studio:
             max_steps=25,
             max_attempts=3,
             retry=RetryPolicy(self.settings.runs.max_retries, self.settings.runs.retry_delay_s),
-            undo=lambda job: self.saver.adelete_for_runs([job.run_id]),
+            undo=lambda claim: self.saver.adelete_for_runs([claim.job.run_id]),
         )
 
     async def submit(self, text: str, **more: Any) -> Accepted:

@@ -180,3 +180,50 @@ async def stored(studio: Studio) -> list[int]:
     return await studio.database.read(
         lambda c: [c.exec_driver_sql(f"SELECT count(*) FROM {t}").scalar_one() for t in tables]
     )
+
+
+# The order of the transcript
+
+
+@pytest.mark.parametrize("multitask", ["enqueue", "interrupt"])
+async def test_questions_and_answers_stand_in_the_order_of_the_runs(
+    studio: Studio, two_steps: TwoSteps, multitask: Any
+) -> None:
+    await studio.work()
+    first = await studio.submit("one", graph="wait")
+    await two_steps.waits.wait()
+    second = await studio.submit("two", thread_id=first.thread_id, graph="wait", multitask=multitask)
+    assert (await transcript(studio, first.thread_id))[-1] == "two"  # kept at once
+    if multitask == "enqueue":
+        two_steps.door.set()
+    await last_event(studio, first.run_id)
+    two_steps.door.set()
+    await last_event(studio, second.run_id)
+    told = await transcript(studio, first.thread_id)
+    spoken = ["spoken"] if multitask == "enqueue" else []
+    assert told == ["one", "thought about one", *spoken, "two", "thought about two", "spoken"]
+    assert told == await state(studio, first.thread_id)
+
+
+async def test_what_a_stopped_run_left_in_the_state_is_told(studio: Studio, two_steps: TwoSteps) -> None:
+    """It is stopped between the commit of a step and the news of it."""
+    reached = asyncio.Event()
+
+    class SlowNews(MotetSaver):
+        """Tells late that the first step's checkpoint is on disk."""
+
+        async def aput(self, *given: Any, **named: Any) -> Any:
+            done = await super().aput(*given, **named)
+            if len(given[1]["channel_values"].get("messages", ())) == 2 and not reached.is_set():
+                reached.set()
+                await asyncio.sleep(60)
+            return done
+
+    studio.saver = SlowNews(studio.database, Seal(derive_keys("k" * 32)))
+    worker = await studio.work()
+    run = await studio.submit("one", graph="wait")
+    await asyncio.wait_for(reached.wait(), 20)
+    await worker.stop(run.run_id, "enough")
+    assert (await last_event(studio, run.run_id)).type == "run.cancelled"
+    assert await transcript(studio, run.thread_id) == ["one", "thought about one"]
+    assert await state(studio, run.thread_id) == ["one", "thought about one"]

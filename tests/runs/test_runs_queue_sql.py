@@ -1,7 +1,8 @@
 """The queue's conformance suite: every queue in the table `QUEUES`, on every database.
 
-A new queue is a file, a line in `QUEUES`, and nothing here: it is built as the app builds it. Where it needs a server
-of its own, it needs a fixture for that. Runs that begin by the clock come to a queue as any other run does, through
+A new queue is a file, a line in `QUEUES`, and nothing here: it is built as the app builds it; a second one
+(`second_queue.py`) goes through all of it to show that. Where it needs a server of its own, it needs a fixture for
+that. Runs that begin by the clock come to a queue as any other run does, through
 the gate: `test_runs_schedules.py` has their checks, with every queue in the table where
 a queue has a part in it.
 """
@@ -13,11 +14,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from studio import Studio
+from studio import Studio, asks
 
-from motet.errors import LeaseLost, ModelUnavailable
+from motet.app import build_app
+from motet.errors import LeaseLost, ModelUnavailable, SettingInvalid
 from motet.events import Notice, RunCompleted, RunFailed, RunRetrying
-from motet.runs.queue.base import QUEUES, Claim, RunQueue
+from motet.runs.queue.base import QUEUES, Claim, RunQueue, target_of
 from motet.runs.queue.owner import worker_id
 from motet.runs.request import Caller, RunJob
 from motet.settings import Settings
@@ -33,9 +35,10 @@ def settings(settings: Settings) -> Settings:
     return settings.replace(runs__tenant_concurrency=LIMIT)
 
 
-@pytest.fixture(params=sorted(QUEUES))
-def queue(request: pytest.FixtureRequest, studio: Studio) -> RunQueue:
-    module, _, name = QUEUES[request.param].partition(":")
+@pytest.fixture(params=[*sorted(QUEUES), "broker"])
+def queue(request: pytest.FixtureRequest, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> RunQueue:
+    monkeypatch.setitem(QUEUES, "broker", "second_queue:BrokerQueue")  # one file, one line
+    module, _, name = target_of(request.param).partition(":")
     return getattr(import_module(module), name)(studio.database, studio.settings.runs)
 
 
@@ -77,6 +80,23 @@ async def end(studio: Studio, claimed: Claim) -> None:
 
 async def expire(studio: Studio) -> None:
     await studio.database.write(lambda c: c.execute(sa.update(runs).values(lease_until=0.0)))
+
+
+def test_a_queue_that_is_not_known_is_refused_by_name() -> None:
+    with pytest.raises(SettingInvalid, match=r"MOTET_QUEUE 'sqk' is no queue. Did you mean 'sql'"):
+        target_of("sqk")
+
+
+async def test_an_app_works_with_the_queue_that_its_settings_name(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(QUEUES, "broker", "second_queue:BrokerQueue")
+    async with build_app(settings.replace(runs__queue="broker", models__default="scripted:hi")) as app:
+        queue: Any = app._rooms.queue
+        accepted = await app.submit(asks("hi", graph="chat"))
+        assert queue.wakes == 0
+        assert (await queue.claim(worker_id())).job.run_id == accepted.run_id
+        assert queue.wakes == 1
 
 
 async def test_an_empty_queue_gives_nothing(queue: RunQueue) -> None:

@@ -73,6 +73,7 @@ async def test_a_schedule_is_kept_with_its_frozen_request(kept: Schedules) -> No
     assert await kept.list() == [made] == [await kept.get("早报")]
     assert (made.cron, made.zone, made.missed, made.paused) == ("0 9 * * 1-5", "Asia/Shanghai", "one", False)
     assert made.next_at == datetime.fromisoformat("2026-11-25T09:00:00+08:00").timestamp()
+    assert made.request is not None
     assert made.request.graph == "echo"
     assert made.request.input == {"messages": [{"type": "human", "content": "早上好, what is new?"}]}
     assert (made.last_at, made.last_run_id, made.error) == (None, None, None)
@@ -300,6 +301,7 @@ async def test_scopes_are_looked_at_again_at_every_tick(
 ) -> None:
     """What stands in the row is what counts, whoever changed it."""
     made = await kept.add("* * * * *", asks("hi"), name="s")
+    assert made.request is not None
     poorer = made.request.model_copy(update={"caller": Caller(scopes=frozenset({"threads:read"}))})
     change = sa.update(schedules).values(request=poorer.model_dump_json())
     await studio.database.write(lambda c: c.execute(change))
@@ -362,3 +364,18 @@ async def test_in_an_encrypted_database_the_request_is_not_to_be_read(
         assert "table schedules, row s" in row.error
     finally:
         database.close()
+
+
+async def test_one_that_is_damaged_is_listed_with_the_others_and_can_be_deleted(
+    studio: Studio, kept: Schedules
+) -> None:
+    good = await kept.add("* * * * *", asks("hi"), name="good")
+    await kept.add("* * * * *", asks("hi"), name="bad")
+    change = sa.update(schedules).where(schedules.c.name == "bad").values(request='{"input"')
+    await studio.database.write(lambda c: c.execute(change))
+    bad, other = await kept.list()
+    assert other == good
+    assert (bad.name, bad.request) == ("bad", None)
+    assert bad.error == "The request of schedule 'bad' cannot be read."
+    await kept.delete("bad")
+    assert await kept.list() == [good]

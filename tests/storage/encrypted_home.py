@@ -10,10 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from motet import RunRequest, Settings, build_app
+from motet import App, RunRequest, Settings, build_app
+from motet.errors import StateCorrupt
 from motet.memory.fact import Source
 from motet.secret import Secret
 from motet.storage.encryption import SEALED, Sealed
+from motet.storage.seal import load_seal
+from motet.storage.tables import tool_calls
 
 OLD, NEW = "an old key of some length", "a new key of some length"
 SAID = "xylophone"
@@ -22,7 +25,11 @@ NAMES = [f"{sealed.column.table.name}.{sealed.column.name}" for sealed in SEALED
 
 def scripted(settings: Settings, tmp_path: Path) -> Settings:
     script = tmp_path / "script.json"
-    rules = [{"user": "wrong key", "reply": {"fault": "auth"}}]
+    rules = [
+        {"user": "wrong key", "reply": {"fault": "auth"}},
+        {"after": "calculator", "reply": f"You said {SAID}."},
+        {"user": "^calculate", "reply": {"tool": "calculator", "arguments": {"expression": "6 * 7"}}},
+    ]
     script.write_text(json.dumps({"rules": rules, "default": f"You said {SAID}."}))
     return settings.replace(models__default=f"scripted:{script}", models__embed="none")
 
@@ -32,13 +39,22 @@ def with_key(settings: Settings, key: str) -> Settings:
 
 
 async def talk(settings: Settings, thread_id: str = "one") -> None:
-    """Two turns of a thread, and a run that fails."""
+    """Three turns of a thread, one of them with a tool call, a run that fails, and a schedule."""
     async with build_app(settings) as app:
-        for text in (f"I say {SAID} " * 30, f"Again {SAID}", f"the wrong key for {SAID}"):
+        for text in (
+            f"I say {SAID} " * 30,
+            f"Again {SAID}",
+            f"calculate {SAID}",
+            f"the wrong key for {SAID}",
+        ):
             words = {"messages": [{"role": "user", "content": text}]}
             asked = {"input": words, "thread_id": thread_id, "create_thread": True, "graph": "chat"}
             async for _ in app.stream(RunRequest.model_validate(asked)):
                 pass
+        words = {"messages": [{"role": "user", "content": SAID}]}
+        request = RunRequest.model_validate({"input": words, "graph": "chat"})
+        if thread_id not in [made.name for made in await app.schedules.list()]:
+            await app.schedules.add("0 0 1 1 *", request, name=thread_id)
         await app.memories.write(f"The user has a {SAID} called {thread_id}.", source=Source(thread_id))
 
 
@@ -51,8 +67,21 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
         for run in await app.records.runs(thread_id):
             found.append([recorded.event async for recorded in app.follow(run.run_id)])
             found.append(run.error)
+        for made in await app.schedules.list():
+            if made.request is None:
+                raise StateCorrupt(made.error or "")
+            found += [made.request.input] if made.name == thread_id else []
+        found += results(app, settings, thread_id)
         known = await app.memories.recall(SAID)
         return [*found, [memory.text for memory in known if memory.source.thread_id == thread_id]]
+
+
+def results(app: App, settings: Settings, thread_id: str) -> list[bytes]:
+    """Read what the ledger has of a thread's tool calls."""
+    query = sa.select(tool_calls).where(tool_calls.c.thread_id == thread_id)
+    rows = app._rooms.database.read_sync(lambda c: c.execute(query).all())
+    seal = load_seal(settings.storage)
+    return [seal.unseal(row.result, row.tenant_id, "tool_calls", row.call_key) for row in rows]
 
 
 async def read_all(settings: Settings) -> None:

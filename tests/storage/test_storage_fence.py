@@ -3,16 +3,22 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.base import empty_checkpoint
 from sqlalchemy.engine import Connection
 
 from motet.errors import LeaseLost
+from motet.memory.checkpoints import MotetSaver
+from motet.memory.store import MotetStore
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
-from motet.storage.fence import Fence, hold
+from motet.storage.fence import CONFIG_KEY, Fence, guarded, hold
 from motet.storage.schema import prepare
+from motet.storage.seal import Seal
 from motet.storage.tables import runs, threads
 
 MINE = Fence("local", "r1", 3)
@@ -88,3 +94,34 @@ def test_nobody_takes_a_run_over_before_what_its_holder_writes_is_on_disk(postgr
     assert order == ["written", "taken over"]
     holder.close()
     heir.close()
+
+
+def test_only_a_fence_that_is_given_is_held(database: Database) -> None:
+    database.write_sync(lambda c: guarded(c, None).execute(sa.select(1)).all())
+    with pytest.raises(LeaseLost):
+        database.write_sync(lambda c: guarded(c, MINE._replace(number=1)))
+
+
+async def test_a_memory_that_a_graph_writes_holds_the_fence_of_its_run(database: Database) -> None:
+    store = MotetStore(database)
+
+    async def write(key: str) -> None:
+        await store.aput(("notes",), key, {"text": key})
+
+    node = RunnableLambda(write)
+    await node.ainvoke("mine", {"configurable": {CONFIG_KEY: MINE}})
+    with pytest.raises(LeaseLost):
+        await node.ainvoke("another's", {"configurable": {CONFIG_KEY: MINE._replace(number=2)}})
+    await write("nobody's")
+    assert sorted(item.key for item in await store.asearch(("notes",))) == ["mine", "nobody's"]
+
+
+async def test_checkpoints_are_deleted_for_the_holder_of_the_run_alone(database: Database) -> None:
+    saver = MotetSaver(database, Seal([b"0123456789abcdef"]))
+    config: Any = {"configurable": {"thread_id": "t1", "checkpoint_ns": ""}}
+    await saver.aput(config, empty_checkpoint(), {"run_id": "r1"}, {})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(LeaseLost):
+        await saver.adelete_for_runs(["r1"], fence=MINE._replace(number=2))
+    assert await saver.aget_tuple(config) is not None
+    await saver.adelete_for_runs(["r1"], fence=MINE)
+    assert await saver.aget_tuple(config) is None

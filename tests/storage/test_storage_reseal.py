@@ -6,7 +6,7 @@ import json
 
 import pytest
 import sqlalchemy as sa
-from encrypted_home import NAMES, NEW, OLD, SAID, put, read, rows, talk, values, with_key
+from encrypted_home import NAMES, NEW, OLD, SAID, opened, put, read, rows, talk, values, with_key
 
 from motet.errors import Conflict, EncryptionMismatch, InvalidInput, StateCorrupt
 from motet.settings import Settings
@@ -14,6 +14,8 @@ from motet.storage.encryption import SEALED
 from motet.storage.engine import Database
 from motet.storage.reseal import encrypt_storage, rekey_storage
 from motet.storage.schema import prepare
+from motet.storage.seal import load_seal
+from motet.storage.tables import tool_calls
 
 pytest.importorskip("cryptography", reason="the extra motet[encrypt] is not installed")
 
@@ -34,6 +36,18 @@ async def test_a_database_is_encrypted_later_and_goes_on(plain: Settings) -> Non
     await talk(encrypted, "two")
     assert encrypt_storage(encrypted.storage) > 20  # again: nothing is lost
     assert await read(encrypted) == before
+
+
+async def test_digests_of_older_versions_are_keyed(plain: Settings) -> None:
+    await talk(plain)
+    with opened(plain) as connection:
+        connection.execute(sa.update(tool_calls).values(arguments_digest="0" * 64))
+    encrypted = with_key(plain, OLD)
+    encrypt_storage(encrypted.storage)
+    with opened(plain) as connection:
+        [stored] = connection.execute(sa.select(tool_calls.c.arguments_digest)).scalars().all()
+    assert stored == load_seal(encrypted.storage).digests("0" * 64)[0]
+    assert stored != "0" * 64
 
 
 async def test_keys_change(plain: Settings) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -387,7 +389,67 @@ async def test_a_nodes_own_code_can_keep_its_calls(keeps: Keeps, world: World) -
     assert world.names.count("send a") == 4
 
 
+async def send_in_a_node(keeps: Keeps, tool: BaseTool) -> Any:
+    """A graph whose node calls a tool by itself, so that what the tool raises ends the attempt."""
+
+    async def work(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage(str(await call_tool(tool, {"text": "a"})))]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("work", work)
+    builder.add_edge(START, "work")
+    return builder.compile(checkpointer=keeps.saver)
+
+
+async def test_a_call_that_raised_may_have_happened_and_a_person_is_asked(keeps: Keeps, world: World) -> None:
+    graph = await send_in_a_node(keeps, world.tool("send"))
+    world.fail["send"] = RuntimeError("the answer got lost")
+    with pytest.raises(RuntimeError):
+        await keeps.run(graph, HI)
+    asked = await keeps.run(graph)
+    [question] = asked["__interrupt__"]
+    assert question.value["tool"] == "send"
+    state = await keeps.run(graph, Command(resume={"result": "it went out"}))
+    assert state["messages"][-1].text == "it went out"
+    assert world.names == ["send a"]
+
+
+@pytest.mark.parametrize(("effect", "failure"), [("once", "clean"), ("idempotent", None), ("pure", None)])
+async def test_a_call_that_raised_is_made_again_where_its_tool_allows_that(
+    keeps: Keeps, world: World, effect: str, failure: str | None
+) -> None:
+    tool = world.tool("send", effect)
+    tool.metadata = {**(tool.metadata or {}), "failure": failure}
+    graph = await send_in_a_node(keeps, tool)
+    world.fail["send"] = RuntimeError("nothing was sent")
+    with pytest.raises(RuntimeError):
+        await keeps.run(graph, HI)
+    state = await keeps.run(graph)
+    assert state["messages"][-1].text == "send a: 2"
+    assert world.names == ["send a", "send a"]
+
+
 # The rows
+
+
+async def test_arguments_cannot_be_guessed_from_their_digest(keeps: Keeps, world: World) -> None:
+    graph = graph_of(keeps, [world.tool("send")], lambda: calls(("send", "a")))
+    await keeps.run(graph, HI)
+    [row] = keeps.rows()
+    plain = hashlib.sha256(json.dumps({"text": "a"}).encode()).hexdigest()
+    assert row.arguments_digest.startswith("k1:")
+    assert plain not in row.arguments_digest
+    assert row.arguments_digest == Seal([b"0123456789abcdef"]).digests(plain)[0]
+    assert row.arguments_digest not in Seal([b"another key of mine"]).digests(plain)
+
+
+async def test_results_that_an_older_version_recorded_are_found(keeps: Keeps, world: World) -> None:
+    graph = graph_of(keeps, [world.tool("send")], lambda: calls(("send", "a")))
+    await keeps.run(graph, HI)
+    plain = hashlib.sha256(json.dumps({"text": "a"}).encode()).hexdigest()
+    keeps.database.write_sync(lambda c: c.execute(sa.update(tool_calls).values(arguments_digest=plain)))
+    await keeps.run(graph, HI, replace(ATTEMPT, run_id="r2", thread_id="t2", reuse_results_of="r"))
+    assert world.names == ["send a"]
 
 
 async def test_a_worker_that_lost_its_run_makes_no_call(keeps: Keeps, world: World) -> None:

@@ -13,15 +13,15 @@ import sqlalchemy as sa
 from langgraph.checkpoint.base.id import uuid6
 
 from motet.errors import NotFound
-from motet.memory.saver.bodies import Body, Dictionary, deflate_body, encode_body
+from motet.memory.saver.bodies import Dictionary, deflate_body, encode_body
 from motet.memory.saver.rows import ScopeName, pack_id, unpack_id
 from motet.memory.saver.upkeep import Upkeep, needed_by
 from motet.storage import tables as t
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
     from motet.memory.saver.loading import Loaded
 
@@ -86,13 +86,16 @@ class History(Upkeep):
         found = self._seq_of(connection, source_id, checkpoint_id)
         self.copy_thread(connection, source_id, target_id)
         for scope_key, scope in self._scopes(connection, target_id):
-            bodies = self._bodies(connection, scope_key)
+            own = t.checkpoints
+            query = sa.select(own.c.seq, own.c.parent_seq).where(own.c.scope_key == scope_key)
+            parents = {row.seq: row.parent_seq for row in connection.execute(query)}
             if scope.checkpoint_ns:
                 run_of = self._run_of(connection, scope_key)
-                kept = {row.seq for row, _ in bodies if run_of(row.seq) in (None, *runs)}
+                kept = {seq for seq in parents if run_of(seq) in (None, *runs)}
             else:
-                kept = _line(bodies, found)
-            self._keep(connection, scope_key, bodies, kept)
+                kept = _line(parents, found)
+            if kept != parents.keys():  # else nothing need be read: most forks are at the newest point
+                self._keep(connection, scope_key, self._bodies(connection, scope_key), kept)
 
     def rewind(self, connection: Connection, thread_id: str, checkpoint_id: str) -> str:
         """Make a copy of a checkpoint the thread's newest; what came after it stays. Return the copy's id.
@@ -220,9 +223,8 @@ def _unknown(thread_id: str, checkpoint_id: str) -> NotFound:
     )
 
 
-def _line(bodies: Sequence[tuple[Row[Any], Body]], seq: int) -> set[int]:
+def _line(parents: Mapping[int, int | None], seq: int) -> set[int]:
     """Return a checkpoint's number and those of all its ancestors."""
-    parents = {row.seq: row.parent_seq for row, _ in bodies}
     line: set[int] = set()
     at: int | None = seq
     while at is not None and at in parents:

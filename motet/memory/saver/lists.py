@@ -5,21 +5,22 @@ place is given once and its content never changes, so a place that was read once
 lengthens the last window, trimming the head moves its `lo`, an edit or a removal cuts a window in two, and a fork
 begins a log of its own.
 
-What is new is found by fingerprints of all that would be stored of an item (`StrictSerializer.print_of`), taken of
-every item at every put: half a microsecond each, for which a change in place is noticed wherever it is.
+What is new is found by fingerprints of all that would be stored of an item, see `prints`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from motet.memory.saver.bodies import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from motet.memory.saver.prints import Copy
 
 MAX_WINDOWS = 32
 """A list in more pieces than this is written anew, in one."""
@@ -32,6 +33,8 @@ class KnownList:
     windows: tuple[Window, ...]
     items: list[Any]
     prints: list[int]
+    copies: list[Copy | None] = field(default_factory=list["Copy | None"])
+    """Of the items, as they were then; [] where none were made."""
 
     def places(self) -> Iterator[tuple[Window, int]]:
         """Yield each window with the index of its first item."""

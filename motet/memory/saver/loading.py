@@ -26,6 +26,7 @@ from motet.memory.saver.bodies import (
 from motet.memory.saver.cache import Head
 from motet.memory.saver.lists import KnownList
 from motet.memory.saver.parts import Joiner, digests_in
+from motet.memory.saver.prints import copy_of, is_clean
 from motet.memory.saver.rows import ScopeName, Vault, pack_id, unpack_id
 from motet.storage import tables as t
 
@@ -210,15 +211,17 @@ class Loader:
 
     def _take(self, known: KnownList, index: int, size: int, into: KnownList) -> bool:
         """Take a stretch from memory; not where somebody changed an item of it in place."""
-        items, prints = known.items[index : index + size], known.prints[index : index + size]
-        clean = [self.serde.print_of(item) for item in items] == prints
+        part = slice(index, index + size)
+        items, prints, copies = known.items[part], known.prints[part], known.copies[part]
+        clean = is_clean(self.serde, items, prints, copies)
         if clean:
             into.items.extend(items)
             into.prints.extend(prints)
+            into.copies.extend(copies or [None] * size)
         return clean
 
     def _is_clean(self, known: KnownList) -> bool:
-        return [self.serde.print_of(item) for item in known.items] == known.prints
+        return is_clean(self.serde, known.items, known.prints, known.copies)
 
     def _fetch(
         self, connection: Connection, scope: ScopeName, scope_key: int, window: Window, into: KnownList
@@ -235,6 +238,7 @@ class Loader:
         for item in self.decode(connection, scope, scope_key, opened):
             into.items.append(item)
             into.prints.append(self.serde.print_of(item))
+            into.copies.append(copy_of(item))
 
     def decode(
         self, connection: Connection, scope: ScopeName, scope_key: int, values: Sequence[bytes | Stored]

@@ -27,6 +27,7 @@ from motet.memory.saver.cache import Head
 from motet.memory.saver.drafts import Done, Draft, ListDraft, NeedsConnection, Put, SealedWrites, Writes
 from motet.memory.saver.lists import KnownList, plan
 from motet.memory.saver.parts import Splitter
+from motet.memory.saver.prints import copies_of, prints_of
 from motet.memory.saver.rows import FIND_SEQ, pack_id
 from motet.storage import tables as t
 
@@ -223,7 +224,7 @@ class Writer:
                 known = self._loader.read_list(
                     connection, scope, draft.parent.scope_key, channel, old.windows
                 )
-        prints = [serde.print_of(item) for item in items]
+        prints = prints_of(serde, known, items)
         found = plan(known, prints, draft.last_log + draft.new_logs + 1, fork=draft.fork)
         draft.new_logs += found.new_log
         splitter = Splitter(serde)
@@ -232,7 +233,7 @@ class Writer:
             for seq, index in enumerate(found.new, start=found.first_seq)
         ]
         draft.aside |= splitter.parts
-        kept = KnownList(found.windows, list(items), prints)
+        kept = KnownList(found.windows, list(items), prints, copies_of(known, items, prints))
         draft.lists.append(ListDraft(channel, kept, found.log_no, rows))
         return Windows(found.windows)
 

@@ -14,7 +14,10 @@ A run that is tried again after a passing fault is a `pending` row too, with a t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol
+
+from motet.errors import SettingInvalid, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -22,7 +25,20 @@ if TYPE_CHECKING:
     from motet.runs.request import RunJob
 
 QUEUES: dict[str, str] = {"sql": "motet.runs.queue.sql:SqlQueue"}
-"""Known queues."""
+"""Known queues; another package adds its own through the entry-point group `motet.queues`."""
+
+
+def target_of(name: str) -> str:
+    """Return the import string of a queue: a class that is made of a database and `RunSettings`.
+
+    Raises:
+        SettingInvalid: No queue has this name.
+    """
+    found = QUEUES.get(name) or next((p.value for p in entry_points(group="motet.queues", name=name)), None)
+    if found is None:
+        known = {*QUEUES, *entry_points(group="motet.queues").names}
+        raise SettingInvalid(f"MOTET_QUEUE '{name}' is no queue.{did_you_mean(name, known)}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from motet.errors import StateCorrupt
 from motet.events import RunFailed
+from motet.memory import transcript
 from motet.runs.ending import ask_to_stop, close
 from motet.runs.queue.base import Claim, Pulse
 from motet.runs.queue.owner import is_gone
@@ -133,6 +134,11 @@ class SqlQueue:
             .returning(runs.c.fence, runs.c.attempt, runs.c.retries)
         ).one()
         _turn(connection, job.tenant_id)
+        if row.started_at is None:
+            asked = (message.get("id") for message in (job.input or {}).get("messages", ()))
+            transcript.move_to_end(
+                connection, job.tenant_id, job.thread_id, [str(one) for one in asked if one]
+            )
         return Claim(job, taken.fence, taken.attempt, taken.retries)
 
 

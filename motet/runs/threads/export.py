@@ -1,6 +1,6 @@
 """The forms that a conversation can be written in, by name and by a file's ending.
 
-What does not live here: what a form looks like (`transfer`, `page`).
+What does not live here: what a form looks like (`transfer`, `page`, `training`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from motet.runs.threads import transfer
+from motet.runs.threads import training, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def export_text(form: Form, thread: ThreadRecord, messages: Sequence[MessageReco
     """Return a conversation in one form; "" where the form has no use for it (SFT without an answer)."""
     match form:
         case Form.SFT:
-            return transfer.to_sft(messages) or ""
+            return training.to_sft(messages) or ""
         case Form.MARKDOWN:
             return "".join(transfer.to_markdown(thread, messages))
         case Form.HTML:

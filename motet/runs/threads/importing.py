@@ -1,4 +1,4 @@
-"""Puts threads from a file into the database: all of them in one transaction, or none.
+"""Puts threads from a file into the database: all of them in one transaction, with their state, or none.
 
 What does not live here: the file's form (`transfer`).
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from langchain_core.messages import AIMessage, HumanMessage
-from langgraph.checkpoint.base import empty_checkpoint
 
 from motet.errors import Conflict
 from motet.graphs.state import RECENT_MESSAGES
@@ -21,7 +20,7 @@ from motet.runs.request import LOCAL_OWNER
 from motet.storage.tables import thread_tags, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from langchain_core.messages import AnyMessage
     from sqlalchemy.engine import Connection
@@ -50,9 +49,15 @@ class Importer:
             Conflict: There is a thread of this id already; nothing was stored.
         """
         named = [(str(uuid.uuid4()) if new_ids else file.thread.thread_id, file) for file in files]
-        await self._database.write(lambda c: [self._store(c, one, file) for one, file in named])
-        for thread_id, file in named:
-            await self._remember(thread_id, file.messages)
+        states = [self._state(thread_id, file.messages) for thread_id, file in named]
+
+        def work(connection: Connection) -> None:
+            for (thread_id, file), state in zip(named, states, strict=True):
+                self._store(connection, thread_id, file)
+                if state is not None:
+                    state(connection)
+
+        await self._database.write(work)
         return [thread_id for thread_id, _ in named]
 
     def _store(self, connection: Connection, thread_id: str, file: ThreadFile) -> None:
@@ -93,20 +98,12 @@ class Importer:
             "updated_at": thread.updated_at,
         }
 
-    async def _remember(self, thread_id: str, messages: Sequence[MessageLine]) -> None:
-        """Make the state that the next turn goes on from: the newest messages."""
+    def _state(self, thread_id: str, messages: Sequence[MessageLine]) -> Callable[[Connection], None] | None:
+        """Make the state that the next turn goes on from: the newest messages; None where nothing was said."""
         kinds = {"user": HumanMessage, "assistant": AIMessage}
         said: list[AnyMessage] = [
             kinds[line.role](line.text, id=line.message_id) for line in messages if line.role in kinds
         ]
         if not said:
-            return
-        checkpoint = empty_checkpoint()
-        checkpoint["channel_values"] = {"messages": recent(RECENT_MESSAGES)([], said)}
-        checkpoint["channel_versions"] = {"messages": 1}
-        await self._saver.aput(
-            {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}},
-            checkpoint,
-            {"source": "update", "step": 0, "parents": {}},
-            {"messages": 1},
-        )
+            return None
+        return self._saver.prepare_first(thread_id, {"messages": recent(RECENT_MESSAGES)([], said)})

@@ -1,6 +1,7 @@
-"""Threads as files: JSON lines with everything of a transcript, markdown for people, chat JSON lines for training.
+"""Threads as files: JSON lines with everything of a transcript, and markdown for people.
 
-What does not live here: the database (`importing`). Reading checks every line before anything is stored.
+What does not live here: chat JSON lines for training (`training`) and the database (`importing`). Reading checks
+every line before anything is stored.
 """
 
 from __future__ import annotations
@@ -88,27 +89,6 @@ def to_markdown(thread: ThreadRecord, messages: Sequence[MessageRecord]) -> Iter
     yield "\n"
 
 
-def to_sft(messages: Sequence[MessageRecord]) -> str | None:
-    """Return a thread as one line of chat messages, as tools for training read them; None without an answer.
-
-    A question that was not answered is left out, and what the last answer was not followed by.
-    """
-    kept: list[dict[str, str]] = []
-    waiting: dict[str, str] | None = None
-    for message in messages:
-        line = {"role": message.role, "content": message.text}
-        if message.role == "user":
-            waiting = line
-        elif message.role == "assistant" and waiting is not None:
-            kept += [waiting, line]
-            waiting = None
-        elif message.role == "system" and not kept:
-            kept.append(line)
-    if not any(line["role"] == "assistant" for line in kept):
-        return None
-    return json.dumps({"messages": kept}, ensure_ascii=False) + "\n"
-
-
 def read_jsonl(lines: Iterable[bytes], name: str) -> list[ThreadFile]:
     """Read and check every line that `to_jsonl` wrote.
 
@@ -124,10 +104,10 @@ def read_jsonl(lines: Iterable[bytes], name: str) -> list[ThreadFile]:
         if not raw.strip():
             continue
         where = f"{name}, line {number}"
-        value = _parse(raw, where)
+        value = parse(raw, where)
         if value.get("type") == "thread":
             _check_whole(found, where)
-            thread = _validate(ThreadLine, value, where)
+            thread = validate(ThreadLine, value, where)
             if thread.version > VERSION:
                 raise InvalidInput(
                     f"{where}: version {thread.version} is a newer Motet's: expected {VERSION}."
@@ -136,7 +116,7 @@ def read_jsonl(lines: Iterable[bytes], name: str) -> list[ThreadFile]:
             message_ids = set()
             found.append(ThreadFile(thread=thread))
         elif value.get("type") == "message" and found:
-            message = _validate(MessageLine, value, where)
+            message = validate(MessageLine, value, where)
             _check_new(message_ids, "message_id", message.message_id, where)
             found[-1].messages.append(message)
         else:
@@ -148,7 +128,8 @@ def read_jsonl(lines: Iterable[bytes], name: str) -> list[ThreadFile]:
     return found
 
 
-def _parse(raw: bytes, where: str) -> dict[str, Any]:
+def parse(raw: bytes, where: str) -> dict[str, Any]:
+    """Read a line of JSON that is an object; InvalidInput names the place otherwise."""
     try:
         value: Any = json.loads(raw.decode("utf-8"))
         json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -162,7 +143,8 @@ def _parse(raw: bytes, where: str) -> dict[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-def _validate(kind: type[T], value: dict[str, Any], where: str) -> T:
+def validate(kind: type[T], value: dict[str, Any], where: str) -> T:
+    """Make a model of a line; InvalidInput names the place, the field and what is wrong otherwise."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:

@@ -118,7 +118,7 @@ tool_calls = Table(
     Column("thread_id", Text, nullable=False),
     Column("run_id", Text, nullable=False),  # the run that made the call last
     Column("tool", Text, nullable=False),
-    Column("arguments_digest", Text, nullable=False),  # SHA-256
+    Column("arguments_digest", Text, nullable=False),  # keyed, see Seal.digests
     Column("effect", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("asks", Integer, nullable=False, server_default="0"),  # answers that a person gave about it

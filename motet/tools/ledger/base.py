@@ -34,6 +34,8 @@ class Call:
     arguments: str
     """JSON with sorted keys."""
     effect: Effect
+    fails_cleanly: bool = False
+    """Whether a call that raised an error did nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, interrupt
 
 from motet.errors import MotetError
-from motet.tools.base import IDEMPOTENCY_KEY, effect_of
+from motet.tools.base import IDEMPOTENCY_KEY, effect_of, fails_cleanly
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
 from motet.tools.policy.approval import APPROVAL_SCHEMA, read
@@ -158,7 +158,7 @@ class CallKeeper:
             return []
         if entry.has_result:
             return [entry.result]
-        if call.effect != "once" or entry.status in ("paused", "failed"):
+        if _may_repeat(call, entry):
             await self._ledger.begin_again(call, asks=entry.asks)
             return []
         decision = decide(interrupt(question(call), response_schema=ANSWER_SCHEMA))
@@ -202,7 +202,7 @@ class CallKeeper:
         known = self._numbers[stands]
         number = known.setdefault(f"{given.get('checkpoint_ns', '')} {self._id(call, stands)}", len(known))
         key = hashlib.sha256(f"{stands}#{number}".encode()).hexdigest()[:40]
-        return Call(key, tool.name, arguments, effect_of(tool))
+        return Call(key, tool.name, arguments, effect_of(tool), fails_cleanly(tool))
 
     def _id(self, call: Mapping[str, Any], stands: str) -> str:
         """Return what tells a call from its equals in one task; the same when LangGraph has the node try again."""
@@ -235,6 +235,16 @@ class CallKeeper:
             }
             self._stored[step] = await self._saver.aget_tuple(config) is not None
         return self._stored[step]
+
+
+def _may_repeat(call: Call, entry: Entry) -> bool:
+    """Say whether a call whose result is not known may be made again without asking.
+
+    One that raised may have had its effect all the same: an answer that got lost is an error too.
+    """
+    if call.effect != "once" or entry.status == "paused":
+        return True
+    return entry.status == "failed" and call.fails_cleanly
 
 
 async def keep_call(request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Any]]) -> Any:

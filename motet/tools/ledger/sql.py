@@ -95,14 +95,14 @@ class SqlLedger:
         row = connection.execute(sa.select(table).where(self._one(call.key))).first()
         if row is not None:
             return row
-        digest = hashlib.sha256(call.arguments.encode()).hexdigest()
-        known = self._recorded(connection, call.tool, digest)
+        digests = self._seal.digests(hashlib.sha256(call.arguments.encode()).hexdigest())
+        known = self._recorded(connection, call.tool, digests)
         values: dict[str, Any] = {
             "tenant_id": self._attempt.tenant_id,
             "call_key": call.key,
             "thread_id": self._attempt.thread_id,
             "tool": call.tool,
-            "arguments_digest": digest,
+            "arguments_digest": digests[0],
             "effect": call.effect,
             "status": "waiting" if asks_first else "open",
             "asks_first": int(asks_first),
@@ -123,14 +123,14 @@ class SqlLedger:
             return None
         return connection.execute(sa.select(table).where(self._one(call.key))).one()
 
-    def _recorded(self, connection: Connection, tool: str, digest: str) -> Row[Any] | None:
+    def _recorded(self, connection: Connection, tool: str, digests: list[str]) -> Row[Any] | None:
         """Return the result, in the run whose results are used again, that answers this run's next such call."""
         if self._attempt.reuse_results_of is None:
             return None
         same = sa.and_(
             table.c.tenant_id == self._attempt.tenant_id,
             table.c.tool == tool,
-            table.c.arguments_digest == digest,
+            table.c.arguments_digest.in_(digests),
         )
         mine = (
             sa.select(sa.func.count()).select_from(table).where(same, table.c.run_id == self._attempt.run_id)
