@@ -27,7 +27,10 @@ def main(gguf: Path, folder: Path) -> None:
     if model.config.tie_word_embeddings:
         tensors.pop("lm_head.weight", None)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    model.config.save_pretrained(folder)
+    # The file's own quantisation is undone; vLLM would look for it.
+    config = {key: value for key, value in model.config.to_dict().items() if key != "quantization_config"}
+    config["architectures"] = [type(model).__name__]
+    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str))
     tokenizer.save_pretrained(folder)
     ends = [tokenizer.convert_tokens_to_ids(token) for token in END_TOKENS]
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))

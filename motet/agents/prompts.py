@@ -10,10 +10,16 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from motet.errors import SettingInvalid
+from motet.errors import SettingInvalid, did_you_mean
 from motet.storage.search import cjk_share
+from motet.telemetry import Finding
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from motet.settings import Settings
 
 Language = Literal["en", "zh"]
 
@@ -42,6 +48,28 @@ class Prompts:
         """
         return self._render(name, language).substitute(values)
 
+    def check(self) -> None:
+        """Read every file of the user's folder, so that one that is wrong is told of before any work begins.
+
+        Raises:
+            SettingInvalid: The folder is not there; a file is no prompt's, lacks a placeholder, or has an unknown one.
+        """
+        if self._override is None:
+            return
+        if not self._override.is_dir():
+            raise SettingInvalid(
+                f"MOTET_PROMPTS is '{self._override}', which is no folder.", setting="agents.prompts"
+            )
+        languages: tuple[Language, ...] = ("en", "zh")
+        for language in languages:
+            known = {path.name.removesuffix(".md") for path in _folder(language).iterdir()}
+            for path in sorted((self._override / language).glob("*.md")):
+                if path.stem not in known:
+                    raise SettingInvalid(
+                        f"Prompt file {path} replaces none.{did_you_mean(path.stem, known)}", path=str(path)
+                    )
+                self._render(path.stem, language)
+
     def _load(self, name: str, language: Language) -> Template:
         shipped = Template(_shipped(name, language))
         path = self._override / language / f"{name}.md" if self._override else None
@@ -58,8 +86,27 @@ class Prompts:
 
 
 def _shipped(name: str, language: Language) -> str:
-    folder = resources.files("motet.agents") / FOLDER / language
-    return (folder / f"{name}.md").read_text("utf-8").strip()
+    return (_folder(language) / f"{name}.md").read_text("utf-8").strip()
+
+
+def _folder(language: Language) -> Traversable:
+    return resources.files("motet.agents") / FOLDER / language
+
+
+def check_prompts(settings: Settings) -> list[Finding]:
+    """Return a finding about the user's own prompts, where there are any."""
+    folder = settings.agents.prompts
+    if not folder:
+        return []
+    try:
+        Prompts(override=folder).check()
+    except SettingInvalid as error:
+        return [
+            Finding(
+                "prompts", ok=False, detail=error.message, fix="Correct the file, or unset MOTET_PROMPTS."
+            )
+        ]
+    return [Finding("prompts", ok=True, detail=f"{folder} fits")]
 
 
 def _names(found: set[str]) -> str:

@@ -262,13 +262,15 @@ class Rooms:
         from motet.runs.choice import choice_of  # noqa: PLC0415
 
         settings = self._settings.agents
+        prompts = Prompts(override=settings.prompts, language=settings.language)
+        prompts.check()
         chosen = choice_of(options, self._settings.models)
         own = {agent: await self.models.chat(ROLES[agent], spec) for agent, spec in chosen.agents.items()}
         return AgentParts(
             fast=await self.models.chat("fast", chosen.roles.get("fast")),
             deep=await self.models.chat("deep", chosen.roles.get("deep")),
             own_models=own,
-            prompts=Prompts(override=settings.prompts, language=settings.language),
+            prompts=prompts,
             settings=settings,
             tools=await self.tools(options, retriever),
             retriever=retriever,

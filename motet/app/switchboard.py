@@ -53,6 +53,7 @@ CHECKS = (
     "motet.storage.check:check_storage",
     "motet.models.embedded_check:check_embedded",
     "motet.models.server_check:check_servers",
+    "motet.agents.prompts:check_prompts",
     "motet.retrieval.check:check_embedder",
     "motet.sandbox.check:check_sandbox",
 )

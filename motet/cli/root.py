@@ -21,6 +21,7 @@ from motet.cli import (
     run_diff,
     scripted,
     serve,
+    skills,
     storage,
     surroundings,
     task_files,
@@ -86,6 +87,7 @@ def _tree() -> typer.Typer:
     tree.command("doctor")(surroundings.doctor)
     tree.command("completion")(completion.print_completion)
     tree.command("scripted")(scripted.scripted)
+    tree.add_typer(skills.evaluate, name="eval")
     return tree
 
 

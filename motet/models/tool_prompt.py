@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from motet.models.answer_stream import NO_TOOL
+from motet.models.tool_examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,16 +36,7 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
         "must": 'You use a tool. Reply with one JSON object and nothing else: {"tool": NAME, "arguments": {...}}.',
         "tools": "Tools:",
-        "examples": (
-            "Examples with other tools:\n"
-            'Play some jazz -> {"tool": "play_music", "arguments": {"genre": "jazz"}}\n'
-            'Result of play_music: playing -> {"tool": "none", "answer": "Jazz is playing now."}\n'
-            "Book a table for four at Casa Verde -> "
-            '{"tool": "book_table", "arguments": {"place": "Casa Verde", "people": 4}}\n'
-            'Is a whale a fish? -> {"tool": "none", "answer": "No, it is a mammal."}\n'
-            'Give me a rhyme for "cat". -> {"tool": "none", "answer": "Hat."}\n'
-            'Thanks, good night! -> {"tool": "none", "answer": "Good night!"}'
-        ),
+        "examples": "Examples with other tools:",
         "result": "Result of {name}: {text}",
         "failed": "{name} failed: {text}",
         "repair": "That reply is not valid: {problem}. Reply again with one valid JSON object.",
@@ -59,15 +51,7 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
         "must": '你要使用工具。只回复一个 JSON 对象，不要写别的：{"tool": 工具名, "arguments": {...}}。',
         "tools": "工具：",
-        "examples": (
-            "其他工具的例子：\n"
-            '放点爵士乐 -> {"tool": "play_music", "arguments": {"genre": "爵士乐"}}\n'
-            'play_music 的结果：正在播放 -> {"tool": "none", "answer": "正在播放爵士乐。"}\n'
-            '在绿园餐厅订四个人的位子 -> {"tool": "book_table", "arguments": {"place": "绿园餐厅", "people": 4}}\n'
-            '鲸鱼是鱼吗？ -> {"tool": "none", "answer": "不是，鲸鱼是哺乳动物。"}\n'
-            '给“春风”对一个词 -> {"tool": "none", "answer": "秋雨"}\n'
-            '谢谢，晚安！ -> {"tool": "none", "answer": "晚安！"}'
-        ),
+        "examples": "其他工具的例子：",
         "result": "{name} 的结果：{text}",
         "failed": "{name} 失败：{text}",
         "repair": "这个回复无效：{problem}。请重新只回复一个有效的 JSON 对象。",
@@ -112,7 +96,7 @@ def system_text(tools: Sequence[Mapping[str, Any]], *, language: str, may_answer
         texts["tools"],
         *(tool_line(tool) for tool in tools),
     ]
-    return "\n".join([*lines, texts["examples"]] if may_answer else lines)
+    return "\n".join([*lines, texts["examples"], examples(tools, language)] if may_answer else lines)
 
 
 def tool_line(tool: Mapping[str, Any]) -> str:

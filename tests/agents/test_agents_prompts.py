@@ -1,10 +1,13 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from motet.agents import prompts as room
-from motet.agents.prompts import Prompts
+from motet.agents.prompts import Prompts, check_prompts
 from motet.errors import SettingInvalid
+from motet.models.tool_prompt import system_text
+from motet.settings import Settings
 
 FOLDER = Path(room.__file__).parent / room.FOLDER
 
@@ -56,3 +59,47 @@ def test_a_users_file_that_lost_a_placeholder_is_refused(tmp_path: Path) -> None
     (tmp_path / "en" / "plan.md").write_text("Plan with $agents", "utf-8")
     with pytest.raises(SettingInvalid, match=r"\$agents, \$max_steps; it has \$agents"):
         Prompts(override=str(tmp_path)).text("plan", "en", agents="", max_steps="")
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"en/plan.md": "Plan with $agents"}, r"\$agents, \$max_steps; it has \$agents"),
+        ({"zh/plans.md": "计划"}, r"plans.md replaces none\. Did you mean 'plan'"),
+        ({}, "which is no folder"),
+    ],
+)
+def test_a_users_folder_is_checked_as_a_whole(tmp_path: Path, files: dict[str, str], words: str) -> None:
+    folder = tmp_path / "prompts"
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    with pytest.raises(SettingInvalid, match=words):
+        Prompts(override=str(folder)).check()
+    (finding,) = check_prompts(Settings.load({"agents.prompts": str(folder)}))
+    assert not finding.ok
+    assert check_prompts(Settings.load()) == []
+
+
+def test_prompts_are_as_they_were_measured() -> None:
+    """Every text that models are told, with its placeholders, is in the snapshot: a change of it is meant, and seen.
+
+    `MOTET_WRITE_SNAPSHOT=1 python -m pytest tests/agents/test_agents_prompts.py` writes it anew.
+    """
+    tools = [
+        {"name": "look", "description": "Look.", "parameters": {"properties": {"word": {"type": "string"}}}}
+    ]
+    parts = [
+        f"=== {path.parent.name}/{path.name}\n{path.read_text('utf-8').strip()}"
+        for path in sorted(FOLDER.rglob("*.md"))
+    ]
+    for language in ("en", "zh"):
+        parts += [
+            f"=== tools {language} {may_answer}\n{system_text(tools, language=language, may_answer=may_answer)}"
+            for may_answer in (True, False)
+        ]
+    snapshot = Path(__file__).with_name("prompts.snapshot")
+    text = "\n\n".join(parts) + "\n"
+    if os.environ.get("MOTET_WRITE_SNAPSHOT"):
+        snapshot.write_text(text, "utf-8")
+    assert snapshot.read_text("utf-8") == text

@@ -1,0 +1,118 @@
+"""Adds up how the battery went: shares by skill and language, times, a table and, with matplotlib, a plot.
+
+What does not live here: the prompts (`battery`) and asking (`arms`).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from motet.agents.skills.battery import SKILLS, Item, problem
+from motet.errors import ExtraMissing, ModelRefused, ModelUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from motet.agents.skills.arms import Arm
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one prompt went."""
+
+    arm: str
+    skill: str
+    language: str
+    asked: str
+    passed: bool
+    detail: str
+    """What is wrong; "" when nothing is."""
+    duration_s: float
+
+
+async def run(arm: Arm, items: Sequence[Item]) -> AsyncIterator[Result]:
+    """Yield the result of each prompt as it ends. An answer that fails, or is none, has failed.
+
+    Raises:
+        ModelUnavailable, ModelRefused: The model cannot be asked at all.
+    """
+    for item in items:
+        began = time.monotonic()
+        try:
+            found = problem(item, await arm.answer(item))
+        except (ModelUnavailable, ModelRefused):
+            raise
+        except Exception as error:  # noqa: BLE001  # a foreign agent's failure is a result, whatever it raises
+            found = f"{type(error).__name__}: {error}"[:200] or "failed"
+        took = time.monotonic() - began
+        yield Result(arm.name, item.skill, item.language, item.turns[-1], not found, found, took)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table."""
+
+    skill: str
+    passed: dict[str, int]
+    """By arm."""
+    count: int
+    median_s: dict[str, float]
+
+
+def lines(results: Sequence[Result]) -> list[Line]:
+    """Return a line for each skill and language, and one for all."""
+    arms = list(dict.fromkeys(result.arm for result in results))
+    pairs = [(skill, language) for skill in SKILLS for language in ("en", "zh")]
+    groups = [(", ".join(pair), [r for r in results if (r.skill, r.language) == pair]) for pair in pairs]
+    found = [_line(name, group, arms) for name, group in groups if group]
+    return [*found, _line("all", list(results), arms)]
+
+
+def _line(name: str, results: list[Result], arms: list[str]) -> Line:
+    by_arm = {arm: [r for r in results if r.arm == arm] for arm in arms}
+    times = {arm: statistics.median([r.duration_s for r in of] or [0.0]) for arm, of in by_arm.items()}
+    count = max(len(of) for of in by_arm.values())
+    return Line(name, {arm: sum(r.passed for r in of) for arm, of in by_arm.items()}, count, times)
+
+
+def interval(passed: int, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share. Source: Wilson 1927."""
+    if not count:
+        return 0.0, 1.0
+    z, share = 1.96, passed / count
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def plot(results: Sequence[Result], path: Path) -> None:
+    """Draw the shares by skill into a file.
+
+    Raises:
+        ExtraMissing: matplotlib is not installed.
+    """
+    try:
+        matplotlib: Any = import_module("matplotlib")
+        matplotlib.use("Agg")
+        pyplot: Any = import_module("matplotlib.pyplot")
+    except ImportError:
+        raise ExtraMissing("A plot needs matplotlib: pip install 'motet[eval]'.") from None
+    found = lines(results)
+    arms = list(found[-1].passed)
+    figure, axes = pyplot.subplots(figsize=(9, 0.4 * len(found) + 1.5), layout="constrained")
+    height = 0.8 / len(arms)
+    for place, arm in enumerate(arms):
+        shares = [100 * line.passed[arm] / line.count for line in found]
+        axes.barh([n + place * height for n in range(len(found))], shares, height, label=arm)
+    axes.set_yticks([n + 0.4 - height / 2 for n in range(len(found))], [line.skill for line in found])
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 100), xlabel="right, %")
+    axes.legend(loc="lower left")
+    figure.savefig(path)
+    pyplot.close(figure)
