@@ -53,9 +53,10 @@ ENDS: dict[str, str] = {
 """What a run ends with when a fault happens once; after every other one it ends well."""
 
 ALWAYS: dict[str, str] = ENDS | {
-    **dict.fromkeys(("hang_up", "reset", "break", "rate_limit", "server", "no_choices"), "model_unavailable"),
+    **dict.fromkeys(("hang_up", "reset", "break", "rate_limit", "server"), "model_unavailable"),
     **dict.fromkeys(("http_500", "http_502", "http_503", "http_529"), "model_unavailable"),
-    **dict.fromkeys(("html", "bad_json", "half_character", "gzip_bomb"), "model_error"),
+    **dict.fromkeys(("html", "no_choices"), "model_unavailable"),  # a stream in which nothing is said
+    **dict.fromkeys(("bad_json", "half_character", "gzip_bomb"), "model_error"),
     **dict.fromkeys(("endless", "repeat", "huge_arguments"), "model_error"),
     **dict.fromkeys(("bad_arguments", "cut_arguments", "many_calls"), "model_output_invalid"),
 }
@@ -84,7 +85,9 @@ OTHER_TEXT = ("refusal", "injected", "null_content", "repeat", "no_choices")
 def script(call: Call) -> Any:
     """Call the calculator until it gave two results, then answer."""
     good = [m for m in call.messages if isinstance(m, ToolMessage) and "= 42" in m.text]
-    return ToolCall("calculator", {"expression": "6 * 7"}) if len(good) < 2 and call.tools else ANSWER
+    if len(good) >= 2 or not call.tools:
+        return ANSWER
+    return ToolCall("calculator", {"expression": "7 * 6" if good else "6 * 7"})
 
 
 def faulty() -> list[str]:
