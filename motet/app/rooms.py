@@ -132,7 +132,8 @@ class Rooms:
 
             name = self._settings.models.embed
             is_wire = name not in EMBEDDERS and ":" in name
-            self._embedder = wire_embedder(name, self._settings) if is_wire else build_embedder(name)
+            made: Any = wire_embedder(name, self._settings) if is_wire else build_embedder(name)
+            self._embedder = made
             self._has_embedder = True
         return self._embedder
 

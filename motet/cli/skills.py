@@ -106,7 +106,7 @@ def _show(results: list[Result]) -> None:
         ]
         for line in found
     ]
-    print_table(["skill", *arms, *(f"median {arm}" for arm in arms)], rows)
+    print_table(["skill", *arms, *(f"median {arm}" for arm in arms)], rows, wide=0)
     for arm in arms:
         low, high = report.interval(found[-1].passed[arm], found[-1].count)
         share = 100 * found[-1].passed[arm] / found[-1].count
