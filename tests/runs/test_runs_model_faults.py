@@ -99,6 +99,8 @@ def knobs(name: str) -> str:
         "rate_limit": ";retry_after=0.01",
         "gzip_bomb": ";chars=100000",
         "long_line": ";chars=200000",
+        "repeat": ";count=9000",
+        "huge_arguments": ";chars=100000",
     }.get(name, "")
 
 
@@ -153,7 +155,7 @@ def untold(events: list[Event]) -> list[str]:
 
 
 async def test_a_whole_run_meets_a_fault(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(http_client, "MAX_BODY_BYTES", 2**19)
     wrong: dict[str, Any] = {}
     async with stage(settings) as (app, server):
         for name in WHOLE:
@@ -178,7 +180,7 @@ def judged(name: str, end: str, answers: list[str], *, expected: str = "") -> An
 
 
 async def test_a_fault_that_never_stops(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_client, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(http_client, "MAX_BODY_BYTES", 2**19)
     wrong: dict[str, Any] = {}
     async with agents(settings) as (agent, server):
         for name in faulty():
@@ -208,7 +210,7 @@ async def agents(settings: Settings) -> AsyncGenerator[tuple[Any, ScriptedServer
 async def test_an_agent_meets_a_fault(
     settings: Settings, at: str, monkeypatch: pytest.MonkeyPatch, streamed: bool
 ) -> None:
-    monkeypatch.setattr(http_client, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(http_client, "MAX_BODY_BYTES", 2**19)
     wrong: dict[str, Any] = {}
     async with agents(settings) as (agent, server):
         for name in faulty():
