@@ -54,7 +54,11 @@ class Embedder(Protocol):
 
     name: str
     """Stable name of the model; an index made by another name is refused."""
-    dimension: int
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors; a model behind a wire may be asked for it."""
+        ...
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return shape (len(texts), dimension), each row of length 1; no texts give (0, dimension)."""
