@@ -187,3 +187,22 @@ def build_slow() -> Any:
     builder.add_edge("second", "forever")
     builder.add_edge("forever", END)
     return builder.compile()
+
+
+STEPS = 20
+
+
+async def step(state: Notes) -> dict[str, Any]:
+    await asyncio.sleep(0.02)
+    return {"notes": [f"step {state.get('total', 0)}"], "total": state.get("total", 0) + 1}
+
+
+def build_steps() -> Any:
+    """Takes twenty short steps."""
+    builder = StateGraph(Notes)
+    builder.add_node("step", step)
+    builder.add_edge(START, "step")
+    builder.add_conditional_edges(
+        "step", lambda state: "step" if state["total"] < STEPS else END, ["step", END]
+    )
+    return builder.compile()

@@ -164,6 +164,22 @@ async def _runs_in_the_background(client: Any) -> None:
 
 
 @_async
+async def _a_threads_stream(client: Any) -> None:
+    thread = (await client.threads.create())["thread_id"]
+    runs = [(await client.runs.create(thread, "notes", input={"notes": []}))["run_id"] for _ in "ab"]
+    seen: list[Any] = []
+    async for part in await client.threads.join_stream(thread, last_event_id="-1"):
+        seen.append(part)
+        if part.data == {"status": "run_done", "run_id": runs[1]}:
+            break
+    begun = [part.data["run_id"] for part in seen if part.event == "metadata" and "attempt" in part.data]
+    assert begun == runs
+    async for part in await client.threads.join_stream(thread, last_event_id=seen[-2].id):
+        assert part.id == seen[-1].id
+        break
+
+
+@_async
 async def _batches_and_runs_by_themselves(client: Any) -> None:
     one = {"assistant_id": "notes", "input": {"notes": []}}
     assert len(await client.runs.create_batch([one, one])) == 2

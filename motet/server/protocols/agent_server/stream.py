@@ -41,9 +41,13 @@ class Encoder:
         run: The run.
         modes: What is shown; everything that there is unless given.
         seen: The id of the last event that the client has.
+        tells_end: Say that the run is done, where more comes after it.
     """
 
-    def __init__(self, run: FoundRun, modes: Sequence[str] | None, seen: str = "") -> None:
+    def __init__(
+        self, run: FoundRun, modes: Sequence[str] | None, seen: str = "", *, tells_end: bool = False
+    ) -> None:
+        self._tells_end = tells_end
         self._run_id = run.record.run_id
         self._seen = place_of(seen, self._run_id)
         recorded = list(run.job.drive.record)
@@ -69,7 +73,7 @@ class Encoder:
         """Return the frames of an event."""
         for part, (name, data) in enumerate(self._frames(recorded)):
             if (recorded.seq, part) > self._seen:
-                event_id = f"{recorded.seq}-{part}.{_tag(self._run_id)}"
+                event_id = f"{recorded.seq}-{part}.{tag_of(self._run_id)}"
                 text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
                 yield frame(text, event=name, event_id=event_id, newline="\r\n")
 
@@ -88,6 +92,8 @@ class Encoder:
             yield "error", {"error": kind, "message": event.reason}
         else:
             yield from self._fold(event)
+        if self._tells_end and event.type in events.TERMINAL:
+            yield "metadata", {"status": "run_done", "run_id": self._run_id}
 
     def _part(self, part: StreamPart) -> Iterator[Frame]:
         where = "".join(f"|{name}" for name in part.namespace)
@@ -145,23 +151,29 @@ class Encoder:
             yield name, "messages", data
 
 
+def is_beginning(event_id: str) -> bool:
+    """Say whether an id means that everything is wanted."""
+    return event_id.strip() in _START
+
+
 def place_of(event_id: str, run_id: str) -> tuple[int, int]:
     """Return the number and the part of an event's id; what is before all for the ids that mean the beginning.
 
     Raises:
         InvalidInput: It is no id of this run's events.
     """
-    if event_id.strip() in _START:
+    if is_beginning(event_id):
         return (0, -1)
     found = _ID.fullmatch(event_id.strip())
-    if found is None or found[3] != _tag(run_id):
+    if found is None or found[3] != tag_of(run_id):
         raise InvalidInput(
             f"Last-Event-ID is {event_id[:60]!r}; the id of an event of run {run_id} was expected."
         )
     return (int(found[1]), int(found[2]))
 
 
-def _tag(run_id: str) -> str:
+def tag_of(run_id: str) -> str:
+    """Return what an event's id says of its run."""
     return run_id.replace("-", "")[:8]
 
 

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from motet.server.protocols.agent_server import assistants, bodies, crons, runs, store, system, threads
+from motet.server.protocols.agent_server import (
+    assistants,
+    bodies,
+    crons,
+    runs,
+    store,
+    system,
+    thread_stream,
+    threads,
+)
 from motet.server.protocols.agent_server.shapes import error
 from motet.server.protocols.base import Route, Wire
 
@@ -82,6 +91,8 @@ _THREADS = (
     _row("POST", f"{_THREAD}/state/checkpoint", "threads.state_at", _READS, threads.state_at,
          body=bodies.StateAt),
     _row("GET", f"{_THREAD}/state/{{checkpoint_id}}", "threads.state_of", _READS, threads.state),
+    _streams("GET", f"{_THREAD}/stream", "threads.stream", "runs:read", thread_stream.stream,
+             query={"stream_mode": "`run_modes` (all that is told), or `lifecycle`"}),
     _row("POST", f"{_THREAD}/history", "threads.history", _READS, threads.history, body=bodies.HistoryBody),
     _row("GET", f"{_THREAD}/history", "threads.history_list", _READS, threads.history_list,
          query={"limit": "At most so many", "before": "Only states before this checkpoint"}),
