@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from motet import RunRequest, Settings, build_app
-from motet.errors import NotFound, PermissionRefused
+from motet.errors import InvalidInput, NotFound, PermissionRefused
 from motet.events import RunCompleted, RunFailed
+from motet.runs.budget import Budget
+from motet.runs.request import RunOptions
 
 TASK = """schema: motet.task/v1
 name: echo
@@ -90,3 +92,32 @@ async def test_documents_outside_of_the_tasks_folder_are_not_read_for_others(
         await app.tasks.documents([secret], None)  # whoever sits at the machine took it in
         retriever, _ = await app.tasks.documents([secret], folder)
         assert len(await retriever.search("plan")) == 1
+
+
+async def test_a_files_limits_hold_beside_the_callers(with_task: Settings, tmp_path: Path) -> None:
+    budget = "budget: {tokens: 900, wall: 1m, tool_calls: 3}\n"
+    (tmp_path / "echo.task.yaml").write_text(TASK + budget, "utf-8")
+    async with build_app(with_task) as app:
+        asked = RunOptions(budget=Budget(max_tokens=500, max_model_calls=2))
+        given = {"inputs": {"text": "x"}}
+        accepted = await app.submit(RunRequest(graph="echo", input=given, options=asked))
+        granted = (await app.records.options(accepted.run_id)).budget
+        assert granted == Budget(
+            max_tokens=500, max_time_s=60, max_model_calls=2, max_tool_calls=3, at_limit="fail"
+        )
+        accepted = await app.submit(RunRequest(graph="echo", input=given))
+        assert (await app.records.options(accepted.run_id)).budget == Budget(
+            max_tokens=900, max_time_s=60, max_tool_calls=3, at_limit="fail"
+        )
+
+
+async def test_permissions_are_kept_to_or_refused(with_task: Settings, tmp_path: Path) -> None:
+    (tmp_path / "echo.task.yaml").write_text(TASK + "permissions: {deny: [web_search]}\n", "utf-8")
+    async with build_app(with_task) as app:
+        request = RunRequest(graph="echo", input={"inputs": {"text": "x"}})
+        if "permissions" in RunOptions.model_fields:
+            options = await app.records.options((await app.submit(request)).run_id)
+            assert options.model_dump()["permissions"]["deny"] == ["web_search"]
+        else:
+            with pytest.raises(InvalidInput, match="permissions are not kept to"):
+                await app.submit(request)

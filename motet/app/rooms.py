@@ -246,8 +246,9 @@ class Rooms:
         name = request.graph or self._settings.agents.graph
         if request.options.task is not None or name not in self._settings.tasks or request.input is None:
             return request
-        digest = await self.tasks.lock(await self.tasks.file(name, request.options))
-        options = request.options.model_copy(update={"task": digest})
+        file = await self.tasks.file(name, request.options)
+        may_allow = bool(request.caller.scopes & {"*", "permissions:write"})
+        options = await self.tasks.options(file, request.options, may_allow=may_allow)
         return request.model_copy(update={"options": options})
 
     async def _task_graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motet.app.limits import with_limits
 from motet.errors import DocumentUnreadable, NotFound, PermissionRefused
 from motet.graphs.base import known_graphs
 from motet.tasks import keep
@@ -63,6 +64,16 @@ class TaskRoom:
     async def lock(self, file: TaskFile) -> str:
         """Store what a run of a task file goes by; return the digest for `RunOptions.task`."""
         return await keep.keep_lock(self._rooms.store, file)
+
+    async def options(self, file: TaskFile, options: RunOptions, *, may_allow: bool = True) -> RunOptions:
+        """Lock a task file, and return a run's options with its lock, its budget and its permissions.
+
+        `may_allow` says whether the caller may let a run do more than the settings do.
+        """
+        digest = await self.lock(file)
+        trusted = is_trusted(self._settings.storage.home, file.digest)
+        limited = with_limits(options, file, trusted=trusted, may_allow=may_allow)
+        return limited.model_copy(update={"task": digest})
 
     def compile(self, file: TaskFile, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Compile a task file, its steps made of this app's rooms."""

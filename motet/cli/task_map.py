@@ -84,7 +84,8 @@ def run(job: Job) -> None:
         results.finish()
     took = time.monotonic() - done.began
     rate = done.written / took if took else 0.0
-    _note(job, f"{done.written} rows in {took:.1f} s ({rate:.1f} a second), {done.failed} failed")
+    pace = f"{rate:.1f} a second" if rate >= 0.5 else f"{took / max(done.written, 1):.0f} s a row"
+    _note(job, f"{done.written} rows in {took:.1f} s ({pace}), {done.failed} failed")
     if done.failed:
         raise typer.Exit(exit_codes.FAILED)
 

@@ -210,13 +210,11 @@ async def _start(app: App, wanted: Wanted, thread_id: str, last: RunRecord | Non
 
 async def options_of(app: App, file: TaskFile, *, reuse: str | None = None) -> RunOptions:
     """Return the options of a run of a task file: its lock, its budget, its permissions."""
-    from motet.cli.task_limits import limits
     from motet.runs.request import RunOptions
 
-    digest = await app.tasks.lock(file)
-    return RunOptions(
-        task=digest, model=file.model, max_retries=0, reuse_results_of=reuse, **limits(file.task)
-    )
+    # Without a model: the lock has it, for the steps alone. A rubric is judged by another than it judges.
+    asked = RunOptions(max_retries=0, reuse_results_of=reuse)
+    return await app.tasks.options(file, asked)
 
 
 async def take_documents(app: App, file: TaskFile, inputs: dict[str, Any]) -> None:

@@ -131,14 +131,6 @@ def test_programs_run_when_the_file_is_trusted_as_it_is(desk: Desk, tmp_path: Pa
     assert "not trusted" in desk("run", "p.task.yaml", "-q", "--new", status=2)
 
 
-def test_a_budget_ends_the_run(desk: Desk, tmp_path: Path) -> None:
-    (tmp_path / "demo.task.yaml").write_text(TASK + "budget: {tokens: 9, wall: 1m}\n", "utf-8")
-    from motet.cli.task_limits import limits
-
-    budget = limits(load(tmp_path / "demo.task.yaml").task)["budget"]
-    assert (budget.max_tokens, budget.max_time_s, budget.at_limit) == (9, 60, "fail")
-
-
 KILLED = (
     HEAD
     + """

@@ -1,9 +1,11 @@
 """A task file as a graph: order, conditions, lists, loops, failures, and what is kept for the next time."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 from langgraph.types import Command
 from task_rig import Stage
 
@@ -70,6 +72,47 @@ async def test_foreach_does_every_item_in_order_and_not_more_at_once_than_asked(
         "none": [],
     }
     assert stage.calls == ["0 x", "1 三", "2 z"]
+
+
+async def test_not_more_items_are_worked_on_at_once_than_asked(tmp_path: Path) -> None:
+    class Busy:
+        now = most = 0
+
+        async def ainvoke(self, *_: Any) -> dict[str, Any]:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            for _turn in range(5):
+                await asyncio.sleep(0)
+            self.now -= 1
+            return {"messages": [AIMessage("x")]}
+
+    text = (
+        "steps:\n  - {id: a, foreach: [1, 2, 3, 4, 5], max_parallel: 2, graph: chat, prompt: '${{ item }}'}\n"
+    )
+    stage, busy = Stage(tmp_path, text), Busy()
+    stage.graphs["chat"] = busy
+    await stage.play()
+    assert busy.most == 2
+
+
+async def test_a_step_that_is_at_work_is_not_begun_again_when_others_end(tmp_path: Path) -> None:
+    text = (
+        AGENTS
+        + """
+steps:
+  - {id: a, set: 1}
+  - {id: b, set: 1}
+  - {id: long, needs: [a, b], agent: w, prompt: "round ${{ iteration }}", loop: {until: "false", max_iterations: 6}}
+  - {id: c, needs: [a], set: 1}
+  - {id: d, needs: [c], set: 1}
+  - {id: e, needs: [c, d], set: 1}
+  - {id: f, needs: [d, e], set: 1}
+  - {id: g, needs: [f, long], set: 1}
+"""
+    )
+    stage = Stage(tmp_path, text)
+    await stage.play()
+    assert stage.calls == [f"round {number}" for number in range(1, 7)]
 
 
 async def test_a_loop_ends_when_it_may_or_must(tmp_path: Path) -> None:
