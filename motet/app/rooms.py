@@ -223,7 +223,8 @@ class Rooms:
         """Return the tools that a run with these options may use; `retriever` where it is known already."""
         from motet.tools.base import ToolContext, build_tools  # noqa: PLC0415
 
-        context = ToolContext(self._settings.tools, retriever or await self.retriever(options))
+        found = retriever or await self.retriever(options)
+        context = ToolContext(self._settings.tools, found, egress=self.egress, sandbox=self.sandbox)
         return build_tools(context, options.tools if options else None)
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from motet.secret import Secret
 from motet.settings.field import setting
 
 
@@ -41,6 +42,22 @@ class ToolSettings:
     """What tools may do."""
 
     files_root: str = setting("", "MOTET_FILES_ROOT", "Folder that file tools may read; none unless set.")
+    files_write: bool = setting(
+        False,
+        "MOTET_FILES_WRITE",
+        "Whether file tools may write in that folder; asked each time, unless a rule allows it.",
+    )
+    enable: str = setting(
+        "",
+        "MOTET_TOOLS",
+        "Tools that agents are given besides the usual ones: `web_fetch, python, sql`; `shell` and `python_full` "
+        "are there only when they are named here.",
+    )
+    sql_url: Secret = setting(
+        Secret(""),
+        "MOTET_SQL_URL",
+        "Database that the tool `sql` reads, `sqlite:///path` or `postgresql://…`.",
+    )
     web_search: bool = setting(True, "MOTET_WEB_SEARCH", "Whether agents may search the web.")
     timeout_s: float = setting(30.0, "MOTET_TOOL_TIMEOUT_S", "Longest time of one tool call.", positive=True)
     max_output_chars: int = setting(
@@ -49,3 +66,7 @@ class ToolSettings:
         "Longest tool result that an agent is given, in characters.",
         positive=True,
     )
+
+    def enabled(self) -> list[str]:
+        """Return the names of `enable`."""
+        return self.enable.replace(",", " ").split()

@@ -19,17 +19,32 @@ if TYPE_CHECKING:
 
     from langchain_core.tools import BaseTool
 
+    from motet.egress.client import Egress
     from motet.retrieval.base import Retriever
+    from motet.sandbox.box import Sandbox
     from motet.settings import ToolSettings
 
 TOOLS: dict[str, str] = {
+    "ask_user": "motet.tools.ask_user:build",
     "calculator": "motet.tools.calculator:build",
+    "edit_file": "motet.tools.files:build_edit",
+    "list_files": "motet.tools.files:build_list",
     "now": "motet.tools.now:build",
+    "python": "motet.tools.python:build",
+    "python_full": "motet.tools.run_code:build_python",
     "read_file": "motet.tools.read_file:build",
     "search_documents": "motet.tools.search_documents:build",
+    "search_files": "motet.tools.files:build_search",
+    "shell": "motet.tools.run_code:build_shell",
+    "sql": "motet.tools.sql:build",
+    "web_fetch": "motet.tools.web_fetch:build",
     "web_search": "motet.tools.web_search:build",
+    "write_file": "motet.tools.files:build_write",
 }
 """The shipped tools by name."""
+
+USUAL = frozenset({"calculator", "now", "read_file", "search_documents", "web_search"})
+"""The shipped tools that agents are given where nobody names any: small models choose badly among many."""
 
 Effect = Literal["pure", "idempotent", "once"]
 """Whether a call may be repeated (`tool.metadata["effect"]`): freely, under one key, never without asking."""
@@ -78,6 +93,10 @@ class ToolContext:
     """The knowledge base; None where there is none, and then the tools that need it are left out."""
     clock: Callable[[], datetime] = utc_now
     """Gives aware moments; a test gives its own."""
+    egress: Egress | None = None
+    """The way out; None where nothing may be called."""
+    sandbox: Sandbox | None = None
+    """What programs are run in; None where none are."""
 
 
 def known_tools() -> dict[str, str]:
@@ -87,7 +106,7 @@ def known_tools() -> dict[str, str]:
 
 
 def build_tools(context: ToolContext, names: Sequence[str] | None = None) -> list[BaseTool]:
-    """Build the named tools (all, unless named), in the order of the names.
+    """Build the named tools, in the order of the names; unless named the usual ones and those that are enabled.
 
     A tool whose `build` returns None cannot work with these settings and is left out.
 
@@ -96,7 +115,9 @@ def build_tools(context: ToolContext, names: Sequence[str] | None = None) -> lis
     """
     table = known_tools()
     tools: list[BaseTool] = []
-    for name in table if names is None else names:
+    shipped = {*USUAL, *context.settings.enabled()}
+    usual = [name for name in table if name in shipped or name not in TOOLS]
+    for name in usual if names is None else names:
         if name not in table:
             raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, table)}", tool=name)
         module, _, function = table[name].partition(":")

@@ -52,6 +52,7 @@ def build(context: ToolContext) -> BaseTool:  # noqa: ARG001  # every tool is bu
         "15% (which is 0.15), round, min, max, sum, mean, abs, sqrt, floor, ceil, pi.",
         arguments=Arguments,
         access="read",
+        extra={"trust": "trusted"},
     )
 
 

@@ -48,6 +48,7 @@ def build(context: ToolContext) -> BaseTool:
         description="Tell the current date, weekday and time. Use it when today or the time matters.",
         arguments=Arguments,
         access="read",
+        extra={"trust": "trusted"},
     )
 
 

@@ -17,6 +17,7 @@ from motet.tools.wrap import as_tool
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
+    from motet.settings import ToolSettings
     from motet.tools.base import ToolContext
 
 MAX_BYTES = 10_000_000
@@ -41,12 +42,7 @@ def build(context: ToolContext) -> BaseTool | None:
     """
     if not context.settings.files_root or not SUPPORTED:
         return None
-    root = Path(context.settings.files_root).expanduser()
-    if not root.is_dir():
-        raise SettingInvalid(
-            f"MOTET_FILES_ROOT is '{root}', which is not a folder. Name one that exists, or leave it unset.",
-            setting="tools.files_root",
-        )
+    root = allowed_folder(context.settings)
     limit = context.settings.max_output_chars
 
     async def read_file(path: str, offset: int = 0) -> str:
@@ -59,6 +55,21 @@ def build(context: ToolContext) -> BaseTool | None:
         arguments=Arguments,
         access="read",
     )
+
+
+def allowed_folder(settings: ToolSettings) -> Path:
+    """Return the folder that file tools may use.
+
+    Raises:
+        SettingInvalid: It is not a folder.
+    """
+    root = Path(settings.files_root).expanduser()
+    if not root.is_dir():
+        raise SettingInvalid(
+            f"MOTET_FILES_ROOT is '{root}', which is not a folder. Name one that exists, or leave it unset.",
+            setting="tools.files_root",
+        )
+    return root
 
 
 def read_text(root: Path, path: str, *, offset: int = 0, limit: int = 8000) -> str:
@@ -84,6 +95,21 @@ def read_text(root: Path, path: str, *, offset: int = 0, limit: int = 8000) -> s
         raise
     finally:
         os.close(root_fd)
+    return piece(decode(_read(descriptor, path), path), path, offset, limit)
+
+
+def read_bytes(root: Path, path: str) -> bytes:
+    """Read a whole file beneath `root`; see `read_text` for errors."""
+    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = open_beneath(root_fd, path)
+    finally:
+        os.close(root_fd)
+    return _read(descriptor, path)
+
+
+def _read(descriptor: int, path: str) -> bytes:
+    """Read an open file to its end, and close it."""
     with os.fdopen(descriptor, "rb") as file:
         size_bytes = os.fstat(file.fileno()).st_size
         data = file.read(MAX_BYTES + 1)
@@ -91,7 +117,7 @@ def read_text(root: Path, path: str, *, offset: int = 0, limit: int = 8000) -> s
         raise InvalidInput(
             f"'{path}' has {max(size_bytes, len(data)):,} bytes; at most {MAX_BYTES:,} are read.", path=path
         )
-    return _piece(_decode(data, path), path, offset, limit)
+    return data
 
 
 def _list(root_fd: int, path: str) -> str:
@@ -108,7 +134,7 @@ def _list(root_fd: int, path: str) -> str:
     return f"'{path}' is a folder with {len(names)} entries.\n" + "\n".join(names[:_LISTED]) + more
 
 
-def _decode(data: bytes, path: str) -> str:
+def decode(data: bytes, path: str) -> str:
     """Decode UTF-8, UTF-16 with its mark, or GB18030, which holds GBK and GB2312."""
     marked = next((encoding for bom, encoding in _BOMS.items() if data.startswith(bom)), None)
     if marked is None and _is_binary(data):
@@ -127,7 +153,12 @@ def _is_binary(data: bytes) -> bool:
     return b"\0" in data or control * 50 > len(data)
 
 
-def _piece(text: str, path: str, offset: int, limit: int) -> str:
+def piece(text: str, path: str, offset: int, limit: int) -> str:
+    """Return a piece of a text from a character on, with a last line that says how to go on.
+
+    Raises:
+        InvalidInput: `offset` lies behind its end.
+    """
     if not text:
         return f"'{path}' is empty."
     if offset >= len(text):

@@ -60,13 +60,15 @@ def build(context: ToolContext, *, search: Search | None = None, pause_s: float 
         return None
     ask = search or _ask_engines
 
-    async def web_search(query: str) -> str:
+    async def web_search(query: str) -> tuple[str, dict[str, Any]]:
         try:
             async with asyncio.timeout(settings.timeout_s):
                 for pause in (pause_s, 2 * pause_s, None):
                     rows = await asyncio.to_thread(_attempt, ask, query)
                     if rows is not None:
-                        return _show(rows, query, settings.max_output_chars)
+                        links = [str(row.get("href") or "") for row in rows[:LIMIT]]
+                        shown = _show(rows, query, settings.max_output_chars)
+                        return shown, {"offers": [link for link in links if link]}
                     if pause is not None:
                         await asyncio.sleep(pause)
         except TimeoutError:
@@ -79,6 +81,8 @@ def build(context: ToolContext, *, search: Search | None = None, pause_s: float 
         description="Search the web for current or public facts that the documents do not hold.",
         arguments=Arguments,
         access="egress",
+        extra={"loose": ["query"], "offers": True},
+        with_artifact=True,
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from motet.errors import MotetError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from langchain_core.tools import BaseTool
 
@@ -28,7 +28,7 @@ Failure = Literal["clean", "unknown"]
 
 
 def as_tool(
-    function: Callable[..., Awaitable[str]],
+    function: Callable[..., Awaitable[str | tuple[str, Any]]],
     *,
     name: str,
     description: str,
@@ -36,6 +36,8 @@ def as_tool(
     access: Access,
     effect: Effect = "pure",
     failure: Failure = "unknown",
+    extra: Mapping[str, Any] | None = None,
+    with_artifact: bool = False,
 ) -> BaseTool:
     """Make a LangChain tool of an async function.
 
@@ -47,6 +49,8 @@ def as_tool(
         access: `tool.metadata["class"]`.
         effect: `tool.metadata["effect"]`.
         failure: `tool.metadata["failure"]`.
+        extra: More of its metadata, for the policy: `trust`, `loose`, `offered`, `offers`, `default`, `asks`.
+        with_artifact: Whether it returns the text and an artifact, for the message that holds its result.
 
     Returns:
         A tool whose failures (an error of the tree, or arguments that do not fit) come back as its text, with
@@ -54,9 +58,10 @@ def as_tool(
     """
 
     @functools.wraps(function)
-    async def call(**values: Any) -> str:
+    async def call(**values: Any) -> str | tuple[str, Any]:
         try:
-            return _encodable(await function(**values))
+            result = await function(**values)
+            return _encodable(result) if isinstance(result, str) else (_encodable(result[0]), result[1])
         except MotetError as error:
             raise ToolException(_encodable(error.message)) from error
 
@@ -65,7 +70,8 @@ def as_tool(
         name=name,
         description=description,
         args_schema=arguments,
-        metadata={"effect": effect, "class": access, "failure": failure},
+        metadata={"effect": effect, "class": access, "failure": failure, **(extra or {})},
+        response_format="content_and_artifact" if with_artifact else "content",
         handle_tool_error=True,
         handle_validation_error=functools.partial(_explain, name, arguments),
     )

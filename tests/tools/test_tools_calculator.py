@@ -125,7 +125,7 @@ def test_what_would_hang_is_refused_at_once(expression: str) -> None:
 async def test_the_tool_answers_with_the_expression_and_its_value() -> None:
     (tool,) = build_tools(ToolContext(ToolSettings()), ["calculator"])
     assert await tool.ainvoke({"expression": "1,200  * 15% ="}) == "1,200 * 15% = 180"
-    assert tool.metadata == {"effect": "pure", "class": "read"}
+    assert tool.metadata == {"effect": "pure", "class": "read", "failure": "unknown", "trust": "trusted"}
 
 
 async def test_an_expression_that_is_too_long_is_told_as_an_error() -> None:

@@ -38,7 +38,13 @@ async def _ask(
 ) -> ToolMessage:
     tool = build(ToolContext(ToolSettings(**settings)), search=engines, pause_s=0.01)
     assert tool is not None
-    assert tool.metadata == {"effect": "pure", "class": "egress"}
+    assert tool.metadata == {
+        "effect": "pure",
+        "class": "egress",
+        "failure": "unknown",
+        "loose": ["query"],
+        "offers": True,
+    }
     return await tool.ainvoke(
         {"type": "tool_call", "id": "1", "name": "web_search", "args": {"query": query}}
     )

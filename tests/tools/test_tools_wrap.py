@@ -34,7 +34,7 @@ async def test_a_result_is_a_message_with_status_success() -> None:
     tool = _tool("hello")
     answer = await _call(tool, word="world")
     assert (answer.content, answer.status, answer.tool_call_id) == ("hello world", "success", "call-1")
-    assert tool.metadata == {"effect": "once", "class": "write"}
+    assert tool.metadata == {"effect": "once", "class": "write", "failure": "unknown"}
 
 
 async def test_an_error_of_the_tree_is_a_message_with_status_error() -> None:
