@@ -178,7 +178,7 @@ class Engine:
         claim: Claim,
         graph: CompiledStateGraph[Any, Any, Any, Any],
         writer: EventWriter,
-        guard: Guard | None,
+        guard: Guard | None = None,
     ) -> RunnableConfig:
         job = claim.job
         kept: dict[str, Any] = {}
