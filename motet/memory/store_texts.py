@@ -43,7 +43,11 @@ class Embeds(Protocol):
     """What the store needs of an embedding model."""
 
     name: str
-    dimension: int
+
+    @property
+    def dimension(self) -> int:
+        """Length of its vectors."""
+        ...
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one row of length 1 for each text."""

@@ -163,7 +163,7 @@ class Engine:
         """Tell what a stopped run left in its thread's state and had no time to tell: later runs build upon it."""
         job = claim.job
         graph = await self.build_graph(job)
-        newest = await _saver(graph, job).aget_tuple(self._config(claim, graph, writer))
+        newest = await _saver(graph, job).aget_tuple(_thread_of(job))
         if newest is None or not _begun(newest, job):
             return
         await writer.flush()

@@ -88,7 +88,7 @@ async def update(call: Call) -> Response:
     request = None
     if said.keys() & _KEPT or asked.on_run_completed is not None:
         body = validate(bodies.CronBody, payload)
-        request = await _request(call, body, old.request.thread_id)
+        request = await _request(call, body, _thread_id(old))
     made = await call.desk.schedules.change(
         old.name, cron=asked.schedule, zone=asked.timezone, request=request, **values
     )
@@ -167,10 +167,10 @@ async def _one(call: Call) -> ScheduleRecord:
 async def _found(call: Call, asked: bodies.CronCount) -> list[ScheduleRecord]:
     found = [one for one in await call.desk.schedules.list() if _mine(call, one)]
     if asked.thread_id is not None:
-        found = [one for one in found if one.request.thread_id == asked.thread_id]
+        found = [one for one in found if _thread_id(one) == asked.thread_id]
     if asked.assistant_id is not None:
         wanted = (await assistant_of(call, asked.assistant_id)).assistant_id
-        found = [one for one in found if one.request.metadata.get("assistant_id") == wanted]
+        found = [one for one in found if _assistant_id(one) == wanted]
     if asked.metadata:
         said = asked.metadata.items()
         found = [one for one in found if said <= (one.details["payload"].get("metadata") or {}).items()]
@@ -184,6 +184,16 @@ def _mine(call: Call, one: ScheduleRecord) -> bool:
     return bool(caller.scopes & {"*", "admin"}) or one.details.get("owner_id") == caller.owner_id
 
 
+def _thread_id(one: ScheduleRecord) -> str | None:
+    """Return the thread that a cron's runs belong to; None for none, and where its request cannot be read."""
+    return one.request.thread_id if one.request is not None else None
+
+
+def _assistant_id(one: ScheduleRecord) -> str | None:
+    """Return the assistant that a cron asks; None where its request cannot be read."""
+    return one.request.metadata.get("assistant_id") if one.request is not None else None
+
+
 def _at(when: datetime | None) -> float | None:
     """Return unix seconds; a time without a zone is one in UTC."""
     if when is None:
@@ -194,11 +204,11 @@ def _at(when: datetime | None) -> float | None:
 def _cron(one: ScheduleRecord) -> Json:
     details = one.details
     payload: Json = details["payload"]
-    assistant_id = one.request.metadata.get("assistant_id")
+    assistant_id = _assistant_id(one)
     return {
         "cron_id": one.name,
         "assistant_id": assistant_id,
-        "thread_id": one.request.thread_id,
+        "thread_id": _thread_id(one),
         "on_run_completed": details.get("on_run_completed"),
         "end_time": time(one.ends_at),
         "schedule": one.cron,
