@@ -21,13 +21,13 @@ from motet.cli import exit_codes
 from motet.cli.lists import AsJson, print_json
 from motet.cli.task_files import File, load
 from motet.cli.task_import import task
-from motet.tasks.junit import Case, write_junit
 
 if TYPE_CHECKING:
     from motet.app import App
     from motet.cli.task_result import TaskResult
     from motet.settings import Settings
     from motet.tasks.expect import Came
+    from motet.tasks.junit import Case
     from motet.tasks.load import TaskFile
     from motet.tasks.spec import Check, Test
 
@@ -48,6 +48,8 @@ class Tested:
 
     def case(self) -> Case:
         """Return it as a test case of a report."""
+        from motet.tasks.junit import Case
+
         told = "\n".join([*self.faults, *(f"not checked: {why}" for why in self.skipped)])
         return Case(self.name, "failed" if self.faults else "done", self.seconds, told)
 
@@ -82,6 +84,8 @@ def run_tests(
     if as_json:
         print_json([dataclasses.asdict(tested) for tested in results])
     if junit is not None:
+        from motet.tasks.junit import write_junit
+
         write_junit(junit, loaded.task.name, [tested.case() for tested in results])
     if any(tested.faults for tested in results):
         raise typer.Exit(exit_codes.FAILED)
