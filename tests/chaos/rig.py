@@ -230,9 +230,11 @@ class Rig:
             delivery = await stack.enter_async_context(EffectServer(effects, delay_s=effect_delay_s))
             model = await stack.enter_async_context(model_server(calls, delay_s=model_delay_s))
             url = url or self._new_database(kind, folder)
+            # The receipts are what strangers wrote: without this a person is asked before every further order.
+            (folder / "settings.toml").write_text('[permissions]\ntrusted = ["book", "pay"]\n')
             settings = {
                 "CHAOS_EFFECTS": delivery.url,
-                "MOTET_CONFIG": str(folder / "none.toml"),
+                "MOTET_CONFIG": str(folder / "settings.toml"),
                 "MOTET_DATABASE_URL": url,
                 "MOTET_GRAPH": "chat",
                 "MOTET_HOME": str(folder / "home"),
