@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from motet.errors import InvalidInput, NotFound, did_you_mean
+from motet.graphs.needs import check_needs, needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,11 +70,14 @@ def build_graph(
     Raises:
         NotFound: No graph has this name, or its module or function does not exist.
         InvalidInput: What the function returned is no graph.
+        ModelRefused: A model cannot do what the graph needs; see `needs`.
     """
     table = known_graphs(own)
     if name not in table:
         raise NotFound(f"Unknown graph '{name}'.{did_you_mean(name, table)}", graph=name)
     made = _load(name, table[name])
+    agents = parts.agents
+    check_needs(name, needs_of(name, made), (agents.fast, agents.deep, *agents.own_models.values()))
     if callable(made) and not hasattr(made, "astream") and not hasattr(made, "compile"):
         made = made(parts) if inspect.signature(made).parameters else made()
     graph = with_checkpointer(name, made, checkpointer)
