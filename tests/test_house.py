@@ -34,6 +34,7 @@ TESTED_ELSEWHERE = {
     "motet.sandbox.recipe": "the tests of the box run what it says",
     "motet.runs.outside": "the tests of the app send on what is not the caller's own",
     "motet.runs.scopes": "the tests of the gate submit with few scopes",
+    "motet.cli.mcp_approval": "the tests of MCP approve by it",
     "motet.egress.rules": "the tests of the client call through it",
     "motet.retrieval.base": "ports without behaviour",
     "motet.runs.log.base": "a port without behaviour",
@@ -416,6 +417,7 @@ def test_nothing_installed_is_older_than_its_last_known_hole() -> None:
 
 OTHER_CLIENTS = {
     "motet/egress/client.py": "the way out itself",
+    "motet/tools/mcp/client.py": "gives a client of another library the way out's transport",
     "motet/models/faults.py": "names a client's errors, makes none",
     "motet/models/http_client.py": "what a model's server sends is held to limits; it opens nothing by itself",
     "motet/models/openai.py": "calls the model's server that the operator named",

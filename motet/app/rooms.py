@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from motet.settings import Settings
     from motet.storage.seal import Seal
     from motet.tools.ledger.base import Ledger
+    from motet.tools.mcp.shelf import McpShelf
     from motet.tools.policy.guard import Guard
 
 
@@ -225,7 +226,21 @@ class Rooms:
 
         found = retriever or await self.retriever(options)
         context = ToolContext(self._settings.tools, found, egress=self.egress, sandbox=self.sandbox)
-        return build_tools(context, options.tools if options else None)
+        names = options.tools if options else None
+        theirs = self.mcp.tools()
+        if names is None:
+            return [*build_tools(context), *theirs]
+        by_name = {tool.name: tool for tool in theirs}
+        built = build_tools(context, [name for name in names if name not in by_name])
+        return [*built, *(by_name[name] for name in names if name in by_name)]
+
+    @property
+    def mcp(self) -> McpShelf:
+        """The MCP servers of the settings, and what is approved of them."""
+        from motet.tools.mcp.shelf import McpShelf  # noqa: PLC0415
+
+        settings = self._settings
+        return McpShelf(settings.mcp, settings.storage.home, self.egress, settings.tools)
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from motet.server.desk import Desk
     from motet.settings import Settings
     from motet.telemetry import Finding
+    from motet.tools.mcp.shelf import McpShelf
 
 TASK_GRAPH = "task"
 """The graph of runs of a task file that has no name in the settings; their options say which file."""
@@ -129,6 +130,11 @@ class App:
     def knowledge(self) -> KnowledgeBase:
         """The documents."""
         return self._rooms.knowledge
+
+    @property
+    def mcp(self) -> McpShelf:
+        """The MCP servers, and what is approved of them."""
+        return self._rooms.mcp
 
     @property
     def memories(self) -> Memories:

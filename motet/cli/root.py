@@ -16,6 +16,7 @@ from motet.cli import (
     completion,
     exit_codes,
     kb,
+    mcp_approval,
     memory,
     models,
     run_diff,
@@ -81,6 +82,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")
     tree.add_typer(surroundings.graphs, name="graphs")
+    surroundings.tools.command("approve")(mcp_approval.approve)
     tree.add_typer(surroundings.tools, name="tools")
     tree.add_typer(surroundings.config, name="config")
     tree.add_typer(storage.storage, name="storage")

@@ -199,7 +199,7 @@ def _check_options(options: RunOptions) -> None:
     check_models(options)
     known = known_tools()
     for name in options.tools or ():
-        if name not in known:
+        if name not in known and "__" not in name:  # an MCP server's is found when the tools are built
             raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, known)}", tool=name)
 
 

@@ -21,7 +21,7 @@ from motet.setting_values import parse_value, read_files
 from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
-from motet.settings.outside import EgressSettings, SandboxSettings, merge_rules
+from motet.settings.outside import EgressSettings, SandboxSettings, merge_guarded
 from motet.settings.retrieval import RetrievalSettings, read_command
 from motet.settings.runs import RunSettings
 from motet.settings.server import ServerSettings
@@ -54,6 +54,8 @@ class Settings:
     """Task files that are graphs of their own: name to absolute path; `[tasks]` in a settings file."""
     permissions: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Rules on tool calls; `[permissions]` in a settings file, read by `tools.policy.table`."""
+    mcp: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """MCP servers; `[mcp.NAME]` in the user's own settings file, read by `tools.mcp.servers`."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     """Where each `group.field` that is not a default came from."""
 
@@ -77,24 +79,24 @@ class Settings:
         """
         env = os.environ if environ is None else environ
         values: dict[str, tuple[Any, str]] = {}
-        graphs: dict[str, str] = {}
-        loaders: dict[str, tuple[str, ...]] = {}
-        tasks: dict[str, str] = {}
-        permissions: dict[str, Any] = {}
+        tables: dict[str, dict[str, Any]] = {
+            name: {} for name in ("graphs", "loaders", "tasks", "permissions", "mcp")
+        }
         own = _user_file(env)
         files = (own, (cwd or Path.cwd()) / "motet.toml")
         for key, value, path, origin in read_files(files, env.get(PROFILE_VARIABLE, "")):
             if key.startswith("graphs."):
-                graphs[key.removeprefix("graphs.")] = parse_value(key, value, str, origin)
+                tables["graphs"][key.removeprefix("graphs.")] = parse_value(key, value, str, origin)
             elif key.startswith("tasks."):  # beside the settings file
                 named = Path(parse_value(key, value, str, origin)).expanduser()
-                tasks[key.removeprefix("tasks.")] = str(path.parent.absolute() / named)
-            elif key.startswith("permissions."):
-                name = key.removeprefix("permissions.")
-                permissions[name] = merge_rules(permissions.get(name), name, value, path, own=path == own)
+                tables["tasks"][key.removeprefix("tasks.")] = str(path.parent.absolute() / named)
+            elif key.startswith(("permissions.", "mcp.")):
+                group, _, name = key.partition(".")
+                before = tables[group].get(name)
+                tables[group][name] = merge_guarded(before, key, value, path, own=path == own)
             elif key.startswith("loaders."):
                 ending, command = read_command(key, value, path, own=path == own)
-                loaders[ending] = command
+                tables["loaders"][ending] = command
             else:
                 values[key] = (value, origin)
         for key, setting in _fields().items():
@@ -104,7 +106,6 @@ class Settings:
         for key, value in (overrides or {}).items():
             if value is not None:
                 values[key] = (value, "command line")
-        tables = {"graphs": graphs, "loaders": loaders, "tasks": tasks, "permissions": permissions}
         return cls._build(values, tables, env)
 
     @classmethod

@@ -67,3 +67,19 @@ def merge_rules(before: Any, name: str, value: Any, path: Path, *, own: bool) ->
     if isinstance(value, list) and isinstance(before, list):
         return [*cast("list[Any]", before), *cast("list[Any]", value)]
     return value
+
+
+def merge_guarded(before: Any, key: str, value: Any, path: Path, *, own: bool) -> Any:
+    """Return the value of a key of `[permissions]` or `[mcp]`, with what an earlier file said of it.
+
+    MCP servers stand in the user's own settings file alone: they say what is started and called.
+
+    Raises:
+        SettingInvalid: The value has another shape, or a project's file may not say it.
+    """
+    group, _, name = key.partition(".")
+    if group == "permissions":
+        return merge_rules(before, name, value, path, own=own)
+    if not own:
+        raise SettingInvalid(f"{key} stands in {path}. Move it to your own settings file.", setting=key)
+    return value

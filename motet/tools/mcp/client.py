@@ -1,0 +1,204 @@
+"""Talks to one MCP server: what it offers, and one call. A session lasts as long as one of these.
+
+What does not live here: which of its offers are approved (`pins`), and the tools that are made of them (`tools`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from motet.errors import ExtraMissing, MotetError, ToolFailed
+from motet.settings import child_environment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from motet.egress.client import Egress
+    from motet.tools.mcp.servers import McpServer
+
+_MAX_PAGES = 20
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One thing that a server offers, as it describes it."""
+
+    kind: str
+    """`tool`, `resource` or `prompt`."""
+    name: str
+    """A resource's is its URI."""
+    description: str
+    schema: dict[str, Any]
+    """JSON Schema of a tool's arguments."""
+
+
+class McpClient:
+    """Opens sessions with one server."""
+
+    def __init__(self, server: McpServer, egress: Egress, *, timeout_s: float = 30.0) -> None:
+        self._server = server
+        self._egress = egress
+        self._timeout_s = timeout_s
+
+    async def offers(self) -> list[Offer]:
+        """Return everything that the server offers.
+
+        Raises:
+            ToolFailed: It cannot be reached, or breaks the protocol.
+            EgressRefused: Its address may not be called.
+        """
+        async with self._session() as session:
+            return await _offers(session)
+
+    async def call(
+        self, kind: str, name: str, arguments: dict[str, Any], offer: Offer | None
+    ) -> tuple[str, bool]:
+        """Use one thing that the server offers.
+
+        Args:
+            kind: `tool`, `resource` or `prompt`.
+            name: The thing's name, a resource's URI.
+            arguments: A tool's or a prompt's.
+            offer: What was approved; the server must offer the very same, or nothing is called.
+
+        Returns:
+            The text, and whether it is an error of the tool's.
+
+        Raises:
+            ToolFailed: The offer has changed, or the server cannot be reached.
+        """
+        async with self._session() as session:
+            if offer is not None and offer not in await _offers(session):
+                raise ToolFailed(
+                    f"The MCP server '{self._server.name}' describes '{name}' otherwise than when it was approved: it "
+                    f"is not called. An operator looks at it with 'motet tools approve {self._server.name}'.",
+                    tool=name,
+                )
+            if kind == "resource":
+                read = await session.read_resource(name)
+                return "\n".join(getattr(part, "text", "(binary)") for part in read.contents), False
+            if kind == "prompt":
+                got = await session.get_prompt(name, {key: str(value) for key, value in arguments.items()})
+                return "\n".join(
+                    f"{message.role}: {_text(message.content)}" for message in got.messages
+                ), False
+            result = await session.call_tool(name, arguments)
+            return "\n".join(_text(part) for part in result.content), bool(result.is_error)
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[Any]:
+        try:
+            import mcp  # noqa: PLC0415  # an extra
+        except ImportError:
+            raise ExtraMissing("MCP servers need the extra mcp: pip install 'motet[mcp]'.") from None
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._streams() as (read, write),
+                mcp.ClientSession(read, write) as session,
+            ):
+                await session.initialize()
+                yield session
+        except BaseExceptionGroup as group:
+            raise self._explain(_first(group)) from None
+        except (TimeoutError, OSError, mcp.MCPError) as error:
+            raise self._explain(error) from None
+
+    @contextlib.asynccontextmanager
+    async def _streams(self) -> AsyncIterator[Any]:
+        if self._server.command:
+            from mcp.client.stdio import StdioServerParameters, stdio_client  # noqa: PLC0415
+
+            program, *arguments = self._server.command
+            environment = child_environment()
+            known = {name: environment[name] for name in _PASSED_ON if name in environment}
+            parameters = StdioServerParameters(
+                command=program, args=arguments, env={**known, **self._server.env}
+            )
+            with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: ASYNC230, PTH123  # a server's chatter
+                async with stdio_client(parameters, errlog=nowhere) as streams:
+                    yield streams
+        else:
+            import httpx2  # noqa: PLC0415  # comes with the extra
+            from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+
+            async with (
+                httpx2.AsyncClient(
+                    transport=self._egress.transport(httpx2),
+                    headers=dict(self._server.headers),
+                    timeout=httpx2.Timeout(self._timeout_s),
+                    trust_env=False,
+                ) as http,
+                streamable_http_client(self._server.url, http_client=http) as streams,
+            ):
+                yield streams[0], streams[1]
+
+    def _explain(self, error: BaseException) -> BaseException:
+        if isinstance(error, MotetError) or not isinstance(error, Exception):
+            return error
+        if isinstance(error, TimeoutError):
+            return ToolFailed(
+                f"The MCP server '{self._server.name}' did not answer within {self._timeout_s:g} s."
+            )
+        reason = (str(error) or type(error).__name__)[:200]
+        return ToolFailed(f"The MCP server '{self._server.name}' cannot be used: {reason}.")
+
+
+async def _offers(session: Any) -> list[Offer]:
+    found: list[Offer] = []
+    can = getattr(session, "server_capabilities", None) or session.get_server_capabilities()
+    if can is None or can.tools:
+        tools = await _pages(session.list_tools, "tools")
+        found += [Offer("tool", t.name, t.description or "", dict(t.input_schema)) for t in tools]
+    if can is not None and can.resources:
+        resources = await _pages(session.list_resources, "resources")
+        found += [Offer("resource", str(r.uri), r.description or r.name or "", {}) for r in resources]
+    if can is not None and can.prompts:
+        prompts = await _pages(session.list_prompts, "prompts")
+        found += [Offer("prompt", p.name, p.description or "", _prompt_schema(p)) for p in prompts]
+    return found
+
+
+async def _pages(ask: Any, field: str) -> list[Any]:
+    from mcp.types import PaginatedRequestParams  # noqa: PLC0415
+
+    found: list[Any] = []
+    cursor: str | None = None
+    for _ in range(_MAX_PAGES):
+        page = await ask(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
+        found += getattr(page, field)
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return found
+
+
+def _prompt_schema(prompt: Any) -> dict[str, Any]:
+    properties = {
+        a.name: {"type": "string", "description": a.description or ""} for a in prompt.arguments or ()
+    }
+    needed = [a.name for a in prompt.arguments or () if a.required]
+    return {"type": "object", "properties": properties, "required": needed}
+
+
+def _text(part: Any) -> str:
+    text = getattr(part, "text", None)
+    return text if isinstance(text, str) else f"({getattr(part, 'type', 'something')} that is no text)"
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error at the bottom of a group, Motet's own first."""
+    found: list[BaseException] = []
+    todo: list[BaseException] = [group]
+    while todo:
+        error = todo.pop()
+        if isinstance(error, BaseExceptionGroup):
+            todo.extend(error.exceptions)
+        else:
+            found.append(error)
+    return next((error for error in found if isinstance(error, MotetError)), found[0])
