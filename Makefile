@@ -17,7 +17,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock bench-memory bench-log conformance bench-tasks chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -86,6 +86,7 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (make lock UPGRADE=1 
 	$(UV_COMPILE) --group build -o requirements/run.txt
 	$(UV_COMPILE) --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(UV_COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(UV_COMPILE) --group stores -o requirements/stores.txt
 	$(UV_COMPILE_GROUP) --group bench-openai-agents -o requirements/bench-openai-agents.txt
 
 UV_OPTIONS = --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
@@ -119,6 +120,16 @@ bench-tasks: setup ## Measure what a step of a task file costs on top of the mod
 
 chaos: setup ## Break a running Motet on purpose and see whether its promises hold (PROFILE=full: for long; SEED=n; ONLY=…)
 	@$(BIN)/python -m tests.chaos $(if $(filter full,$(PROFILE)),--full) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+STORES := benchmarks/out/stores
+
+test-stores: python ## Test the vector stores that are extras, in an environment of their own (about 1 GB)
+	@test -e $(STORES)/ready || { $(PYTHON) -m venv --clear $(STORES) && \
+	$(STORES)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	-r requirements/stores.txt && \
+	$(STORES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e . && touch $(STORES)/ready; }
+	@$(STORES)/bin/python -m pytest -q tests/retrieval/test_retrieval_vectors.py \
+	-p no:cacheprovider -W "ignore" </dev/null
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -65,6 +65,7 @@ def play(call: Call, parts: Parts) -> Any:
     defaults: dict[str, Callable[[], Any]] = {
         "Route": lambda: {"json": {"route": "plan", "personal": False}},
         "Plan": lambda: {"json": PLAN},
+        "Question": lambda: {"json": {"question": call.user_text.rpartition(": ")[2].strip()}},
         "Queries": lambda: {"json": {"en": "ticket price", "zh": "票价"}},
         "Facts": lambda: {"json": _facts(call)},
         "Review": lambda: {"json": {"enough": True, "missing": ""}},

@@ -37,6 +37,11 @@ TESTED_ELSEWHERE = {
     "motet.cli.mcp_approval": "the tests of MCP approve by it",
     "motet.egress.rules": "the tests of the client call through it",
     "motet.retrieval.base": "ports without behaviour",
+    "motet.retrieval.copies": "the tests of the sync go through it",
+    "motet.retrieval.places": "the tests of the sync go through it",
+    "motet.retrieval.reports": "values without behaviour",
+    "motet.retrieval.roots": "the tests of the sync go through it",
+    "motet.retrieval.taking": "the tests of the collection and of the sync go through it",
     "motet.runs.log.base": "a port without behaviour",
     "motet.runs.queue.base": "a port without behaviour",
     "motet.cli.render.base": "a port without behaviour",
@@ -422,6 +427,7 @@ OTHER_CLIENTS = {
     "motet/models/http_client.py": "what a model's server sends is held to limits; it opens nothing by itself",
     "motet/models/openai.py": "calls the model's server that the operator named",
     "motet/models/weights_hub.py": "fetches weights from the hub that the operator named",
+    "motet/retrieval/rerank.py": "calls the reranker that the operator named",
     "motet/tools/web_search.py": "ddgs has a client of its own, for its own fixed list of search engines",
 }
 """The only modules that may use a client of their own."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from motet.agents.claims import DOUBT, Claims
 from motet.agents.figures import figures
 from motet.storage.search import terms
 
@@ -22,22 +23,29 @@ _MARK = re.compile(
     rf"\s?[{re.escape(_OPEN)}]\s*(\d{{1,3}}(?:\s*[,，、;]\s*\d{{1,3}})*)\s*[{re.escape(_CLOSE)}](?!\()"
 )
 
+_PLAIN = re.compile(r"(?P<blank>\s?)(?P<mark>\[(?P<number>\d{1,3})\])(?!\()")
+
 SUPPORT = 0.45
 """Share of an answer's terms that a passage must hold to be named as its source."""
 
 
 class CitationFilter:
-    """Takes citations of nothing out of a text that comes in pieces.
+    """Takes citations of nothing out of a text that comes in pieces, and doubts those that do not bear out their claim.
+
+    A citation of a passage that does not have the claim's figures becomes that of one that has them, and `[?]` where
+    none has.
 
     `feed` may hold back the last few characters, in case they are the beginning of a citation; `finish` gives them,
     and the sources of a text that cited none.
     """
 
-    def __init__(self, passages: Sequence[Passage], noted: str = "") -> None:
+    def __init__(self, passages: Sequence[Passage], noted: str = "", given: str = "") -> None:
         self._passages = passages
+        self._claims = Claims(passages, f"{noted} {given}")
         self._noted = noted
         self._held = ""
         self._said = ""
+        self._moved = ""  # what stands where another citation stood
 
     def feed(self, text: str) -> str:
         """Return what of the text so far may be shown."""
@@ -57,16 +65,31 @@ class CitationFilter:
     def finish(self) -> str:
         """Return the rest, and sources when the text named none."""
         rest = self._show(len(self._held))
-        if cited(self._said, len(self._passages)):
+        if cited(self._said, len(self._passages)) or DOUBT in self._said:
             return rest
         found = supporting(self._said, self._passages, self._noted)
         return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
 
     def _show(self, length: int) -> str:
-        shown = keep_valid(self._held[:length], len(self._passages))
+        valid = keep_valid(self._held[:length], len(self._passages))
         self._held = self._held[length:]
-        self._said += shown
-        return shown
+        before = len(self._said)
+        at = 0
+        for mark in _PLAIN.finditer(valid):
+            self._said += valid[at : mark.start()]
+            self._cite(mark)
+            at = mark.end()
+        self._said += valid[at:]
+        return self._said[before:]
+
+    def _cite(self, mark: re.Match[str]) -> None:
+        """Say a citation as its claim allows; one that stands there already is not said twice."""
+        number = self._claims.source(self._said, int(mark["number"]))
+        told = f"[{number}]" if number else DOUBT
+        if told == self._moved and self._said.endswith(told):
+            return
+        self._moved = told if told != mark["mark"] else ""
+        self._said += mark["blank"] + told
 
 
 def keep_valid(text: str, passages: int) -> str:

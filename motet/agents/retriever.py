@@ -18,7 +18,7 @@ from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
 from motet.retrieval.render import place_of
 from motet.retrieval.statements import statements
-from motet.storage.search import terms
+from motet.storage.search import terms, text_width
 from motet.tools.policy.guard import note_read
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ PASSAGES = 4
 
 STATEMENTS = 5
 """Statements that facts are noted from."""
+
+LONG_QUESTION = 240
+"""Columns from which a question is rewritten before anything is looked up."""
 
 UNSURE = 2
 """Passages that go on to the answer when none of them seemed to say anything."""
@@ -86,9 +89,12 @@ class RetrieverAgent:
         """See `Agent.do`. No passage at all is not a failure: it is what the documents say."""
         await note_read("documents")
         queries = [assignment.task, assignment.question]
+        if text_width(assignment.question) > LONG_QUESTION:
+            # So many words find everything a little: what matters of them is asked for as well.
+            queries += await self._rewrite(assignment)
         found = await self._look(queries)
         facts = await self._note(assignment, found)
-        if not facts:
+        if not facts and len(queries) == 2:
             # The words or the language of the task may not be the documents': look again in both.
             rewritten = await self._rewrite(assignment)
             if rewritten:

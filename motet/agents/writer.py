@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from motet.agents.citations import CitationFilter, cited
 from motet.agents.notes import notes_text, with_notes
 from motet.events import CITATIONS_KEY
-from motet.memory.window import visible
+from motet.memory.window import last_user_text, visible
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import place_of
 
@@ -67,8 +67,9 @@ async def write_answer(
         ModelError: The model cannot be reached.
     """
     noted = " ".join(finding.text for finding in findings)
+    asked = " ".join(finding.task for finding in findings) + f" {last_user_text(messages)}"
     model = StreamFilterModel(
-        inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(passages, noted)
+        inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(passages, noted, asked)
     )
     return with_citations(await model.ainvoke(list(messages)), passages)
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from motet.memory.recall import Memories
     from motet.memory.store import MotetStore
     from motet.models.roles import Models
-    from motet.retrieval.base import Embedder, Retriever
+    from motet.retrieval.base import Embedder, Reranker, Retriever
     from motet.retrieval.collection import KnowledgeBase
+    from motet.retrieval.index import VectorIndexes
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim, RunQueue
     from motet.runs.request import RunOptions, RunRequest
@@ -50,6 +51,7 @@ class Rooms:
         self._tenant_id = tenant_id
         self._models: Models | None = None
         self._knowledge: KnowledgeBase | None = None
+        self._indexes: VectorIndexes | None = None
         self._embedder: Embedder | None = None
         self._has_embedder = False
         self._seal: Seal | None = None
@@ -75,6 +77,7 @@ class Rooms:
             found.database, found._models, found._tenants = self.database, self.models, self._tenants
             found._embedder, found._has_embedder = self.embedder, True
             found.egress, found.sandbox = self.egress, self.sandbox
+            found._indexes = self.indexes
             self._tenants[tenant_id] = found
         return found
 
@@ -120,9 +123,40 @@ class Rooms:
                 settings.retrieval,
                 self.embedder,
                 tenant_id=self._tenant_id,
+                indexes=self.indexes,
                 parser=build_parser(settings.retrieval, settings.loaders),
+                fetch=self.egress.fetch,
             )
         return self._knowledge
+
+    @property
+    def indexes(self) -> VectorIndexes:
+        """Where documents' vectors are searched; one for every tenant."""
+        if self._indexes is None:
+            from motet.retrieval.index import VectorIndexes  # noqa: PLC0415
+            from motet.retrieval.vectors.base import build_store  # noqa: PLC0415
+
+            settings = self._settings.retrieval
+            self._indexes = VectorIndexes(build_store(settings.vectors, settings.vectors_at))
+        return self._indexes
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """What orders found passages once more; None unless the settings name one."""
+        settings = self._settings.retrieval
+        if settings.rerank == "model":
+            from motet.agents.prompts import Prompts  # noqa: PLC0415
+            from motet.agents.reranker import ModelReranker  # noqa: PLC0415
+
+            agents = self._settings.agents
+            prompts = Prompts(override=agents.prompts, language=agents.language)
+            return ModelReranker(lambda: self.models.chat("fast"), prompts)
+        if settings.rerank:
+            from motet.retrieval.rerank import HttpReranker  # noqa: PLC0415
+
+            key = settings.rerank_api_key.reveal()
+            return HttpReranker(settings.rerank, model=settings.rerank_model, api_key=key)
+        return None
 
     @property
     def embedder(self) -> Embedder | None:
@@ -132,7 +166,7 @@ class Rooms:
             from motet.retrieval.embed import EMBEDDERS, build_embedder  # noqa: PLC0415
 
             name = self._settings.models.embed
-            is_wire = name not in EMBEDDERS and ":" in name
+            is_wire = name.partition(":")[0] not in EMBEDDERS and ":" in name
             made: Any = wire_embedder(name, self._settings) if is_wire else build_embedder(name)
             self._embedder = made
             self._has_embedder = True
@@ -218,7 +252,7 @@ class Rooms:
         wanted = (options.collections if options else None) or [DEFAULT_COLLECTION]
         known = {found.name for found in await self.knowledge.list_collections()}
         there = [name for name in wanted if name in known]
-        return HybridRetriever(self.knowledge, there) if there else None
+        return HybridRetriever(self.knowledge, there, reranker=self.reranker) if there else None
 
     async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:
         """Return the tools that a run with these options may use; `retriever` where it is known already."""
@@ -300,6 +334,8 @@ class Rooms:
             rooms._graphs.clear()  # noqa: SLF001  # its own kind
         if self._models is not None:
             await self._models.aclose()
+        if self._indexes is not None:
+            await asyncio.to_thread(self._indexes.close)
         if hasattr(self, "database"):
             await asyncio.to_thread(self.database.close)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from motet.memory.recall import Memories
     from motet.models.roles import Models
     from motet.retrieval.collection import KnowledgeBase
+    from motet.retrieval.filters import Where
+    from motet.retrieval.search import HybridRetriever
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
     from motet.runs.records import Records
@@ -130,6 +132,14 @@ class App:
     def knowledge(self) -> KnowledgeBase:
         """The documents."""
         return self._rooms.knowledge
+
+    def searcher(
+        self, collections: Sequence[str] = ("default",), *, where: Where | None = None
+    ) -> HybridRetriever:
+        """Return a search over documents as agents have it, only of passages that meet conditions."""
+        from motet.retrieval.search import HybridRetriever  # noqa: PLC0415  # FAISS
+
+        return HybridRetriever(self.knowledge, collections, reranker=self._rooms.reranker, where=where)
 
     @property
     def mcp(self) -> McpShelf:

@@ -5,6 +5,7 @@ What does not live here: how that is done (`motet.retrieval`).
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from pathlib import Path
@@ -17,37 +18,112 @@ from motet.cli.lists import AsJson, note, print_json, print_table
 from motet.cli.session import with_app
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from motet.app import App
+    from motet.cli.progress import Bar
     from motet.events import Passage
-    from motet.retrieval.collection import AddProgress, AddReport, FileOutcome, KnowledgeBase
+    from motet.retrieval.collection import KnowledgeBase
     from motet.retrieval.documents import StoredDocument
+    from motet.retrieval.reports import AddProgress, AddReport, FileOutcome
+    from motet.retrieval.search import Explained, Explanation
 
 kb = typer.Typer(help="Documents that agents search.", no_args_is_help=True)
 
 Collection = Annotated[str, typer.Option("--collection", "-C", help="A named set of documents.")]
 
 
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", "-l", help="A word of your own about these documents, to search by: team=legal."),
+]
+
+
 @kb.command("add")
 def add_documents(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")],
+    places: Annotated[
+        list[str], typer.Argument(help="Files, folders and addresses of pages.", metavar="PATH|URL...")
+    ],
     collection: Collection = "default",
+    label: Labels = None,
     as_json: AsJson = False,
 ) -> None:
     """Take documents in. What is known and unchanged costs a look at the file; a broken file is one line."""
-    report = with_app(lambda app: take_in(app.knowledge, paths, collection))
-    if as_json:
-        print_json(_report(report))
-    else:
-        for file in report.files:
-            print(outcome_line(file))
-        note(_summary(report))
-    if not report.count("added", "replaced", "unchanged"):
+    labels = _labels(label or [])
+    report = with_app(lambda app: take_in(app.knowledge, places, collection, labels=labels))
+    _tell(report, as_json=as_json)
+    if not report.count("added", "replaced", "copied", "unchanged"):
         raise typer.Exit(exit_codes.FAILED)
 
 
-async def take_in(knowledge: KnowledgeBase, paths: Sequence[Path], collection: str) -> AddReport:
+@kb.command("sync")
+def sync_documents(
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only these of the places that documents came from.", metavar="PATH|URL..."),
+    ] = None,
+    collection: Collection = "default",
+    watch: Annotated[
+        float, typer.Option("--watch", "-w", min=0, help="Look again after so many seconds, until Ctrl-C.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Look again where documents came from: take in what is new or changed, take out what is gone."""
+
+    async def sync(app: App) -> AddReport:
+        from motet.cli.progress import Bar
+
+        while True:
+            with Bar() as bar:
+                report = await app.knowledge.sync(places or (), collection=collection, progress=_shown(bar))
+            if not watch:
+                return report
+            changed = [file for file in report.files if file.status not in ("unchanged", "skipped")]
+            _tell(dataclasses.replace(report, files=changed), as_json=as_json, summary=bool(changed))
+            await asyncio.sleep(watch)
+
+    report = with_app(sync)
+    _tell(report, as_json=as_json)
+    if report.failed and not report.count("added", "replaced", "copied", "unchanged", "removed"):
+        raise typer.Exit(exit_codes.FAILED)
+
+
+def _tell(report: AddReport, *, as_json: bool, summary: bool = True) -> None:
+    if report.notice:
+        note(report.notice)
+    if as_json:
+        print_json(_report(report))
+        return
+    for file in report.files:
+        print(outcome_line(file))
+    if summary:
+        note(_summary(report))
+
+
+def _labels(pairs: Sequence[str]) -> dict[str, str]:
+    from motet.errors import InvalidInput
+
+    wrong = next((pair for pair in pairs if not all(part.strip() for part in pair.partition("="))), None)
+    if wrong is not None:
+        raise InvalidInput(f"'{wrong}' is no label: write NAME=VALUE.", label=wrong)
+    return {name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _shown(bar: Bar) -> Callable[[AddProgress], None]:
+    def show(progress: AddProgress) -> None:
+        done = progress.file_number - (0 if progress.outcome else 1)
+        bar.show(f"reading {progress.path.name}", done, progress.file_count)
+
+    return show
+
+
+async def take_in(
+    knowledge: KnowledgeBase,
+    places: Sequence[Path | str],
+    collection: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> AddReport:
     """Take documents into a collection, with a bar on stderr; return what became of each file.
 
     Raises:
@@ -57,15 +133,7 @@ async def take_in(knowledge: KnowledgeBase, paths: Sequence[Path], collection: s
     from motet.cli.progress import Bar
 
     with Bar() as bar:
-
-        def show(progress: AddProgress) -> None:
-            done = progress.file_number - (0 if progress.outcome else 1)
-            bar.show(f"reading {progress.path.name}", done, progress.file_count)
-
-        report = await knowledge.add(paths, collection=collection, progress=show)
-    if report.notice:
-        note(report.notice)
-    return report
+        return await knowledge.add(places, collection=collection, labels=labels, progress=_shown(bar))
 
 
 def outcome_line(file: FileOutcome) -> str:
@@ -75,7 +143,7 @@ def outcome_line(file: FileOutcome) -> str:
     if file.error is not None:
         return f"{file.status:<10} {file.error.message}"
     passages = f" ({count(file.passage_count, 'passage')})" if file.passage_count else ""
-    return f"{file.status:<10} {file.path}{passages}"
+    return f"{file.status:<10} {file.source or file.path}{passages}"
 
 
 @kb.command("list")
@@ -100,27 +168,64 @@ def search_documents(
     words: Annotated[
         list[str], typer.Argument(help="What to look for, in English or Chinese.", metavar="QUERY")
     ],
+    *,
     collection: Collection = "default",
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, max=100, help="At most this many passages.")
     ] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            "-w",
+            help="Only passages with this: source=*.pdf, title=…, heading=…, ending=pdf, page=3, since=2026-05-01, "
+            "until=…, label.team=legal.",
+        ),
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say by which scores each was found.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Search as agents do, best passage first."""
 
-    async def search(app: App) -> list[Passage]:
-        from motet.retrieval.search import HybridRetriever
+    async def search(app: App) -> Explanation:
+        from motet.retrieval.filters import Where
 
-        return await HybridRetriever(app.knowledge, [collection]).search(" ".join(words), limit=limit)
+        found = app.searcher([collection], where=Where.read(where or []))
+        return await found.explain(" ".join(words), limit=limit)
 
-    found = with_app(search)
+    told = with_app(search)
+    if told.notice:
+        note(told.notice)
     if as_json:
-        print_json([passage.model_dump(mode="json") for passage in found])
+        print_json(
+            [_explained(one) if explain else one.passage.model_dump(mode="json") for one in told.found]
+        )
         return
-    for passage in found:
-        _print_passage(passage)
-    if not found:
+    if explain:
+        note(f"Looked up as words: {told.words}")
+    for one in told.found:
+        _print_passage(one.passage)
+        if explain:
+            print(f"  {_scores(one)}\n")
+    if not told.found:
         note(f"Nothing found in collection '{collection}'.")
+
+
+def _explained(one: Explained) -> dict[str, Any]:
+    scores = {f.name: getattr(one, f.name) for f in dataclasses.fields(one) if f.name != "passage"}
+    return one.passage.model_dump(mode="json") | scores
+
+
+def _scores(one: Explained) -> str:
+    """Return how a passage was found, in one line."""
+    words = f"words: place {one.words_rank}, BM25 {one.bm25:.2f}" if one.bm25 is not None else "words: –"
+    meaning = (
+        f"meaning: place {one.meaning_rank}, cosine {one.cosine:.3f}"
+        if one.cosine is not None
+        else "meaning: –"
+    )
+    rerank = f"  rerank: {one.rerank:g}" if one.rerank is not None else ""
+    return f"{words}  {meaning}  fused: {one.fused:.4f}{rerank}"
 
 
 @kb.command("rm")
@@ -138,7 +243,7 @@ def remove_documents(
         chosen = [name if name in known else path for name, path in absolute.items()]
         return await app.knowledge.remove(chosen, collection=collection)
 
-    absolute = {name: str(Path(name).expanduser().absolute()) for name in sources}
+    absolute = {name: name if "://" in name else str(Path(name).expanduser().absolute()) for name in sources}
     note(f"{count(with_app(remove), 'document')} taken out of '{collection}'.")
 
 
@@ -193,7 +298,8 @@ def _summary(report: AddReport) -> str:
     from motet.cli.render.wording import count
 
     numbers = {
-        status: report.count(status) for status in ("added", "replaced", "unchanged", "skipped", "failed")
+        status: report.count(status)
+        for status in ("added", "replaced", "copied", "unchanged", "removed", "skipped", "failed")
     }
     told = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
     passages = count(sum(file.passage_count for file in report.files), "passage")
@@ -203,7 +309,7 @@ def _summary(report: AddReport) -> str:
 def _report(report: AddReport) -> dict[str, Any]:
     files = [
         {
-            "path": str(file.path),
+            "path": file.source or str(file.path),
             "status": file.status,
             "passages": file.passage_count,
             "error": file.error.to_dict() if file.error else None,

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from motet.cli import (
     ask,
     completion,
+    evaluate,
     exit_codes,
     kb,
     mcp_approval,
@@ -79,6 +80,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(task_tests.task, name="task")
     tree.command("trust")(task_files.trust)
     tree.add_typer(kb.kb, name="kb")
+    tree.add_typer(evaluate.evaluate, name="eval")
     tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")
     tree.add_typer(surroundings.graphs, name="graphs")

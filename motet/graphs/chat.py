@@ -75,8 +75,9 @@ class _Score:
         memories = await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
         system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
+        given = _given(messages)
         model: Any = StreamFilterModel(
-            inner=parts.model_of("chat").chat, make_filter=lambda: CitationFilter(passages)
+            inner=parts.model_of("chat").chat, make_filter=lambda: CitationFilter(passages, given=given)
         )
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))
@@ -110,6 +111,12 @@ def _tell_new_passages(messages: Sequence[AnyMessage]) -> list[Passage]:
             query = " ".join(str(v) for v in queries.get(getattr(result, "tool_call_id", ""), {}).values())
             write(RetrievalCompleted(query=query, passages=found))
     return list({p.passage_id: p for result in results for p in _passages_of(result)}.values())
+
+
+def _given(messages: Sequence[AnyMessage]) -> str:
+    """Return what an answer may say without citing a passage: what was asked, and what other tools told."""
+    told = [result.text for result in results_of_turn(messages) if not _passages_of(result)]
+    return " ".join([last_user_text(messages), *told])
 
 
 def _numbered(messages: Sequence[AnyMessage]) -> list[BaseMessage]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from langchain_core.messages import AnyMessage  # noqa: TC002  # LangGraph reads the nodes' types
+from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Overwrite, Send
@@ -18,6 +18,7 @@ from motet.agents.base import Assignment, Finding, Outcome, build_agents
 from motet.agents.planner import make_plan, mend_plan
 from motet.agents.prompts import Language  # noqa: TC001  # LangGraph reads the state's types
 from motet.agents.rememberer import keep_facts
+from motet.agents.rephraser import stand_alone
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
 from motet.agents.writer import brief, write_answer, write_direct
@@ -51,6 +52,8 @@ class EnsembleState(Conversation):
     memories: list[str]
     """Ids alone: what is forgotten later must not stay behind in a checkpoint."""
     personal: bool
+    question: str
+    """What is asked, so that it can be understood without the conversation; "" until there is a plan."""
     plan: list[dict[str, Any]]
     """The plan's steps, as dicts of `PlanStep`."""
     results: Annotated[dict[str, Any], merge_results]
@@ -109,6 +112,7 @@ class _Score:
             "language": self._parts.prompts.language_of(asked),
             "memories": await recall(self._memories, asked),
             "personal": False,
+            "question": "",
             "plan": [],
             "results": Overwrite({}),
             "replans": 0,
@@ -124,13 +128,16 @@ class _Score:
 
     async def plan(self, state: EnsembleState) -> dict[str, Any]:
         """Make the plan, or mend it when a review found something missing."""
+        question = _question(state)
         if not state["plan"]:
-            steps = await make_plan(self._parts, self._agents, state["messages"], state["language"])
+            question = await stand_alone(self._parts, state["messages"], state["language"])
+            asked = [*state["messages"][:-1], HumanMessage(question)]
+            steps = await make_plan(self._parts, self._agents, asked, state["language"])
         else:
             more = await mend_plan(
                 self._parts,
                 self._agents,
-                question=last_user_text(state["messages"]),
+                question=question,
                 done=_findings(state),
                 missing=state["missing"],
                 language=state["language"],
@@ -138,7 +145,7 @@ class _Score:
             steps = [*_plan(state), *more]
         reason = state["missing"] if state["plan"] else ""
         get_stream_writer()(PlanUpdated(steps=_with_status(steps, state["results"]), reason=reason))
-        return {"plan": [step.model_dump(mode="json") for step in steps]}
+        return {"plan": [step.model_dump(mode="json") for step in steps], "question": question}
 
     async def dispatch(self, state: EnsembleState) -> dict[str, Any]:
         """Tell how far the plan is; the edge after this sends out what is ready."""
@@ -149,7 +156,7 @@ class _Score:
     def after_dispatch(self, state: EnsembleState) -> list[Send] | str:
         """Send out every step whose dependencies are done; when none is left, have the work reviewed."""
         results = state["results"]
-        question = last_user_text(state["messages"])
+        question = _question(state)
         sends: list[Send] = []
         for step in _plan(state):
             ready = all(str(needed) in results for needed in step.depends_on)
@@ -205,7 +212,7 @@ class _Score:
     async def _brief(self, state: EnsembleState) -> list[BaseMessage]:
         return brief(
             self._parts,
-            question=last_user_text(state["messages"]),
+            question=_question(state),
             passages=_passages(state),
             findings=_findings(state),
             language=state["language"],
@@ -217,6 +224,11 @@ class _Score:
         if state["personal"] and self._memories:
             await keep_facts(self._parts, self._memories, state["messages"], state["language"])
         return {}
+
+
+def _question(state: EnsembleState) -> str:
+    """Return what is asked; a state of an earlier release holds the user's words alone."""
+    return state.get("question") or last_user_text(state["messages"])
 
 
 def _assignment(step: PlanStep, given: StepInput) -> Assignment:

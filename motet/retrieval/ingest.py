@@ -15,8 +15,7 @@ from motet.retrieval.split import Chunk, split
 from motet.storage.search import fts_document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -24,13 +23,15 @@ if TYPE_CHECKING:
     from motet.retrieval.base import LoadedDocument
     from motet.retrieval.load import FileBytes
     from motet.settings import RetrievalSettings
+    from motet.storage.search import Cut
 
 
 @dataclass(frozen=True, slots=True)
 class CutDocument:
     """A document that was read and cut."""
 
-    path: Path
+    source: str
+    """Its path or address."""
     title: str
     chunks: Sequence[Chunk]
     terms: Sequence[str]
@@ -41,18 +42,25 @@ class CutDocument:
         return [_under_headings(self.title, chunk) for chunk in self.chunks]
 
 
-def cut_document(document: LoadedDocument, path: Path, settings: RetrievalSettings) -> CutDocument:
-    """Cut a document into passages."""
+def cut_document(
+    document: LoadedDocument, source: str, settings: RetrievalSettings, cut: Cut | None = None
+) -> CutDocument:
+    """Cut a document into passages; `cut` cuts Chinese for the full text, into pairs unless given."""
     chunks = split(document, width=settings.chunk_chars, overlap=settings.overlap_chars)
-    terms = [fts_document(_under_headings(document.title, chunk)) for chunk in chunks]
-    return CutDocument(path, document.title, chunks, terms)
+    terms = [fts_document(_under_headings(document.title, chunk), cut) for chunk in chunks]
+    return CutDocument(source, document.title, chunks, terms)
 
 
 def to_rows(
-    cut: CutDocument, file: FileBytes, vectors: NDArray[np.float32] | None, *, collection: str
+    cut: CutDocument,
+    file: FileBytes,
+    vectors: NDArray[np.float32] | None,
+    *,
+    collection: str,
+    labels: Mapping[str, str] | None = None,
 ) -> NewDocument:
     """Join what was cut with its vectors, shape (passages, dimension), or None without an embedder."""
-    source = str(cut.path)
+    source = cut.source
     rows = [
         NewPassage(
             passage_id=_passage_id(collection, source, file.content_hash, ordinal),
@@ -62,7 +70,9 @@ def to_rows(
         )
         for ordinal, (chunk, terms) in enumerate(zip(cut.chunks, cut.terms, strict=True))
     ]
-    return NewDocument(source, cut.title, file.content_hash, len(file.data), file.modified_at, rows)
+    return NewDocument(
+        source, cut.title, file.content_hash, len(file.data), file.modified_at, rows, labels or {}
+    )
 
 
 def _under_headings(title: str, chunk: Chunk) -> str:

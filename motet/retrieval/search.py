@@ -10,12 +10,16 @@ Rank Learning Methods", SIGIR 2009. Ranks can be added where BM25 scores and cos
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from motet.errors import ModelError
 from motet.retrieval import documents
+from motet.retrieval.filters import Where, allowed_keys
 from motet.retrieval.query import content_words
+from motet.retrieval.render import place_of
 from motet.storage import fulltext
-from motet.storage.search import terms
+from motet.storage.search import cut_of, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from motet.events import Passage
+    from motet.retrieval.base import Reranker
     from motet.retrieval.collection import KnowledgeBase
     from motet.retrieval.documents import Collection
 
@@ -42,6 +47,9 @@ MAX_LIMIT = 100
 MAX_QUERY_CHARS = 2_000
 """What is longer than this is no question; its beginning is searched."""
 
+RERANK_DEPTH = 20
+"""Passages that a reranker is given."""
+
 SAME_TERMS = 0.85
 """Two passages that share this part of their terms (Jaccard) say the same: the first is enough."""
 
@@ -53,17 +61,57 @@ class Rankings(NamedTuple):
     meaning: list[tuple[int, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A passage with every score that it was found by. Ranks count from 1; None where it was not found that way."""
+
+    passage: Passage
+    words_rank: int | None
+    bm25: float | None
+    meaning_rank: int | None
+    cosine: float | None
+    fused: float
+    rerank: float | None = None
+    """What the reranker gave it; None without one, or where it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a search found and how."""
+
+    query: str
+    words: str
+    """What of the query was looked up as words."""
+    found: list[Explained]
+    """Best first."""
+    reranker: str = ""
+    """Name of what ordered them last; "" for the fused order."""
+    notice: str = ""
+    """Why a reranker was not heeded; "" when all went well."""
+
+
 class HybridRetriever:
     """Searches collections of a knowledge base; the retriever that agents are given.
 
     Args:
         knowledge: Whose documents.
         collections: Which of them; one that does not exist finds nothing.
+        reranker: Orders the best once more; the fused order stays without one, and where it fails.
+        where: Only passages that meet these conditions.
     """
 
-    def __init__(self, knowledge: KnowledgeBase, collections: Sequence[str] = ("default",)) -> None:
+    def __init__(
+        self,
+        knowledge: KnowledgeBase,
+        collections: Sequence[str] = ("default",),
+        *,
+        reranker: Reranker | None = None,
+        where: Where | None = None,
+    ) -> None:
         self._knowledge = knowledge
         self._collections = tuple(dict.fromkeys(collections))
+        self._reranker = reranker
+        self._where = where or Where()
 
     async def search(self, query: str, *, limit: int | None = None) -> list[Passage]:
         """Find the passages nearest to a query.
@@ -79,12 +127,56 @@ class HybridRetriever:
         Raises:
             Conflict: A collection's vectors were made by another model; both are named.
         """
+        return [one.passage for one in (await self.explain(query, limit=limit)).found]
+
+    async def explain(self, query: str, *, limit: int | None = None) -> Explanation:
+        """Search, and say by which scores each passage was found; see `search`."""
         query = query.strip()[:MAX_QUERY_CHARS]
         if not query:
-            return []
+            return Explanation(query, "", [])
         wanted = max(1, min(limit or self._knowledge.settings.limit, MAX_LIMIT))
+        depth = wanted if self._reranker is None else max(wanted, RERANK_DEPTH)
         vector = await self._vector(query)
-        return await self._knowledge.database.read(lambda c: self._find(c, query, vector, wanted))
+        found = await self._knowledge.database.read(lambda c: self._find(c, query, vector, depth))
+        found, notice = await self._reranked(query, found)
+        reranker = self._reranker.name if self._reranker and not notice and found else ""
+        return Explanation(query, content_words(query), found[:wanted], reranker, notice)
+
+    async def _reranked(self, query: str, found: list[Explained]) -> tuple[list[Explained], str]:
+        """Return the passages in the reranker's order; in the fused one, with the reason, where it failed."""
+        if self._reranker is None or len(found) < 2:
+            return found, ""
+        texts = [f"{place_of(one.passage)}: {one.passage.text}" for one in found]
+        try:
+            scores = await self._reranker.scores(query, texts)
+        except ModelError as error:
+            return found, f"The fused order stands, since {self._reranker.name} failed: {error.message}"
+        order = sorted(range(len(found)), key=lambda at: (-scores[at], at))
+        return [replace(found[at], rerank=scores[at]) for at in order], ""
+
+    async def stages(self, query: str, *, limit: int = 10) -> dict[str, list[Passage]]:
+        """Return what each stage of the search alone would find, best first: words, meaning, fused, reranked.
+
+        `meaning` is there with an embedder, `reranked` with a reranker that did not fail.
+        """
+        query = query.strip()[:MAX_QUERY_CHARS]
+        vector = await self._vector(query)
+
+        def work(connection: Connection) -> tuple[Rankings, dict[int, Passage]]:
+            ranked = self._rank(connection, query, vector, depth=max(DEPTH, limit * 3))
+            keys = {key for ranking in ranked for key, _ in ranking[:limit]}
+            return ranked, documents.read_passages(connection, keys)
+
+        ranked, passages = await self._knowledge.database.read(work)
+        found = {"words": [passages[key] for key, _ in ranked.words[:limit] if key in passages]}
+        if vector is not None:
+            found["meaning"] = [passages[key] for key, _ in ranked.meaning[:limit] if key in passages]
+        told = await self.explain(query, limit=max(limit, RERANK_DEPTH))
+        fused = sorted(told.found, key=lambda one: -one.fused)
+        found["fused"] = [one.passage for one in fused[:limit]]
+        if told.reranker:
+            found["reranked"] = [one.passage for one in told.found[:limit]]
+        return found
 
     async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
         """See `Retriever.nearness`: the sum of the cosines; without an embedder, of the shares of common terms."""
@@ -103,19 +195,30 @@ class HybridRetriever:
 
     def _find(
         self, connection: Connection, query: str, vector: NDArray[np.float32] | None, limit: int
-    ) -> list[Passage]:
+    ) -> list[Explained]:
         """Rank, fuse and read the passages, in one transaction: all of it sees the same documents."""
-        found = self._rank(connection, query, vector, depth=max(DEPTH, limit * 3))
+        ranked = self._rank(connection, query, vector, depth=max(DEPTH, limit * 3))
         scores = fuse(
             [
-                (WORDS_WEIGHT, [key for key, _ in found.words]),
-                (MEANING_WEIGHT, [key for key, _ in found.meaning]),
+                (WORDS_WEIGHT, [key for key, _ in ranked.words]),
+                (MEANING_WEIGHT, [key for key, _ in ranked.meaning]),
             ]
         )
         best = sorted(scores, key=lambda key: (-scores[key], key))[: limit * 3]
         passages = documents.read_passages(connection, best)
-        scored = (passages[key].model_copy(update={"score": scores[key]}) for key in best if key in passages)
-        return _distinct(scored, limit)
+        words = {key: (rank, score) for rank, (key, score) in enumerate(ranked.words, 1)}
+        meaning = {key: (rank, score) for rank, (key, score) in enumerate(ranked.meaning, 1)}
+        found = (
+            Explained(
+                passages[key].model_copy(update={"score": scores[key]}),
+                *words.get(key, (None, None)),
+                *meaning.get(key, (None, None)),
+                scores[key],
+            )
+            for key in best
+            if key in passages
+        )
+        return _distinct(found, limit)
 
     def _rank(
         self, connection: Connection, query: str, vector: NDArray[np.float32] | None, *, depth: int
@@ -125,19 +228,31 @@ class HybridRetriever:
             documents.read_collection(connection, knowledge.tenant_id, name) for name in self._collections
         ]
         searched = [collection for collection in known if collection is not None]
-        words = fulltext.search(
-            connection,
-            documents.INDEX,
-            content_words(query),
-            limit=depth,
-            scopes=[collection.scope for collection in searched],
-        )
+        allowed = None
+        if self._where:
+            allowed = allowed_keys(connection, knowledge.tenant_id, self._collections, self._where)
+            if not len(allowed):
+                return Rankings([], [])
+        words: list[tuple[int, float]] = []
+        for chinese in sorted({collection.chinese for collection in searched}):
+            words += fulltext.search(
+                connection,
+                documents.INDEX,
+                content_words(query),
+                limit=depth,
+                scopes=[collection.scope for collection in searched if collection.chinese == chinese],
+                keys=None if allowed is None else allowed.tolist(),
+                cut=cut_of(chinese),
+            )
         meaning: list[tuple[int, float]] = []
         for collection in searched:
             if vector is not None and self._has_vectors(collection):
-                meaning += knowledge.indexes.search(connection, collection, vector, limit=depth)
+                meaning += knowledge.indexes.search(
+                    connection, collection, vector, limit=depth, allowed=allowed
+                )
+        words.sort(key=lambda hit: (-hit[1], hit[0]))
         meaning.sort(key=lambda hit: (-hit[1], hit[0]))
-        return Rankings([(hit.key, hit.score) for hit in words], meaning[:depth])
+        return Rankings(words[:depth], meaning[:depth])
 
     def _has_vectors(self, collection: Collection) -> bool:
         """Say whether a collection can be searched by this embedder's vectors; an empty one has none."""
@@ -158,15 +273,15 @@ def fuse(rankings: Iterable[tuple[float, Sequence[int]]], *, k: int = RRF_K) -> 
     return scores
 
 
-def _distinct(passages: Iterable[Passage], limit: int) -> list[Passage]:
+def _distinct(found: Iterable[Explained], limit: int) -> list[Explained]:
     """Keep the first of passages that say the same, up to the limit."""
-    kept: list[Passage] = []
+    kept: list[Explained] = []
     seen: list[frozenset[str]] = []
-    for passage in passages:
-        mine = frozenset(terms(passage.text))
+    for one in found:
+        mine = frozenset(terms(one.passage.text))
         if any(_share(mine, other) >= SAME_TERMS for other in seen):
             continue
-        kept.append(passage)
+        kept.append(one)
         seen.append(mine)
         if len(kept) == limit:
             break

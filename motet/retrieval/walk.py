@@ -30,7 +30,7 @@ def find_files(paths: Sequence[Path]) -> list[FoundFile]:
     """
     found: dict[Path, FoundFile] = {}
     for path in paths:
-        whole = _resolve(path)
+        whole = whole_path(path)
         if not whole.is_dir():
             found.setdefault(whole, FoundFile(whole, named=True))
             continue
@@ -49,7 +49,7 @@ def _walk(folder: Path, root: Path, depth: int) -> Iterator[Path]:
             continue
         target = Path(entry.path)
         if entry.is_symlink():
-            target = _resolve(target)
+            target = whole_path(target)
             if not target.is_relative_to(root) or target.is_dir():
                 continue  # a folder inside is walked anyway, under its own name
         if target.is_dir():
@@ -59,7 +59,8 @@ def _walk(folder: Path, root: Path, depth: int) -> Iterator[Path]:
             yield target
 
 
-def _resolve(path: Path) -> Path:
+def whole_path(path: Path) -> Path:
+    """Return a path that is absolute, its links resolved as far as they can be."""
     try:
         return path.expanduser().resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, or a name with a NUL

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from motet.errors import SettingInvalid
+from motet.secret import Secret
 from motet.settings.field import setting
 
 if TYPE_CHECKING:
@@ -38,6 +39,27 @@ class RetrievalSettings:
         "Most memory of the process that reads documents, in megabytes.",
         positive=True,
     )
+    chinese: str = setting(
+        "pairs",
+        "MOTET_CHINESE",
+        "How new collections cut Chinese for the search by words: `pairs` of characters, or `words` (`motet[zh]`).",
+        choices=("pairs", "words"),
+    )
+    vectors: str = setting(
+        "faiss",
+        "MOTET_VECTORS",
+        "Where vectors are searched: `faiss`, `chroma`, `milvus`, `pgvector`, `weaviate`.",
+    )
+    vectors_at: str = setting(
+        "", "MOTET_VECTORS_AT", "Folder, file or address of that vector store; FAISS needs none."
+    )
+    rerank: str = setting(
+        "",
+        "MOTET_RERANK",
+        "Orders what was found once more: `model` asks the role `fast`, an address ends in `/rerank`; none unless set.",
+    )
+    rerank_model: str = setting("", "MOTET_RERANK_MODEL", "Model that the `/rerank` address is asked for.")
+    rerank_api_key: Secret = setting(Secret(""), "MOTET_RERANK_API_KEY", "Key for the `/rerank` address.")
 
 
 def read_command(key: str, value: Any, origin: Path, *, own: bool) -> tuple[str, tuple[str, ...]]:

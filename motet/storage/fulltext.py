@@ -15,7 +15,8 @@ the statistics of BM25 (how rare a term is) are those of the whole index there.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Connection
+
+    from motet.storage.search import Cut
 
 INDEXES = ("passages", "messages")
 """The logical indexes; the table of each is `fts_` and its name."""
@@ -99,7 +102,14 @@ def delete(connection: Connection, index: str, keys: Iterable[int]) -> None:
 
 
 def search(
-    connection: Connection, index: str, query: str, *, limit: int, scopes: Sequence[str] = ("",)
+    connection: Connection,
+    index: str,
+    query: str,
+    *,
+    limit: int,
+    scopes: Sequence[str] = ("",),
+    keys: Sequence[int] | None = None,
+    cut: Cut | None = None,
 ) -> list[Hit]:
     """Find the rows that have any of the query's terms.
 
@@ -109,29 +119,26 @@ def search(
         query: Plain text; nothing in it is read as query syntax. Text without a term finds nothing.
         limit: At most this many rows.
         scopes: Only rows of these.
+        keys: Of these, only rows with one of these keys; all unless given.
+        cut: How the rows' CJK text was cut; into pairs unless given.
 
     Returns:
         Best first; ties in the order of the keys.
     """
-    if not scopes or limit < 1:
+    wanted = list(dict.fromkeys(terms(query, cut)))[:MAX_TERMS]
+    if not scopes or limit < 1 or not wanted:
         return []
+    given: dict[str, Any] = {"limit": limit, "keys": None if keys is None else list(keys)}
     if _is_postgres(connection):
-        wanted = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
-        if not wanted:
-            return []
-        found = connection.execute(
-            sa.text(_POSTGRES_SEARCH.format(table=_table(index))),
-            {"terms": " ".join(wanted), "scopes": list(scopes), "limit": limit, "candidates": CANDIDATES},
-        )
+        statement = _POSTGRES_SEARCH
+        given |= {"terms": " ".join(wanted), "scopes": list(scopes), "candidates": CANDIDATES}
     else:
-        match = fts_query(query, limit=MAX_TERMS)
-        if not match:
-            return []
+        statement = _SQLITE_SEARCH
+        match = fts_query(query, limit=MAX_TERMS, cut=cut)
         tokens = " OR ".join(f'"{_scope_token(scope)}"' for scope in scopes)
-        found = connection.execute(
-            sa.text(_SQLITE_SEARCH.format(table=_table(index))),
-            {"match": f"scope : ({tokens}) AND terms : ({match})", "limit": limit},
-        )
+        given["match"] = f"scope : ({tokens}) AND terms : ({match})"
+        given["keys"] = None if keys is None else json.dumps(list(keys))
+    found = connection.execute(sa.text(statement.format(table=_table(index))), given)
     return [Hit(int(key), float(score)) for key, score in found]
 
 
@@ -158,7 +165,8 @@ USING fts5(scope, terms, tokenize = 'porter unicode61 remove_diacritics 2')
 # The weight 0 keeps the scope's column out of the score.
 _SQLITE_SEARCH = """
 SELECT rowid, -bm25({table}, 0.0, 1.0) AS score FROM {table}
-WHERE {table} MATCH :match ORDER BY score DESC, rowid LIMIT :limit
+WHERE {table} MATCH :match AND (:keys IS NULL OR rowid IN (SELECT value FROM json_each(:keys)))
+ORDER BY score DESC, rowid LIMIT :limit
 """
 
 _POSTGRES_TABLE = """
@@ -186,6 +194,7 @@ WITH wanted AS (
 ), candidates AS (
   SELECT d.key, d.length, d.terms FROM {table} AS d CROSS JOIN asked
   WHERE d.scope = ANY(:scopes) AND d.terms @@ asked.query
+  AND (CAST(:keys AS BIGINT[]) IS NULL OR d.key = ANY(CAST(:keys AS BIGINT[])))
   ORDER BY ts_rank(d.terms, asked.query) DESC, d.key LIMIT :candidates
 )
 SELECT c.key, sum(

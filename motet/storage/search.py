@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Sequence
+
+from motet.errors import ExtraMissing
+
+Cut = Callable[[str], Sequence[str]]
+"""Cuts a run of CJK characters into terms."""
 
 _CJK = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -30,33 +36,69 @@ def cjk_share(text: str) -> float:
     return cjk / letters if letters else 0.0
 
 
-def terms(text: str) -> list[str]:
+def terms(text: str, cut: Cut | None = None) -> list[str]:
     """Cut text into search terms, in order, with repeats; empty text gives [].
 
     Full-width forms are folded (NFKC) first: `ＡＢＣ１２` is `abc12`.
+
+    Args:
+        text: Any text.
+        cut: Cuts a run of CJK characters; into overlapping pairs unless given.
     """
+    cut = cut or pairs
     found: list[str] = []
     for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).casefold()):
         token = match.group()
         if _CJK_RUN.fullmatch(token):
-            found.extend([token] if len(token) == 1 else (token[i : i + 2] for i in range(len(token) - 1)))
+            found.extend(cut(token))
         else:
             parts = re.split(r"[.'’\-]", token)
             found.extend(parts if len(parts) == 1 else [*parts, "".join(parts)])
     return found
 
 
-def fts_document(text: str) -> str:
+def pairs(run: str) -> list[str]:
+    """Cut a run of CJK characters into overlapping pairs; a single character stays itself."""
+    return [run] if len(run) == 1 else [run[i : i + 2] for i in range(len(run) - 1)]
+
+
+def chinese_words() -> Cut:
+    """Return what cuts Chinese into words, and longer words into those inside them too.
+
+    Measured on Chinese help pages: the first hit is right a tenth more often than with pairs; of ten hits, as often.
+
+    Raises:
+        ExtraMissing: rjieba is not installed.
+    """
+    try:
+        import rjieba  # noqa: PLC0415  # an extra
+    except ImportError:
+        raise ExtraMissing(
+            'Search by Chinese words needs rjieba: pip install "motet[zh]".', extra="zh"
+        ) from None
+    return rjieba.cut_for_search
+
+
+def cut_of(name: str) -> Cut:
+    """Return what cuts Chinese as an index with this name was made.
+
+    Raises:
+        ExtraMissing: It needs a library that is not installed.
+    """
+    return chinese_words() if name == "words" else pairs
+
+
+def fts_document(text: str, cut: Cut | None = None) -> str:
     """Return the text that an FTS index stores for `text`: its terms, joined by spaces."""
-    return " ".join(terms(text))
+    return " ".join(terms(text, cut))
 
 
-def fts_query(text: str, *, limit: int = 48) -> str:
+def fts_query(text: str, *, limit: int = 48, cut: Cut | None = None) -> str:
     """Return an FTS5 query that asks for any of the terms, at most `limit` of them; "" when there is none.
 
     Each term is quoted, so nothing in the text is read as FTS5 syntax.
     """
-    wanted = list(dict.fromkeys(terms(text)))[:limit]
+    wanted = list(dict.fromkeys(terms(text, cut)))[:limit]
     return " OR ".join(f'"{term}"' for term in wanted)
 
 

@@ -45,17 +45,22 @@ class VectorIndex:
         """Numbers in each vector."""
         return int(self.index.d)
 
-    def search(self, vector: NDArray[np.float32], *, limit: int) -> list[tuple[int, float]]:
+    def search(
+        self, vector: NDArray[np.float32], *, limit: int, allowed: NDArray[np.int64] | None = None
+    ) -> list[tuple[int, float]]:
         """Return `(key, cosine)` of the nearest vectors, nearest first.
 
         Args:
             vector: Shape (dimension,), of length 1.
             limit: At most this many.
+            allowed: Only these keys; all unless given.
         """
-        count = min(limit, len(self.keys))
+        count = min(limit, len(self.keys) if allowed is None else len(allowed))
         if count < 1:
             return []
-        scores, keys = self.index.search(vector.reshape(1, -1), count)
+        library: Any = faiss  # its stubs know no selectors
+        params = None if allowed is None else library.SearchParameters(sel=library.IDSelectorBatch(allowed))
+        scores, keys = self.index.search(vector.reshape(1, -1), count, params=params)
         return [(int(key), float(score)) for key, score in zip(keys[0], scores[0], strict=True) if key >= 0]
 
     def renewed(self, wanted: NDArray[np.int64], read: ReadVectors) -> VectorIndex:

@@ -77,3 +77,25 @@ def test_a_search_where_nothing_is(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == "Nothing found in collection 'default'.\n"
+
+
+def test_sync_explain_where_and_labels(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kb", "add", str(docs), "--label", "team=能源"]) == 0
+    (docs / "prices.md").unlink()
+    (docs / "battery.md").write_text("# 电池手册\n\n## 容量\n\n每块电池的容量是 14 千瓦时。\n", "utf-8")
+    capsys.readouterr()
+    assert run(["kb", "sync"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [
+        f"removed    {docs}/prices.md",
+        f"replaced   {docs}/battery.md (1 passage)",
+    ]
+    assert shown.err.splitlines()[-1].startswith("1 replaced, 1 removed; 1 passage")
+    assert run(["kb", "search", "电池", "--explain", "--where", "source=*battery*"]) == 0
+    assert "  words: place 1, BM25 " in capsys.readouterr().out
+    assert run(["kb", "search", "电池", "--where", "label.team=other"]) == 0
+    assert capsys.readouterr().out == ""
+    assert run(["kb", "search", "电池", "--where", "sauce=x"]) != 0
+    assert "Unknown condition 'sauce'. Did you mean 'source'?" in capsys.readouterr().err
+    assert run(["kb", "add", str(docs), "--label", "team"]) != 0
+    assert "write NAME=VALUE" in capsys.readouterr().err

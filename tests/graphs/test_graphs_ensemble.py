@@ -163,3 +163,15 @@ async def test_the_answers_message_carries_its_passages_for_plain_langgraph_code
     result = await build_ensemble(parts).ainvoke({"messages": [{"role": "user", "content": "Price for 20?"}]})
     assert set(result) == {"messages"}
     assert result["messages"][-1].additional_kwargs[CITATIONS_KEY][0]["text"] == "A ticket costs 12 euros."
+
+
+async def test_a_follow_up_is_planned_looked_up_and_answered_as_a_whole_question() -> None:
+    whole = "What does a ticket cost for one adult?"
+    library = Library()
+    parts, calls = stage({"Question": {"question": whole}}, library=library)
+    await play_through(build_ensemble(parts), "What do 24 adults pay?", "and for one adult?")
+    assert whole in library.queries
+    assert "and for one adult?" not in library.queries
+    second = calls[[call.schema_name for call in calls].index("Question") :]
+    assert all(whole in call.user_text for call in second if call.schema_name == "Plan")
+    assert whole in second[-1].user_text

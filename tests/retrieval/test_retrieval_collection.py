@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from retrieval_fakes import Knowledge, WordEmbedder, write
 
 from motet.errors import Conflict, DocumentUnreadable, InvalidInput, NotFound
-from motet.retrieval.collection import AddProgress, AddReport, KnowledgeBase
+from motet.retrieval.collection import AddReport, KnowledgeBase
+from motet.retrieval.reports import AddProgress
 from motet.retrieval.search import HybridRetriever
 from motet.settings import Settings
 from motet.storage import fulltext

@@ -71,7 +71,7 @@ async def test_the_least_used_index_leaves_when_there_are_too_many_vectors(
     for name in ("one", "two", "three"):
         await base.add(write(folder, **{name: f"Text {name}."}), collection=name)
         assert await nearest(base, name, collection=name) == [f"Text {name}."]
-    assert [key[1] for key in base.indexes._snapshots] == ["two", "three"]
+    assert len(base.indexes._fresh) == 2
     assert await nearest(base, "one", collection="one") == ["Text one."]
 
 

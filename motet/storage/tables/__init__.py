@@ -17,7 +17,7 @@ from motet.storage.tables.checkpoints import (
     checkpoints,
     list_items,
 )
-from motet.storage.tables.documents import collections, documents, passages
+from motet.storage.tables.documents import collections, documents, passages, roots
 from motet.storage.tables.keys import encryption_keys
 from motet.storage.tables.runs import events, queue_turns, runs, schedules, tool_calls
 from motet.storage.tables.store import store_items, store_revisions, store_texts
@@ -41,6 +41,7 @@ __all__ = [
     "metadata",
     "passages",
     "queue_turns",
+    "roots",
     "runs",
     "schedules",
     "store_items",

@@ -29,7 +29,11 @@ documents = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("modified_at", Float, nullable=False, server_default="0"),
     Column("added_at", Float, nullable=False),
+    Column("copy_of", BIG_KEY),  # the document of the same bytes that has the passages; None for most
+    Column("labels", Text, nullable=False, server_default="{}"),  # the user's own, JSON: name to value
     UniqueConstraint("tenant_id", "collection", "source"),
+    Index(None, "copy_of"),
+    Index(None, "tenant_id", "collection", "content_hash"),
     sqlite_autoincrement=True,  # a key is never used twice: caches and links rely on it
 )
 """A document that was taken in."""
@@ -65,5 +69,15 @@ collections = Table(
     Column("embedder", Text, nullable=False),  # name of the model that made the vectors; "" for none
     Column("dimension", Integer, nullable=False, server_default="0"),
     Column("revision", Integer, nullable=False, server_default="0"),  # grows at every change
+    Column("chinese", Text, nullable=False, server_default="pairs"),  # how its full text cuts Chinese
 )
 """A named set of documents, and which model embedded it."""
+
+roots = Table(
+    "document_roots",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("collection", Text, primary_key=True),
+    Column("root", Text, primary_key=True),
+)
+"""A file, folder or address that documents came from: `sync` looks at it again."""

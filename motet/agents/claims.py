@@ -1,0 +1,97 @@
+"""Claims: whether what an answer says before a citation is borne out by the passages, as far as plain means can tell.
+
+What does not live here: taking citations out of a text (`citations`). A figure that stands nowhere, and a sentence that
+shares no word with any passage, are found; a sentence that turns a passage's meaning round is not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from motet.agents.figures import all_figures, figures
+from motet.retrieval.query import content_words
+from motet.storage.search import cjk_share, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from motet.events import Passage
+
+DOUBT = "[?]"
+"""Stands where an answer cites a passage for what none of them says."""
+
+MIN_TERMS = 5
+"""A claim without figures that is shorter than this is not judged by its words."""
+
+SHARED = 0.45
+"""Share of a claim's terms that another passage must hold to be named instead."""
+
+_MARK = re.compile(r"\[(?:\d{1,3}|\?)\]")
+_LAST_MARK = re.compile(r"\[(?:\d{1,3}|\?)\]$")
+_STOPS = "。．.！？!?"
+_END = re.compile(r"[。！？!?\n]|\.\s")
+
+
+class Claims:
+    """Judges the claims of one answer.
+
+    Args:
+        passages: What may be cited; number n is the n-th of them.
+        given: What may be said without a passage: the question, and results of tools and calculations.
+    """
+
+    def __init__(self, passages: Sequence[Passage], given: str = "") -> None:
+        self._texts = [f"{p.title} {p.heading} {p.text}" for p in passages]
+        self._held = [all_figures(text) for text in self._texts]
+        self._words = [set(terms(text)) for text in self._texts]
+        self._given = all_figures(given)
+
+    def source(self, said: str, number: int) -> int:
+        """Return which passage the last claim of a text should cite: the one it names, a better one, or 0 for none."""
+        claim = last_claim(said)
+        stated = {figure for figure in figures(claim) if len(figure) > 1}
+        asked = {figure for figure in stated if not _is_in(figure, self._given)}
+        if asked:
+            return self._by_figures(asked, number)
+        return number if stated else self._by_words(claim, number)
+
+    def _by_figures(self, asked: set[str], number: int) -> int:
+        anywhere = set[str]().union(*self._held)
+        if any(not _is_in(figure, anywhere) for figure in asked):
+            return 0
+        counts = [sum(_is_in(figure, held) for figure in asked) for held in self._held]
+        return number if counts[number - 1] else counts.index(max(counts)) + 1
+
+    def _by_words(self, claim: str, number: int) -> int:
+        words = set(terms(content_words(claim)))
+        text = self._texts[number - 1]
+        if len(words) < MIN_TERMS or words & self._words[number - 1] or _is_cjk(claim) != _is_cjk(text):
+            return number
+        shares = [len(words & held) / len(words) for held in self._words]
+        best = max(range(len(shares)), key=lambda at: shares[at])
+        if shares[best] >= SHARED:
+            return best + 1
+        other_language = any(_is_cjk(claim) != _is_cjk(text) for text in self._texts)
+        return number if other_language else 0
+
+
+def last_claim(said: str) -> str:
+    """Return what a citation at the end of a text is for: from the citation or the sentence before it on."""
+    bare = said.rstrip().rstrip(_STOPS)
+    while (at := _LAST_MARK.search(bare)) is not None:
+        bare = bare[: at.start()].rstrip().rstrip(_STOPS)
+    begun = max((match.end() for match in (*_MARK.finditer(bare), *_END.finditer(bare))), default=0)
+    return bare[begun:]
+
+
+def _is_in(figure: str, held: set[str]) -> bool:
+    """Say whether a figure is held, as it is or rounded to whole numbers."""
+    if figure in held:
+        return True
+    whole = figure.isdigit()
+    return whole and any("." in other and round(float(other)) == int(figure) for other in held)
+
+
+def _is_cjk(text: str) -> bool:
+    return cjk_share(text) >= 0.3

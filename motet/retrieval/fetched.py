@@ -1,0 +1,96 @@
+"""Documents by their address: fetched by the one way out that the app gives, and named by what they are.
+
+What does not live here: any client, and which addresses may be called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
+
+from motet.errors import MotetError
+from motet.retrieval.load import FileBytes, is_known
+from motet.retrieval.unreadable import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+ENDINGS = {
+    "text/html": ".html",
+    "application/xhtml+xml": ".html",
+    "text/markdown": ".md",
+    "text/plain": ".txt",
+    "text/csv": ".csv",
+    "application/pdf": ".pdf",
+    "application/epub+zip": ".epub",
+    "message/rfc822": ".eml",
+    "application/json": ".json",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ".docx",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ".pptx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
+}
+"""What a media type is read as, where the address has no ending that is known."""
+
+
+class Answer(Protocol):
+    """What came back from an address."""
+
+    @property
+    def status(self) -> int:
+        """HTTP's."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """Unpacked."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """The media type in lower case, without parameters."""
+        ...
+
+
+class Fetch(Protocol):
+    """The way out."""
+
+    def __call__(self, url: str, *, max_bytes: int) -> Awaitable[Answer]:
+        """Get an address; a `MotetError` says why not."""
+        ...
+
+
+def is_address(place: str) -> bool:
+    """Say whether a place is an address and no path."""
+    return place.startswith(("http://", "https://"))
+
+
+async def read_address(fetch: Fetch | None, url: str, *, max_bytes: int) -> tuple[FileBytes, Path]:
+    """Fetch a document; return its bytes, and a name whose ending says what it is.
+
+    Raises:
+        DocumentUnreadable: It may not be called, does not answer, is empty, or there is no way out.
+    """
+    at = Path(url)
+    if fetch is None:
+        raise unreadable(at, "addresses are not fetched here", "Save the page and add the file.")
+    try:
+        answer = await fetch(url, max_bytes=max_bytes)
+    except MotetError as error:
+        raise unreadable(at, error.message.rstrip("."), "Check the address.") from None
+    if answer.status != 200:
+        raise unreadable(at, f"it answered with status {answer.status}", "Check the address.")
+    if not answer.body.strip():
+        raise unreadable(at, "its answer is empty", "There is nothing to search in it.")
+    file = FileBytes(answer.body, hashlib.sha256(answer.body).hexdigest(), 0.0)
+    return file, _named(url, answer.content_type)
+
+
+def _named(url: str, content_type: str) -> Path:
+    address = urlsplit(url)
+    name = Path(PurePosixPath(unquote(address.path)).name or address.hostname or "page")
+    ending = ENDINGS.get(content_type, "")
+    if is_known(name) and (not ending or content_type == "text/plain"):
+        return name
+    return Path(f"{name}{ending}") if ending else name

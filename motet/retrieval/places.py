@@ -1,0 +1,67 @@
+"""What a caller's places mean: files, the files of folders, pages; and which of them are there no more.
+
+What does not live here: walking a folder (`walk`) and remembering places (`roots`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from motet.retrieval.fetched import is_address
+from motet.retrieval.reports import FileOutcome
+from motet.retrieval.roots import lies_in
+from motet.retrieval.unreadable import unreadable
+from motet.retrieval.walk import find_files, whole_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Found(NamedTuple):
+    """A document that is to be taken in."""
+
+    path: Path
+    source: str
+    """Its path or address as it is listed."""
+    named: bool
+    """The caller named it itself; otherwise it was found in a folder."""
+
+
+def place_name(place: Path | str) -> str:
+    """Return a place as it is remembered: an address as it is, a path whole and with its links resolved."""
+    return str(place) if is_address(str(place)) else str(whole_path(Path(place)))
+
+
+def find(places: Iterable[Path | str]) -> list[Found]:
+    """Return the documents of places, each once."""
+    found: dict[str, Found] = {}
+    for place in places:
+        if is_address(str(place)):
+            found.setdefault(str(place), Found(Path(str(place)), str(place), named=True))
+            continue
+        for file in find_files([Path(place)]):
+            found.setdefault(str(file.path), Found(file.path, str(file.path), file.named))
+    return list(found.values())
+
+
+def look(places: Iterable[str], roots: Sequence[str]) -> tuple[list[str], list[str], list[FileOutcome]]:
+    """Return the places that are there, those that are gone for good, and what is to be told of the others.
+
+    A file is gone when its folder is there, and a folder when the remembered folder above it is. What is left may be
+    on a disk that is not there just now: nothing of it must be taken out.
+    """
+    there: list[str] = []
+    gone: list[str] = []
+    told: list[FileOutcome] = []
+    for place in places:
+        path = Path(place)
+        above = [root for root in roots if root != place and lies_in(place, root)]
+        if is_address(place) or path.exists():
+            there.append(place)
+        elif (path.suffix and path.parent.is_dir()) or any(Path(root).is_dir() for root in above):
+            gone.append(place)
+        else:
+            error = unreadable(path, "it is not there", "Nothing was taken out: 'motet kb rm' does that.")
+            told.append(FileOutcome(path, "failed", error=error, source=place))
+    return there, gone, told

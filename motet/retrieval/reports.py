@@ -1,0 +1,81 @@
+"""What `add` and `sync` tell: what became of each document, how far they are, and a collection in numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from motet.errors import DocumentUnreadable
+
+Status = Literal["added", "replaced", "copied", "unchanged", "removed", "skipped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of one document."""
+
+    path: Path
+    status: Status
+    """`copied`: another document of these bytes is there, whose passages count for both. `removed`: its file is gone.
+    `skipped`: found in a folder, and no loader knows its ending."""
+    passage_count: int = 0
+    error: DocumentUnreadable | None = None
+    """Why it failed."""
+    source: str = ""
+    """Its path or address as it is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What became of each file, in the order they were taken."""
+
+    collection: str
+    files: list[FileOutcome] = field(default_factory=list[FileOutcome])
+    notice: str = ""
+    """What the caller should be told once; empty when all is as expected."""
+
+    def count(self, *statuses: Status) -> int:
+        """Return how many files have one of these outcomes."""
+        return sum(1 for file in self.files if file.status in statuses)
+
+    @property
+    def failed(self) -> list[FileOutcome]:
+        """The files that could not be taken in."""
+        return [file for file in self.files if file.status == "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AddProgress:
+    """How far `add` is."""
+
+    path: Path
+    file_number: int
+    """From 1."""
+    file_count: int
+    passages_done: int = 0
+    passage_count: int = 0
+    """Of this file; 0 until it was read."""
+    outcome: FileOutcome | None = None
+    """Set when the file is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionStats:
+    """A collection in numbers."""
+
+    collection: str
+    document_count: int
+    passage_count: int
+    size_bytes: int
+    """Of the files."""
+    embedder: str
+    """Name of the model that made the vectors; "" for a search by words only."""
+    dimension: int
+    revision: int
+    chinese: str = "pairs"
+    """How full text cuts Chinese: `pairs` of characters, or `words`."""
+    roots: tuple[str, ...] = ()
+    """What `sync` looks at again."""

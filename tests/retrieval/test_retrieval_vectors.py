@@ -1,0 +1,139 @@
+"""One suite for every vector store. FAISS runs always; the others where they are installed: `make test-stores`.
+
+A store that needs a server is given one by its variable in `SERVERS`.
+"""
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from retrieval_fakes import Knowledge, WordEmbedder, write
+
+from motet.errors import ExtraMissing, SettingInvalid
+from motet.retrieval.index import VectorIndexes
+from motet.retrieval.search import HybridRetriever
+from motet.retrieval.vectors.base import STORES, VectorStore, build_store
+
+SERVERS = {"weaviate": "MOTET_TEST_WEAVIATE", "pgvector": "MOTET_TEST_PGVECTOR"}
+LIBRARIES = {"chroma": "chromadb", "milvus": "milvus_lite", "weaviate": "weaviate", "pgvector": "psycopg"}
+
+_drawn = np.random.default_rng(7).standard_normal((60, 16)).astype(np.float32)
+ROWS = np.asarray(_drawn / np.linalg.norm(_drawn, axis=1, keepdims=True), np.float32)
+KEYS = np.arange(60, dtype=np.int64) * 7 + 2**40
+
+
+@pytest.fixture(params=sorted(STORES))
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    name: str = request.param
+    if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
+        pytest.skip(f"{LIBRARIES[name]} is not installed here: make test-stores")
+    if name in SERVERS and not os.environ.get(SERVERS[name]):
+        pytest.skip(f"no server for {name}: set {SERVERS[name]}")
+    place = os.environ.get(SERVERS.get(name, ""), "") or str(tmp_path / "vectors.db")
+    made = build_store(name, place)
+    made.drop("motet_set")
+    made.drop("motet_other")
+    yield made
+    made.close()
+
+
+def test_the_nearest_are_those_of_a_plain_scan(store: VectorStore) -> None:
+    assert store.keys("motet_set").tolist() == []
+    assert store.search("motet_set", ROWS[0], limit=3) == []
+    store.add("motet_set", 16, KEYS, ROWS)
+    assert sorted(store.keys("motet_set").tolist()) == KEYS.tolist()
+    asked = ROWS[5] + ROWS[9]
+    asked /= np.linalg.norm(asked)
+    scores = ROWS @ asked
+    best = np.argsort(-scores)[:8]
+    hits = store.search("motet_set", asked, limit=8)
+    assert [key for key, _ in hits] == KEYS[best].tolist()
+    assert np.allclose([score for _, score in hits], scores[best], atol=1e-4)
+    assert len(store.search("motet_set", asked, limit=100)) == 60
+
+
+def test_only_the_allowed_are_found(store: VectorStore) -> None:
+    store.add("motet_set", 16, KEYS, ROWS)
+    allowed = KEYS[[3, 20, 41]]
+    hits = store.search("motet_set", ROWS[20], limit=10, allowed=allowed)
+    assert hits[0][0] == KEYS[20]
+    assert {key for key, _ in hits} == set(allowed.tolist())
+    assert store.search("motet_set", ROWS[20], limit=3, allowed=np.array([5], np.int64)) == []
+    assert store.search("motet_set", ROWS[20], limit=3, allowed=np.empty(0, np.int64)) == []
+
+
+def test_what_is_removed_is_gone_and_what_is_written_again_is_new(store: VectorStore) -> None:
+    store.add("motet_set", 16, KEYS, ROWS)
+    store.remove("motet_set", KEYS[:30])
+    store.remove("motet_set", KEYS[:2])
+    store.remove("motet_other", KEYS[:2])
+    assert sorted(store.keys("motet_set").tolist()) == KEYS[30:].tolist()
+    store.add("motet_set", 16, KEYS[30:31], ROWS[0:1])
+    key, cosine = store.search("motet_set", ROWS[0], limit=1)[0]
+    assert key == KEYS[30]
+    assert cosine == pytest.approx(1, abs=1e-4)
+    assert len(store.keys("motet_set")) == 30
+
+
+def test_sets_are_strangers_to_each_other(store: VectorStore) -> None:
+    store.add("motet_set", 16, KEYS[:5], ROWS[:5])
+    store.add("motet_other", 4, KEYS[:1], np.array([[1, 0, 0, 0]], np.float32))
+    assert store.keys("motet_other").tolist() == KEYS[:1].tolist()
+    store.drop("motet_set")
+    assert store.keys("motet_set").tolist() == []
+    assert len(store.search("motet_other", np.array([1, 0, 0, 0], np.float32), limit=3)) == 1
+
+
+async def test_a_knowledge_base_is_searched_through_it(
+    store: VectorStore, knowledge: Knowledge, folder: Path
+) -> None:
+    base = knowledge(WordEmbedder(synonyms={"boat": "ferry"}))
+    base.indexes = VectorIndexes(store)
+    first, *_ = paths = write(folder, a="The ferry sails.", b="Dogs bark.", c="猫会叫。")
+    await base.add(paths)
+    assert (await HybridRetriever(base).search("boat"))[0].text == "The ferry sails."
+    await base.remove([first])
+    await base.add(write(folder, d="A ferry burns."))
+    assert (await HybridRetriever(base).search("boat"))[0].text == "A ferry burns."
+    if store.lasting:
+        again = VectorIndexes(store)
+        base.indexes = again
+        assert (await HybridRetriever(base).search("boat"))[0].text == "A ferry burns."
+
+
+# Choosing one
+
+
+def test_an_unknown_store_is_refused_with_a_guess() -> None:
+    with pytest.raises(SettingInvalid, match="Did you mean 'milvus'"):
+        build_store("milvuss")
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [
+        ("chroma", "chromadb", "chroma"),
+        ("milvus", "pymilvus", "milvus"),
+        ("weaviate", "weaviate", "weaviate"),
+    ],
+)
+def test_a_store_whose_library_is_missing_says_what_to_install(
+    name: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ExtraMissing, match=rf"motet\[{extra}\]"):
+        build_store(name, "x")
+
+
+def test_pgvector_needs_a_server_that_has_it(postgres_url: str) -> None:
+    with pytest.raises(SettingInvalid, match="a URL like"):
+        build_store("pgvector", "x")
+    if os.environ.get(SERVERS["pgvector"]):
+        pytest.skip("this server has it")
+    with pytest.raises(SettingInvalid, match="Install pgvector"):
+        build_store("pgvector", postgres_url.replace("+psycopg", ""))
