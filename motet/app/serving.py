@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from motet.server.auth import OpenDoor
+from motet.server.auth import Door
 from motet.server.http import build_server
 from motet.server.office import Office
 from motet.server.run import Serving, listen
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 async def open_office(app: App) -> Office:
     """Return what the requests of a server share."""
-    return Office(app.settings.server, app, OpenDoor())
+    settings = app.settings.server
+    tokens = None
+    if settings.jwt_issuer:
+        from motet.server.tokens import Tokens  # noqa: PLC0415  # an extra
+
+        tokens = Tokens(settings)
+    return Office(settings, app, Door(app.keys, tokens))
 
 
 async def open_server(app: App) -> Any:
@@ -34,6 +40,6 @@ async def open_serving(app: App) -> Serving:
         NotFound: The settings name an unknown protocol.
     """
     office = await open_office(app)
-    return Serving(
-        build_server(office), office, listen(app.settings.server, asks=office.auth.asks), app.drain
-    )
+    built = build_server(office)
+    bound = listen(app.settings.server, asks=await office.auth.asks())
+    return Serving(built, office, bound, app.drain)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from motet.runs.threads.transfer import ThreadFile
     from motet.runs.worker import Worker
     from motet.server.desk import Desk
+    from motet.server.keys import Keys
     from motet.settings import Settings
     from motet.telemetry import Finding
     from motet.tools.mcp.shelf import McpShelf
@@ -106,6 +107,14 @@ class App:
     def log(self) -> EventLog:
         """The event log of every run."""
         return self._rooms.log
+
+    @property
+    def keys(self) -> Keys:
+        """The keys of callers of the server, of every tenant."""
+        from motet.server.keys import Keys  # noqa: PLC0415  # apps without doors need none
+
+        pepper = self.settings.server.key_pepper.reveal().encode()
+        return Keys(self._rooms.database, [pepper] if pepper else self._rooms.seal.derive("api keys"))
 
     def desk(self, caller: Caller) -> Desk:
         """Return what one caller may do, of its own tenant; what the server hands to its wires."""

@@ -17,6 +17,7 @@ from motet.cli import (
     evaluate,
     exit_codes,
     kb,
+    keys,
     mcp_approval,
     memory,
     models,
@@ -83,6 +84,7 @@ def _tree() -> typer.Typer:
     tree.add_typer(evaluate.evaluate, name="eval")
     tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")
+    tree.add_typer(keys.keys, name="keys")
     tree.add_typer(surroundings.graphs, name="graphs")
     surroundings.tools.command("approve")(mcp_approval.approve)
     tree.add_typer(surroundings.tools, name="tools")

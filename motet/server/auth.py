@@ -5,6 +5,9 @@ What does not live here: what a route needs (`protocols.base`), keys (`keys`) an
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from motet.errors import PermissionRefused, Unauthenticated
@@ -13,36 +16,74 @@ from motet.runs.request import Caller
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
+    from motet.server.keys import Keys
+    from motet.server.tokens import Tokens
+
 ANYBODY = Caller(tenant_id="-", owner_id="-", scopes=frozenset())
 """Who asks for what is public."""
+
+KNOWN_S = 2.0
+"""A key that was found good is not looked up again for so long; so soon a revoked one stops to count."""
+MAX_KNOWN = 1000
 
 
 class Authenticator(Protocol):
     """Knows who may come in."""
 
-    @property
-    def asks(self) -> bool:
-        """Whether it asks for a credential at all."""
+    async def asks(self) -> bool:
+        """Say whether callers have to show a credential."""
         ...
 
-    async def caller(self, credential: str) -> Caller:
-        """Return who a credential belongs to; "" is none.
+    async def caller(self, headers: Headers) -> Caller:
+        """Return who a request comes from.
 
         Raises:
-            Unauthenticated: It counts for nobody.
+            Unauthenticated: It shows no credential, or none that counts.
         """
         ...
 
 
-class OpenDoor:
-    """Lets everybody in as the local tenant's owner: for this machine alone, where no key was made."""
+class Door:
+    """Asks for a key or a token as soon as a key was ever made, or an issuer of tokens is named.
 
-    asks = False
+    Until then whoever reaches the server is the local tenant's owner: the socket is then this machine's alone.
+    """
 
-    async def caller(self, credential: str) -> Caller:
-        """Return the local tenant's owner, who may do everything."""
-        del credential
-        return Caller()
+    def __init__(self, keys: Keys, tokens: Tokens | None = None) -> None:
+        self._keys = keys
+        self._tokens = tokens
+        self._asks = tokens is not None
+        self._looked_at = float("-inf")
+        self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+
+    async def asks(self) -> bool:
+        """See `Authenticator.asks`."""
+        if not self._asks and time.monotonic() - self._looked_at > KNOWN_S:
+            self._asks, self._looked_at = await self._keys.any(), time.monotonic()
+        return self._asks
+
+    async def caller(self, headers: Headers) -> Caller:
+        """See `Authenticator.caller`. Where nothing is asked for, what clients send by habit is not looked at."""
+        if not await self.asks():
+            return Caller()
+        credential = credential_of(headers)
+        if not credential:
+            raise Unauthenticated("A key is needed: 'Authorization: Bearer mtk_…', or 'x-api-key: mtk_…'.")
+        if self._tokens is not None and not credential.startswith("mtk_"):
+            return await self._tokens.caller(credential)
+        return await self._of_key(credential)
+
+    async def _of_key(self, credential: str) -> Caller:
+        now, shown = time.monotonic(), hashlib.sha256(credential.encode("utf-8", "replace")).digest()
+        known = self._known.get(shown)
+        if known is not None and now - known[1] < KNOWN_S:
+            return known[0]
+        self._known.pop(shown, None)
+        found = await self._keys.caller(credential)
+        self._known[shown] = (found, now)
+        while len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return found
 
 
 def credential_of(headers: Headers) -> str:

@@ -16,8 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
 
 from motet.errors import MotetBug, MotetError
-from motet.server import auth
-from motet.server.auth import ANYBODY, credential_of, require
+from motet.server.auth import ANYBODY, require
 from motet.server.call import Call
 from motet.server.errors import TITLES, Problem, problem_of, problem_response
 from motet.server.protocols.base import known_wires
@@ -77,10 +76,11 @@ def table(wires: Sequence[Wire]) -> list[tuple[Wire, Route]]:
 def _endpoint(wire: Wire, route: Route, office: Office) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         request_id = request_id_of(request.scope)
+        request.scope["motet.operation"] = route.operation_id
         try:
             caller = ANYBODY
             if route.scope != "public":
-                caller = await office.auth.caller(_credential(office, request))
+                caller = await office.auth.caller(request.headers)
                 require(caller, route.scope)
                 office.rates.take((caller.tenant_id, caller.owner_id))
             request.scope["motet.caller"] = caller
@@ -102,11 +102,6 @@ def _endpoint(wire: Wire, route: Route, office: Office) -> Callable[[Request], A
     return answer
 
 
-def _credential(office: Office, request: Request) -> str:
-    """Return the request's credential; where none is asked for, one that a client sends by habit is not looked at."""
-    return credential_of(request.headers) if office.auth.asks else ""
-
-
 async def _not_ours(request: Request, error: Exception) -> Response:
     """Answer what no route takes."""
     status = error.status_code if isinstance(error, HTTPException) else 404
@@ -115,6 +110,3 @@ async def _not_ours(request: Request, error: Exception) -> Response:
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request")
     title = message if status in (404, 405) else TITLES.get(status, "Error")
     return problem_response(Problem(status, code, title, request_id_of(request.scope), {}, headers))
-
-
-__all__ = ["auth", "build_server", "table"]

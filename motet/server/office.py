@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from motet.errors import RateLimited
+from motet.server.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -107,6 +108,7 @@ class Office:
     def __post_init__(self) -> None:
         self.rates = Rates(self.settings.rate_per_min)
         self.streams = Streams(self.settings.max_streams_per_caller, self.settings.max_streams)
+        self.metrics = Metrics(self.streams) if self.settings.metrics else None
 
     def soon(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something that nobody waits for."""

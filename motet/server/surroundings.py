@@ -127,6 +127,8 @@ class Surroundings:
         ]
 
     def _log(self, scope: Scope, status: int, took_s: float) -> None:
+        if self._office.metrics is not None:
+            self._office.metrics.count(str(scope.get("motet.operation", "none")), status, took_s)
         if access.isEnabledFor(logging.INFO):
             caller = scope.get("motet.caller")
             said: dict[str, Any] = {

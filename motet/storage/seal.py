@@ -58,6 +58,13 @@ class Seal:
         self._header = _VERSION + _key_id(self._newest)
         self._cipher = cipher
 
+    def derive(self, purpose: str) -> list[bytes]:
+        """Return a key of 32 bytes for another purpose from each of these keys, the newest first."""
+        newest_first = sorted(
+            (k for same in self._keys.values() for k in same), key=lambda k: k is not self._newest
+        )
+        return [hmac.new(key, f"for {purpose}".encode(), hashlib.sha256).digest() for key in newest_first]
+
     def with_cipher(self, cipher: Cipher | None) -> Seal:
         """Return a seal with the same keys, and this cipher or none."""
         clone = copy.copy(self)

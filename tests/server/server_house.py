@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 from langchain_core.messages import AIMessage
+from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
+from typing_extensions import TypedDict
 
 from motet import Settings, build_app
 from motet.app import App
@@ -65,7 +68,30 @@ def build_fail(_parts: Any) -> Any:
     return _graph(_fail)
 
 
-GRAPHS = {name: f"{HERE}:build_{name}" for name in ("echo", "ask", "fail", "wait")}
+class Count(TypedDict):
+    messages: list[Any]
+    n: int
+
+
+async def _step(state: Count) -> dict[str, Any]:
+    """Say which step this is; every one but the first waits for a file."""
+    n = state.get("n", 0)
+    get_stream_writer()(n)
+    gate = os.environ.get("MOTET_GATE", "")
+    while n and gate and not Path(gate).exists():  # noqa: ASYNC110, ASYNC240  # a test touches it
+        await asyncio.sleep(0.02)
+    return {"n": n + 1}
+
+
+def build_steps(_parts: Any) -> Any:
+    builder = StateGraph(Count)
+    builder.add_node("step", _step)
+    builder.add_edge(START, "step")
+    builder.add_conditional_edges("step", lambda state: END if state["n"] >= 4 else "step")
+    return builder.compile()
+
+
+GRAPHS = {name: f"{HERE}:build_{name}" for name in ("echo", "ask", "fail", "wait", "steps")}
 
 SCRIPT: dict[str, Any] = {
     "rules": [
@@ -102,6 +128,7 @@ class House:
     office: Office
     url: str
     stop: Callable[[float], Any]
+    keys: dict[str, str] = field(default_factory=dict[str, str])
 
     def client(self, **headers: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=15, trust_env=False)

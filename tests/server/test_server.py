@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ from motet.server.protocols.base import PROTOCOLS, Route, Wire, known_wires
 from motet.server.run import listen
 from motet.server.sse import frame
 
-PUBLIC = {"system.live", "system.ready", "langserve.playground", "langserve.playground_configured"}
+PUBLIC = {
+    "system.live",
+    "system.ready",
+    "system.openapi",
+    "system.docs",
+    "langserve.playground",
+    "langserve.playground_configured",
+}
 """What anybody may ask; a new name here is a decision."""
 
 
@@ -258,3 +266,41 @@ def test_two_routes_of_one_name_are_refused() -> None:
 def test_a_frame_is_one_event_whatever_its_text() -> None:
     assert frame("a\nb", event="e", event_id=3) == b"event: e\ndata: a\ndata: b\nid: 3\n\n"
     assert json.loads(frame(json.dumps("\ud800"))[6:]) is not None
+
+
+async def test_the_openapi_document_tells_of_every_route(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/openapi.json")).json()
+    rows = table(known_wires([]))
+    operations = {one["operationId"]: one for path in told["paths"].values() for one in path.values()}
+    assert set(operations) == {route.operation_id for _, route in rows}
+    for _, route in rows:
+        one = operations[route.operation_id]
+        assert {"422", "429", "500", "503"} <= set(one["responses"])
+        assert ("401" in one["responses"]) == (route.scope != "public")
+    for name in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(told)):
+        assert name in told["components"]["schemas"], name
+    page = await client.get("/docs")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert re.findall(r"(?:src|href)=[\"']?https?:", page.text) == []
+
+
+async def test_what_is_not_to_be_told_is_not_there(settings: Settings, tmp_path: Path) -> None:
+    quiet = server_settings(settings, tmp_path, server__docs=False)
+    async with open_house(quiet, work=False) as house, house.client() as client:
+        assert [(await client.get(p)).status_code for p in ("/docs", "/openapi.json", "/metrics")] == [
+            404
+        ] * 3
+
+
+async def test_metrics_count_operations_and_nothing_that_callers_choose(
+    settings: Settings, tmp_path: Path
+) -> None:
+    counting = server_settings(settings, tmp_path, server__metrics=True)
+    async with open_house(counting, work=False) as house, house.client() as client:
+        await client.get("/motet/v1/runs/secret-name")
+        await client.get("/nope-nope")
+        told = (await client.get("/metrics")).text
+    assert 'motet_requests_total{operation="runs.get",status="404"} 1.0' in told
+    assert 'operation="none",status="404"' in told
+    assert "secret-name" not in told
+    assert "nope-nope" not in told

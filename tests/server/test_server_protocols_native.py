@@ -74,3 +74,69 @@ async def test_parts_of_the_graphs_own_stream_are_kept_when_asked_for(client: ht
     [update] = [part["data"] for part in parts if part["mode"] == "updates"]
     assert update["node"]["messages"][0]["content"] == "echo hi"
     assert "__motet_" not in str(parts)
+
+
+async def test_threads_are_listed_read_forked_searched_and_deleted(client: httpx.AsyncClient) -> None:
+    accepted = await run_of(client, says("你好世界", graph="echo"))
+    await events_of(client, accepted["run_id"])
+    thread_id = accepted["thread_id"]
+    assert [t["thread_id"] for t in (await client.get("/motet/v1/threads")).json()] == [thread_id]
+    said = (await client.get(f"/motet/v1/threads/{thread_id}/messages")).json()
+    assert [(m["role"], m["text"]) for m in said] == [("user", "你好世界"), ("assistant", "echo 你好世界")]
+    found = (await client.get("/motet/v1/messages", params={"q": "世界"})).json()
+    assert {one["thread"]["thread_id"] for one in found} == {thread_id}
+    fork = await client.post(f"/motet/v1/threads/{thread_id}/fork", json={"title": "other"})
+    assert (fork.status_code, fork.json()["title"]) == (201, "other")
+    assert fork.headers["location"] == f"/motet/v1/threads/{fork.json()['thread_id']}"
+    assert (await client.delete(f"/motet/v1/threads/{thread_id}")).status_code == 204
+    assert (await client.get(f"/motet/v1/threads/{thread_id}")).status_code == 404
+    for method, path in (("DELETE", ""), ("GET", "/messages"), ("POST", "/fork")):
+        assert (
+            await client.request(method, f"/motet/v1/threads/{thread_id}{path}", json={})
+        ).status_code == 404
+
+
+async def test_a_thread_tells_what_it_waits_for(client: httpx.AsyncClient) -> None:
+    accepted = await run_of(client, says("hi", graph="ask"))
+    await events_of(client, accepted["run_id"])
+    thread = (await client.get(f"/motet/v1/threads/{accepted['thread_id']}")).json()
+    assert (thread["status"], [w["value"] for w in thread["waiting"]]) == (
+        "interrupted",
+        [{"question": "really?"}],
+    )
+    answers = {thread["waiting"][0]["interrupt_id"]: "no"}
+    answered = await run_of(client, {"thread_id": thread["thread_id"], "answers": answers})
+    assert "you said no" in str(await events_of(client, answered["run_id"]))
+
+
+async def test_graphs_with_their_schemas(client: httpx.AsyncClient) -> None:
+    names = [graph["name"] for graph in (await client.get("/motet/v1/graphs")).json()]
+    assert {"echo", "ensemble"} <= set(names)
+    one = (await client.get("/motet/v1/graphs/echo")).json()
+    assert "messages" in one["input_schema"]["properties"]
+    assert (await client.get("/motet/v1/graphs/nope")).status_code == 404
+
+
+async def test_documents_are_taken_in_and_found(client: httpx.AsyncClient) -> None:
+    text = "# 票价\n\n一张船票要十二欧元。\n".encode()
+    added = await client.put("/motet/v1/knowledge/票务/rules.md", content=text)
+    assert (added.status_code, added.json()["status"]) == (200, "added"), added.text
+    found = await client.post("/motet/v1/knowledge/search", json={"query": "船票", "collections": ["票务"]})
+    assert "十二欧元" in found.json()[0]["text"]
+    assert [c["name"] for c in (await client.get("/motet/v1/knowledge")).json()] == ["票务"]
+    wrong = [("票务/..%2fx.md", 404), ("票务/.hidden.md", 422), ("票务/rules.exe", 422), ("a b/x.md", 404)]
+    for path, status in wrong:
+        answer = await client.put(f"/motet/v1/knowledge/{path}", content=text)
+        assert answer.status_code == status, (path, answer.text)
+    nowhere = {"query": "x", "collections": ["nope"]}
+    assert (await client.post("/motet/v1/knowledge/search", json=nowhere)).status_code == 404
+
+
+async def test_memories_are_listed_and_forgotten(house: House, client: httpx.AsyncClient) -> None:
+    written = await house.app.memories.write("Ada likes tea.")
+    assert written is not None
+    [memory] = (await client.get("/motet/v1/memories")).json()
+    assert memory["text"] == "Ada likes tea."
+    assert len((await client.get("/motet/v1/memories", params={"q": "tea"})).json()) == 1
+    assert (await client.delete(f"/motet/v1/memories/{written.memory.memory_id}")).status_code == 204
+    assert (await client.delete(f"/motet/v1/memories/{written.memory.memory_id}")).status_code == 404

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PROTOCOLS: dict[str, str] = {
     "system": "motet.server.protocols.system:WIRE",
-    "motet": "motet.server.protocols.native:WIRE",
+    "motet": "motet.server.protocols.native.wire:WIRE",
     "openai": "motet.server.protocols.openai.wire:WIRE",
     "langserve": "motet.server.protocols.langserve.wire:WIRE",
     "agent_server": "motet.server.protocols.agent_server.wire:WIRE",

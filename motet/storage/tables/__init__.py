@@ -6,6 +6,7 @@ database's clock (`storage.clock.db_now`); big values are JSON text or authentic
 
 from __future__ import annotations
 
+from motet.storage.tables.api_keys import api_keys
 from motet.storage.tables.assistants import assistant_versions, assistants
 from motet.storage.tables.base import metadata
 from motet.storage.tables.checkpoints import (
@@ -24,6 +25,7 @@ from motet.storage.tables.store import store_items, store_revisions, store_texts
 from motet.storage.tables.threads import messages, thread_tags, thread_trust, threads
 
 __all__ = [
+    "api_keys",
     "assistant_versions",
     "assistants",
     "channel_values",

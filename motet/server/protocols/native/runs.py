@@ -1,8 +1,8 @@
-"""Motet's own wire, below `/motet/v1`: runs and their events.
+"""Runs and their events on Motet's own wire.
 
-What does not live here: threads, documents and memories (`native_records`). JSON in, JSON out; errors as problem+json.
-An event is the same flat object that `motet ask --json` prints; as a server-sent event its id is its number, so a
-browser's own `EventSource` goes on where it was.
+What does not live here: threads, documents and memories (`records`). An event is the same flat object that
+`motet ask --json` prints; as a server-sent event its id is its number, so a browser's own `EventSource` goes on where
+it was.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from motet.runs.drive import Drive, RecordMode
 from motet.runs.request import Multitask, RunOptions, RunRecord, RunRequest
-from motet.server.protocols.base import Route, Wire
+from motet.server.protocols.base import Route
 from motet.server.sse import EventStream, check_place, frame
 
 if TYPE_CHECKING:
@@ -120,30 +120,26 @@ async def cancel_run(call: Call) -> Response:
 CANCEL = {"type": "object", "properties": {"asked": {"type": "boolean"}}, "required": ["asked"]}
 RUNS = f"{PREFIX}/runs"
 
-WIRE = Wire(
-    name="motet",
-    title="Motet's own",
-    routes=(
-        Route(
-            "POST", RUNS, "runs.create", "runs:write", create_run, "Start a run",
-            body=AskedRun, answer=AcceptedRun, status=202, errors=(409, 410),
-        ),
-        Route(
-            "GET", RUNS, "runs.list", "runs:read", list_runs, "List runs",
-            query={"thread_id": "Only those of a thread", "limit": "At most so many, 1 to 1000"},
-        ),
-        Route("GET", f"{RUNS}/{{run_id}}", "runs.get", "runs:read", get_run, "Look at a run", answer=RunRecord),
-        Route(
-            "GET", f"{RUNS}/{{run_id}}/events", "runs.events", "runs:read", run_events, "Follow a run",
-            media="text/event-stream",
-            query={
-                "after": "Begin after the event of this number; Last-Event-ID says the same",
-                "on_disconnect": "`cancel` stops the run when the client leaves",
-            },
-        ),
-        Route(
-            "POST", f"{RUNS}/{{run_id}}/cancel", "runs.cancel", "runs:write", cancel_run, "Stop a run",
-            answer=CANCEL, status=202,
-        ),
-    ),
+ROUTES = (
+Route(
+    "POST", RUNS, "runs.create", "runs:write", create_run, "Start a run",
+    body=AskedRun, answer=AcceptedRun, status=202, errors=(409, 410),
+),
+Route(
+    "GET", RUNS, "runs.list", "runs:read", list_runs, "List runs",
+    query={"thread_id": "Only those of a thread", "limit": "At most so many, 1 to 1000"},
+),
+Route("GET", f"{RUNS}/{{run_id}}", "runs.get", "runs:read", get_run, "Look at a run", answer=RunRecord),
+Route(
+    "GET", f"{RUNS}/{{run_id}}/events", "runs.events", "runs:read", run_events, "Follow a run",
+    media="text/event-stream",
+    query={
+        "after": "Begin after the event of this number; Last-Event-ID says the same",
+        "on_disconnect": "`cancel` stops the run when the client leaves",
+    },
+),
+Route(
+    "POST", f"{RUNS}/{{run_id}}/cancel", "runs.cancel", "runs:write", cancel_run, "Stop a run",
+    answer=CANCEL, status=202,
+),
 )  # fmt: skip
