@@ -5,10 +5,12 @@ Secrets are taken out at the sink: any configured secret's exact value becomes `
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,21 +27,45 @@ class _Redacted(logging.Formatter):
         self._secrets = sorted((s for s in secrets if len(s) >= MIN_SECRET_CHARS), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        return self.redact(super().format(record))
+
+    def redact(self, text: str) -> str:
+        """Return a text without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
 
-def setup_logging(level: str, *, secrets: Iterable[str] = ()) -> None:
-    """Send Motet's log to stderr at `level` (`debug` … `error`), with `secrets` taken out.
+class _Json(_Redacted):
+    """Formats a record as one JSON object; `extra={"fields": {…}}` of a log call becomes fields of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            said["trace"] = self.formatException(record.exc_info)
+        return json.dumps(
+            {name: self._clean(value) for name, value in said.items()}, ensure_ascii=False, default=str
+        )
+
+    def _clean(self, value: Any) -> Any:
+        return self.redact(value) if isinstance(value, str) else value
+
+
+def setup_logging(level: str, *, secrets: Iterable[str] = (), form: str = "text") -> None:
+    """Send Motet's log to stderr at `level` (`debug` … `error`), with `secrets` taken out; `form` is `text` or `json`.
 
     A repeated call replaces the handler of the one before. Loggers of other packages are left alone.
     """
     root = logging.getLogger("motet")
     root.handlers.clear()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Redacted(secrets))
+    handler.setFormatter((_Json if form == "json" else _Redacted)(secrets))
     root.addHandler(handler)
     root.setLevel(level.upper())
     root.propagate = False

@@ -1,3 +1,4 @@
+import json
 import logging
 from collections.abc import Iterator
 
@@ -105,3 +106,21 @@ def test_other_handlers_see_the_record_as_it_was() -> None:
 
 def test_a_finding_without_a_fix_has_an_empty_one() -> None:
     assert Finding("disk", ok=True, detail="10 GB free").fix == ""
+
+
+def test_a_line_of_json_has_its_fields_and_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging("info", secrets=[SECRET], form="json")
+    log = logging.getLogger("motet.server")
+    log.info("用 %s 走", SECRET, extra={"fields": {"run_id": "r1", "path": f"/{SECRET}"}})
+    try:
+        raise RuntimeError(SECRET)
+    except RuntimeError:
+        log.exception("broken")
+    first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (first["message"], first["run_id"], first["path"], first["level"]) == (
+        "用 *** 走",
+        "r1",
+        "/***",
+        "info",
+    )
+    assert "RuntimeError: ***" in second["trace"]

@@ -83,7 +83,8 @@ class App:
         """Whether callers' new runs are taken; not any more after `drain`."""
 
     async def __aenter__(self) -> Self:
-        telemetry.setup_logging(self.settings.log.level, secrets=self.settings.secrets())
+        log = self.settings.log
+        telemetry.setup_logging(log.level, secrets=self.settings.secrets(), form=log.form)
         await asyncio.to_thread(self._rooms.open)
         self._gate = Gate(
             self._rooms.database,

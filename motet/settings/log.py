@@ -17,3 +17,9 @@ class LogSettings:
         "`debug`, `info`, `warning` or `error`.",
         choices=("debug", "info", "warning", "error"),
     )
+    form: str = setting(
+        "text",
+        "MOTET_LOG_FORMAT",
+        "`text`, or `json`: one object a line.",
+        choices=("text", "json"),
+    )
