@@ -23,7 +23,7 @@ async def open_office(app: App) -> Office:
     if settings.jwt_issuer:
         from motet.server.tokens import Tokens  # noqa: PLC0415  # an extra
 
-        tokens = Tokens(settings)
+        tokens = Tokens(settings, app.fetch)
     return Office(settings, app, Door(app.keys, tokens))
 
 
@@ -42,4 +42,6 @@ async def open_serving(app: App) -> Serving:
     office = await open_office(app)
     built = build_server(office)
     bound = listen(app.settings.server, asks=await office.auth.asks())
-    return Serving(built, office, bound, app.drain)
+    serving = Serving(built, office, bound, app.drain)
+    app.keep_from(serving.port)
+    return serving

@@ -117,6 +117,14 @@ class App:
         pepper = self.settings.server.key_pepper.reveal().encode()
         return Keys(self._rooms.database, [pepper] if pepper else self._rooms.seal.derive("api keys"))
 
+    async def fetch(self, url: str) -> bytes:
+        """Fetch a public address by the one way out; see `Egress.fetch` for errors."""
+        return (await self._rooms.egress.fetch(url)).body
+
+    def keep_from(self, port: int) -> None:
+        """Keep tools and everything else of this process from calling a port that the process listens at."""
+        self._rooms.egress.rules.own_ports.add(port)
+
     def desk(self, caller: Caller) -> Desk:
         """Return what one caller may do, of its own tenant; what the server hands to its wires."""
         from motet.app.desk import CallerDesk  # noqa: PLC0415  # doors that only list need none

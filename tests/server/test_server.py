@@ -29,6 +29,8 @@ PUBLIC = {
     "system.docs",
     "langserve.playground",
     "langserve.playground_configured",
+    "agent_server.ok",
+    "agent_server.info",
 }
 """What anybody may ask; a new name here is a decision."""
 
@@ -304,3 +306,31 @@ async def test_metrics_count_operations_and_nothing_that_callers_choose(
     assert 'operation="none",status="404"' in told
     assert "secret-name" not in told
     assert "nope-nope" not in told
+
+
+async def test_no_tool_calls_the_port_that_its_own_server_listens_at(house: House) -> None:
+    with pytest.raises(MotetError, match="Motet itself"):
+        await house.app.fetch(f"{house.url}/live")
+
+
+async def test_runs_that_end_in_time_are_waited_for_when_the_server_stops(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    monkeypatch.setenv("MOTET_GATE", str(gate))
+    async with open_house(server_settings(settings, tmp_path)) as house, house.client() as client:
+        accepted = await run_of(client, says("go", graph="steps"))
+        async with client.stream("GET", f"/motet/v1/runs/{accepted['run_id']}/events") as stream:
+            lines = stream.aiter_lines()
+            while "event: custom" not in await anext(lines):
+                pass
+            stopping = asyncio.create_task(house.stop(60.0))
+            while not house.office.draining:  # noqa: ASYNC110  # set by the task's first step
+                await asyncio.sleep(0)
+            assert (await client.get("/ready")).status_code == 503
+            refused = await client.post("/motet/v1/runs", json=says("late", graph="echo"))
+            assert refused.status_code == 503
+            gate.touch()
+            rest = [line async for line in lines]
+        assert "event: run.completed" in rest
+        assert await stopping == 0
