@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Work = Callable[[http.client.HTTPConnection], float]
+
 SCRIPT = """\
 rules:
   - after: calculator

@@ -83,6 +83,7 @@ READABLE: dict[str, set[str]] = {
         "trimmed",
     },
     "queue_turns": {"tenant_id"},
+    "api_keys": {"key_id", "tenant_id", "owner_id", "name", "scopes", "secret_hash"},
     "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error", "details"},
     "assistants": {"tenant_id", "assistant_id", "owner_id", "graph"},
     "assistant_versions": {"tenant_id", "assistant_id", "graph", "name", "description", "metadata"},
