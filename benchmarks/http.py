@@ -128,9 +128,7 @@ def main() -> None:
             row = [len(taken) / wall_s, statistics.median(taken) * 1e3, p99 * 1e3, spent_s / len(taken) * 1e3]
             print(f"| {clients} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
         first = measure(port, first_byte, 1, options.seconds / 2)
-        print(
-            f"\nFirst byte of a stream, one client: median {statistics.median(first) * 1e3:.1f} ms, {len(first)} streams."
-        )
+        print(f"\nFirst byte of a stream, one client: median {statistics.median(first) * 1e3:.1f} ms.")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from server_house import House, events_of, open_house, run_of, says, server_settings
 
-from motet import Settings
+from motet import Settings, build_app
 from motet.errors import InvalidInput, NotFound, SettingInvalid, Unauthenticated
 from motet.server.http import table
 from motet.server.keys import Keys
@@ -31,15 +31,16 @@ def carried(key: str, carrier: str) -> dict[str, str]:
 @pytest.fixture
 async def locked(settings: Settings, tmp_path: Path) -> AsyncIterator[House]:
     """A server that asks: keys of two tenants were made."""
-    async with open_house(server_settings(settings, tmp_path)) as house:
-        house.keys = {
-            "a": (await house.app.keys.create("a", tenant_id="red"))[0],
-            "b": (await house.app.keys.create("b", tenant_id="blue"))[0],
-            "other": (await house.app.keys.create("other", tenant_id="red", scopes=["runs:*", "threads:*"]))[
-                0
-            ],
-            "weak": (await house.app.keys.create("weak", tenant_id="red", scopes=["nothing:at-all"]))[0],
+    made = server_settings(settings, tmp_path)
+    async with build_app(made) as app:
+        keys = {
+            "a": (await app.keys.create("a", tenant_id="red"))[0],
+            "b": (await app.keys.create("b", tenant_id="blue"))[0],
+            "other": (await app.keys.create("other", tenant_id="red", scopes=["runs:*", "threads:*"]))[0],
+            "weak": (await app.keys.create("weak", tenant_id="red", scopes=["nothing:at-all"]))[0],
         }
+    async with open_house(made) as house:
+        house.keys = keys
         yield house
 
 
