@@ -1,4 +1,4 @@
-"""`motet eval`: how well documents are searched.
+"""`motet eval retrieval`: how well documents are searched.
 
 What does not live here: the scores (`motet.retrieval.evaluate`).
 """
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from motet.app import App
     from motet.retrieval.evaluate import StageScores
 
-evaluate = typer.Typer(help="How well Motet works on questions of yours.", no_args_is_help=True)
-
 BAR = 30
 """Columns of a whole bar."""
 
@@ -30,12 +28,6 @@ MEASURES = ("recall", "ndcg", "mrr")
 _TITLES = {"recall": "recall@10", "ndcg": "nDCG@10", "mrr": "MRR@10"}
 
 
-@evaluate.callback()
-def _group() -> None:
-    """Keep `eval` a group while it has one command."""
-
-
-@evaluate.command("retrieval")
 def evaluate_retrieval(
     file: Annotated[
         Path,

@@ -81,7 +81,6 @@ def _tree() -> typer.Typer:
     tree.add_typer(task_tests.task, name="task")
     tree.command("trust")(task_files.trust)
     tree.add_typer(kb.kb, name="kb")
-    tree.add_typer(evaluate.evaluate, name="eval")
     tree.add_typer(memory.memory, name="memory")
     tree.add_typer(models.models, name="models")
     tree.add_typer(keys.keys, name="keys")
@@ -93,6 +92,7 @@ def _tree() -> typer.Typer:
     tree.command("doctor")(surroundings.doctor)
     tree.command("completion")(completion.print_completion)
     tree.command("scripted")(scripted.scripted)
+    skills.evaluate.command("retrieval")(evaluate.evaluate_retrieval)
     tree.add_typer(skills.evaluate, name="eval")
     return tree
 
