@@ -9,8 +9,6 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from motet.runs.threads import training, transfer
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,6 +31,8 @@ FORMS = {".md": Form.MARKDOWN, ".html": Form.HTML, ".json": Form.JSON, ".jsonl":
 
 def export_text(form: Form, thread: ThreadRecord, messages: Sequence[MessageRecord]) -> str:
     """Return a conversation in one form; "" where the form has no use for it (SFT without an answer)."""
+    from motet.runs.threads import training, transfer  # noqa: PLC0415  # who only asks for a form's name needs none
+
     match form:
         case Form.SFT:
             return training.to_sft(messages) or ""
