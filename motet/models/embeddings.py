@@ -82,6 +82,7 @@ class WireEmbedder:
                 tries.failed_now(error)
             else:
                 tries.ended()
+                self.__dict__.setdefault("dimension", int(found.shape[1]))  # it need not be asked for by itself
                 return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
