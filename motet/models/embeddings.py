@@ -65,6 +65,10 @@ class WireEmbedder:
         """Do the same for passages."""
         return self.embed_queries(texts)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._chat.root_client.close()
+
     def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         spec = self._chat.spec
         tries = Tries(self._chat.patience, spec.name, spec.base_url)
@@ -82,7 +86,9 @@ class WireEmbedder:
                 tries.failed_now(error)
             else:
                 tries.ended()
-                self.__dict__.setdefault("dimension", int(found.shape[1]))  # it need not be asked for by itself
+                self.__dict__.setdefault(
+                    "dimension", int(found.shape[1])
+                )  # it need not be asked for by itself
                 return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 

@@ -13,7 +13,7 @@ from motet.settings import Settings
 
 
 async def test_vectors_of_length_one_in_order(settings: Settings) -> None:
-    async with ScriptedServer([], embedding_dimension=64) as server:
+    async with ScriptedServer([], embedding_dimension=4096) as server:
         embedder = await asyncio.to_thread(wire_embedder, f"x:scripted@{server.base_url}", settings)
         texts = [
             "red apple",
@@ -24,13 +24,14 @@ async def test_vectors_of_length_one_in_order(settings: Settings) -> None:
             *(f"text {n}" for n in range(BATCH_TEXTS)),
         ]
         rows = await asyncio.to_thread(embedder.embed_passages, texts)
-        assert rows.shape == (len(texts), embedder.dimension) == (len(texts), 64)
+        assert rows.shape == (len(texts), embedder.dimension) == (len(texts), 4096)
         assert rows.dtype == np.float32
         lengths = np.linalg.norm(rows, axis=1)
         assert all(abs(length - 1) < 1e-5 or length == 0 for length in lengths)
         near, far = float(rows[0] @ rows[1]), float(rows[0] @ rows[2])
         assert near > far
-        assert (await asyncio.to_thread(embedder.embed_queries, [])).shape == (0, 64)
+        assert (await asyncio.to_thread(embedder.embed_queries, [])).shape == (0, 4096)
+        embedder.close()
         assert embedder.name == f"x:scripted@{server.base_url}"
 
 
@@ -39,6 +40,7 @@ async def test_a_server_without_embeddings_is_refused(settings: Settings) -> Non
         embedder = wire_embedder(f"x:scripted@{server.base_url}", settings)
         with pytest.raises(ModelRefused, match="no embedding model"):
             await asyncio.to_thread(embedder.embed_queries, ["one"])
+        embedder.close()
 
 
 def test_a_spec_that_cannot_be_read(settings: Settings) -> None:
