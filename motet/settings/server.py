@@ -53,9 +53,6 @@ class ServerSettings:
     )
     metrics: bool = setting(False, "MOTET_METRICS", "Whether /metrics tells Prometheus what the server does.")
     docs: bool = setting(True, "MOTET_DOCS", "Whether /docs and /openapi.json tell what the server speaks.")
-    otlp_endpoint: str = setting(
-        "", "MOTET_OTLP_ENDPOINT", "Where OpenTelemetry spans go (OTLP over HTTP); nowhere unless set."
-    )
     key_pepper: Secret = setting(
         Secret(""),
         "MOTET_KEY_PEPPER",

@@ -16,8 +16,10 @@ import pytest
 from agent_compare import normal
 from agent_house import agent_settings
 from server_house import House, open_house
+from starlette.datastructures import Headers
 
 from motet.runs.request import Caller
+from motet.server.auth import credential_of
 from motet.settings import Settings
 
 GOLDEN = Path(__file__).parent / "golden" / "agent_server.json"
@@ -213,11 +215,12 @@ async def test_a_stop_that_a_client_asks_for_by_leaving(house: House, client: ht
 class _Named:
     """Takes any credential for its owner's name."""
 
-    asks = True
+    async def asks(self) -> bool:
+        return True
 
-    async def caller(self, credential: str) -> Caller:
+    async def caller(self, headers: Headers) -> Caller:
         scopes = {"runs:write", "runs:read", "threads:*", "graphs:*", "store:*", "schedules:*"}
-        return Caller(tenant_id="local", owner_id=credential, scopes=frozenset(scopes))
+        return Caller(tenant_id="local", owner_id=credential_of(headers), scopes=frozenset(scopes))
 
 
 async def test_what_is_anothers_is_not_there(house: House) -> None:
