@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motet.app import App, build_app
+    from motet.app.play import play_recording
     from motet.errors import MotetError
     from motet.runs.request import Caller, RunRequest
     from motet.settings import Settings
@@ -20,9 +21,19 @@ _DOORS = {
     "RunRequest": "motet.runs.request",
     "Settings": "motet.settings",
     "build_app": "motet.app",
+    "play_recording": "motet.app.play",
 }
 
-__all__ = ["App", "Caller", "MotetError", "RunRequest", "Settings", "__version__", "build_app"]
+__all__ = [
+    "App",
+    "Caller",
+    "MotetError",
+    "RunRequest",
+    "Settings",
+    "__version__",
+    "build_app",
+    "play_recording",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   │   └── SandboxUnavailable   there is no sandbox here, and nothing is run without it
     │   ├── FetchFailed          another machine did not answer, or with what is not taken
     │   ├── BudgetExceeded       a limit on steps, tokens, time or money
+    │   ├── RecordingMismatch    a recorded run is played again, and goes another way
     │   ├── RunCancelled         somebody stopped it
     │   ├── InterruptExpired     nobody answered in time
     │   ├── ServerStopping       the server takes no new work; another one does, or this one later
@@ -206,6 +207,12 @@ class BudgetExceeded(RunError):
     """A limit on steps, tokens, time or money was reached."""
 
     code = "budget_exceeded"
+
+
+class RecordingMismatch(RunError):
+    """A recorded run is played again and makes a call that the recording does not have."""
+
+    code = "recording_mismatch"
 
 
 class RunCancelled(RunError):

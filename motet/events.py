@@ -188,6 +188,8 @@ class Usage(_Event):
     input_tokens: int
     output_tokens: int
     duration_s: float
+    cost_usd: float | None = None
+    """US dollars, 0 for a model of one's own; None where its price is not known."""
 
 
 class Custom(_Event):

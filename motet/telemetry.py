@@ -60,7 +60,8 @@ class _Json(_Redacted):
 def setup_logging(level: str, *, secrets: Iterable[str] = (), form: str = "text") -> None:
     """Send Motet's log to stderr at `level` (`debug` … `error`), with `secrets` taken out; `form` is `text` or `json`.
 
-    A repeated call replaces the handler of the one before. Loggers of other packages are left alone.
+    A repeated call replaces the handler of the one before. Of other packages' loggers one is
+    kept from warning of what is meant to happen.
     """
     root = logging.getLogger("motet")
     root.handlers.clear()
@@ -69,6 +70,12 @@ def setup_logging(level: str, *, secrets: Iterable[str] = (), form: str = "text"
     root.addHandler(handler)
     root.setLevel(level.upper())
     root.propagate = False
+    logging.getLogger("langchain_core.callbacks.manager").addFilter(_is_no_stop)
+
+
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    """Leave out what LangChain warns of when a spent budget stops a call: the run itself tells of that."""
+    return not (isinstance(record.args, tuple) and str(record.args[:1]).startswith("('BudgetOn"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ NEXT_STEPS = {
     "context_overflow": "Ask for less at once, start a new conversation, or use a model with a longer window.",
     "model_output_invalid": "Ask again, or use a more able model.",
     "tool_failed": "Nothing, as a rule: the agent went on without the tool. The message says what it lacks.",
+    "recording_mismatch": "Record it anew, or let it go on live: `motet replay RUN --live`.",
     "budget_exceeded": "Ask for less, or raise the limit that the message names.",
     "run_cancelled": "Nothing; the conversation is as it was, and can go on.",
     "lease_lost": "Nothing; another worker has the run. If it happens often, raise `MOTET_LEASE_S`.",

@@ -42,6 +42,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: numbers,
     float: floats,
     int | None: st.none() | numbers,
+    float | None: st.none() | floats,
     Any: plain_json,
     dict[str, Any]: st.dictionaries(st.text(), plain_json, max_size=3),
     dict[str, Any] | None: st.none() | st.dictionaries(st.text(), plain_json, max_size=3),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from motet.egress.client import Egress
 from motet.graphs.base import GraphParts, build_graph
@@ -27,20 +27,33 @@ if TYPE_CHECKING:
     from motet.app.tasks import TaskRoom
     from motet.memory.checkpoints import MotetSaver
     from motet.memory.recall import Memories
+    from motet.memory.serde import StrictSerializer
     from motet.memory.store import MotetStore
+    from motet.models.base import ConnectedModel
+    from motet.models.cassette import Cassette
     from motet.models.roles import Models
     from motet.retrieval.base import Embedder, Reranker, Retriever
     from motet.retrieval.collection import KnowledgeBase
     from motet.retrieval.index import VectorIndexes
+    from motet.runs.budgets.service import Budgets
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim, RunQueue
-    from motet.runs.request import RunOptions, RunRequest
+    from motet.runs.recordings.service import Recordings
+    from motet.runs.request import RunJob, RunOptions, RunRequest
     from motet.runs.threads.service import Threads
     from motet.settings import Settings
     from motet.storage.seal import Seal
     from motet.tools.ledger.base import Ledger
     from motet.tools.mcp.shelf import McpShelf
     from motet.tools.policy.guard import Guard
+
+
+class _Connected(NamedTuple):
+    """The models that a run's agents are given: by role, and of single agents by name."""
+
+    fast: ConnectedModel
+    deep: ConnectedModel
+    own: dict[str, ConnectedModel]
 
 
 class Rooms:
@@ -55,6 +68,7 @@ class Rooms:
         self._embedder: Embedder | None = None
         self._has_embedder = False
         self._seal: Seal | None = None
+        self._serializer: StrictSerializer | None = None
         self.egress = Egress(settings.egress)
         self._policy = read_table(settings.permissions)
         self.sandbox = Sandbox(settings.sandbox)
@@ -197,13 +211,16 @@ class Rooms:
 
     def ledger(self, claim: Claim) -> Ledger:
         """Return the ledger of the tool calls that an attempt of a run makes."""
-        from motet.memory.serde import StrictSerializer  # noqa: PLC0415
         from motet.tools.ledger.sql import Attempt, SqlLedger  # noqa: PLC0415
 
+        if self._serializer is None:  # it looks at every class that it lets through
+            from motet.memory.serde import StrictSerializer  # noqa: PLC0415
+
+            self._serializer = StrictSerializer()
         job = claim.job
         again = job.options.reuse_results_of
         attempt = Attempt(job.tenant_id, job.thread_id, job.run_id, claim.fence, again)
-        return SqlLedger(self.database, self.seal, StrictSerializer(), attempt)
+        return SqlLedger(self.database, self.seal, self._serializer, attempt)
 
     @property
     def store(self) -> MotetStore:
@@ -229,6 +246,51 @@ class Rooms:
         )
 
     @property
+    def budgets(self) -> Budgets:
+        """What runs may spend.
+
+        Raises:
+            InvalidInput: A setting of a budget or a price cannot be read.
+        """
+        from motet.models.prices import Prices  # noqa: PLC0415
+        from motet.runs.budgets.limits import Defaults  # noqa: PLC0415
+        from motet.runs.budgets.service import Budgets  # noqa: PLC0415
+
+        settings = self._settings
+        return Budgets(
+            self.database,
+            self.log,
+            Defaults.of(settings.budgets),
+            Prices.parse(settings.budgets.prices),
+            max_output_tokens=settings.models.max_tokens,
+            cheaper_model=settings.budgets.cheaper_model,
+        )
+
+    @property
+    def recordings(self) -> Recordings:
+        """The recordings of runs."""
+        from motet.runs.recordings.service import Recordings  # noqa: PLC0415
+
+        return Recordings(
+            self.database,
+            by_default=self._settings.runs.record,
+            secrets=self._settings.secrets(),
+            surroundings=self._surroundings,
+        )
+
+    async def _surroundings(self, job: RunJob) -> dict[str, Any]:
+        """Say what a job works with, for its recording."""
+        tools = await self.of(job.tenant_id).tools(job.options)
+        played = job.options.played()
+        if played is not None:
+            models = (await self.recordings.played(job.tenant_id, played)).header.get("models", {})
+        else:
+            connected = await self._connected(job.options)
+            models = {"fast": _described(connected.fast), "deep": _described(connected.deep)}
+        own = {"graph_target": self._settings.graphs[job.graph]} if job.graph in self._settings.graphs else {}
+        return {"tools": [tool.name for tool in tools], "models": models, **own}
+
+    @property
     def memories(self) -> Memories:
         """What agents remember beyond a thread."""
         if self._memories is None:
@@ -252,7 +314,14 @@ class Rooms:
         wanted = (options.collections if options else None) or [DEFAULT_COLLECTION]
         known = {found.name for found in await self.knowledge.list_collections()}
         there = [name for name in wanted if name in known]
-        return HybridRetriever(self.knowledge, there, reranker=self.reranker) if there else None
+        played = options.played() if options else None
+        if not there and played is None:
+            return None
+        from motet.runs.recordings.taps import TappedRetriever  # noqa: PLC0415
+
+        # Where documents were searched when a run was recorded, they are when it is played, were there none by now.
+        inner = HybridRetriever(self.knowledge, there, reranker=self.reranker) if there else None
+        return TappedRetriever(inner)
 
     async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:
         """Return the tools that a run with these options may use; `retriever` where it is known already."""
@@ -278,15 +347,21 @@ class Rooms:
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""
+        from motet.runs.recordings.taps import TappedMemories  # noqa: PLC0415
+
         options = options.model_copy(update=dict.fromkeys(("reuse_results_of", "budget", "record")))
         if options.task is not None or name in self._settings.tasks:
             return await self._task_graph(name, options)
+        played = options.played()
+        if played is not None:
+            cassette = await self.recordings.played(self._tenant_id, played)
+            return await self._played_graph(name, options, cassette)
         retriever = await self.retriever(options)
         key = f"{name} {options.model_dump_json()} {retriever is None}"
         found = self._graphs.get(key)
         if found is None:
-            agents = await self._agent_parts(options, retriever)
-            parts = GraphParts(agents, self.memories)
+            agents = await self._agent_parts(options, retriever, await self._connected(options))
+            parts = GraphParts(agents, TappedMemories(self.memories))
             found = build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
             self._graphs[key] = found
         return found
@@ -308,20 +383,58 @@ class Rooms:
             self._graphs[key] = self.tasks.compile(file, options).copy({"checkpointer": self.saver})
         return self._graphs[key]
 
-    async def _agent_parts(self, options: RunOptions, retriever: Retriever | None) -> AgentParts:
-        from motet.agents.base import ROLES, AgentParts  # noqa: PLC0415
-        from motet.agents.prompts import Prompts  # noqa: PLC0415
+    async def _played_graph(
+        self, name: str, options: RunOptions, cassette: Cassette
+    ) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Build a graph whose models say what a recording has; no other run is given it."""
+        from motet.models.base import ModelSpec  # noqa: PLC0415
+        from motet.models.replay import replayed  # noqa: PLC0415
+        from motet.runs.recordings.taps import TappedMemories  # noqa: PLC0415
+
+        played, spec = options.replay, ModelSpec("replay", "recorded")
+        live = played is not None and (played.live or played.live_from is not None)
+        inner = await self._connected(options) if live else None
+        models = _Connected(
+            replayed(spec, cassette, "fast", inner.fast if inner is not None else None),
+            replayed(spec, cassette, "deep", inner.deep if inner is not None else None),
+            {agent: replayed(spec, cassette, "fast", own) for agent, own in inner.own.items()}
+            if inner
+            else {},
+        )
+        if options.tools is None:
+            options = options.model_copy(update={"tools": cassette.header.get("tools")})
+        searched = "search_documents" in (options.tools or ())
+        retriever = await self.retriever(options) if searched else None
+        agents = await self._agent_parts(options, retriever, models)
+        parts = GraphParts(agents, TappedMemories(self.memories))
+        return build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
+
+    async def _connected(self, options: RunOptions) -> _Connected:
+        """Connect the models that a run's agents are given."""
+        from motet.agents.base import ROLES  # noqa: PLC0415
         from motet.runs.choice import choice_of  # noqa: PLC0415
+
+        chosen = choice_of(options, self._settings.models)
+        own = {agent: await self.models.chat(ROLES[agent], spec) for agent, spec in chosen.agents.items()}
+        return _Connected(
+            await self.models.chat("fast", chosen.roles.get("fast")),
+            await self.models.chat("deep", chosen.roles.get("deep")),
+            own,
+        )
+
+    async def _agent_parts(
+        self, options: RunOptions, retriever: Retriever | None, models: _Connected
+    ) -> AgentParts:
+        from motet.agents.base import AgentParts  # noqa: PLC0415
+        from motet.agents.prompts import Prompts  # noqa: PLC0415
 
         settings = self._settings.agents
         prompts = Prompts(override=settings.prompts, language=settings.language)
         prompts.check()
-        chosen = choice_of(options, self._settings.models)
-        own = {agent: await self.models.chat(ROLES[agent], spec) for agent, spec in chosen.agents.items()}
         return AgentParts(
-            fast=await self.models.chat("fast", chosen.roles.get("fast")),
-            deep=await self.models.chat("deep", chosen.roles.get("deep")),
-            own_models=own,
+            fast=models.fast,
+            deep=models.deep,
+            own_models=models.own,
             prompts=prompts,
             settings=settings,
             tools=await self.tools(options, retriever),
@@ -338,6 +451,17 @@ class Rooms:
             await asyncio.to_thread(self._indexes.close)
         if hasattr(self, "database"):
             await asyncio.to_thread(self.database.close)
+
+
+def _described(model: ConnectedModel) -> dict[str, Any]:
+    """Return what a recording says of a model: what it can do decides how it is asked."""
+    can = model.capabilities
+    return {
+        "spec": str(model.spec),
+        "json_schema": can.json_schema,
+        "small": can.small,
+        "context_tokens": can.context_tokens,
+    }
 
 
 def load(target: str) -> Any:

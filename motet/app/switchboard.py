@@ -15,6 +15,7 @@ from motet import telemetry
 from motet.app.rooms import Rooms, load
 from motet.graphs.base import DESCRIPTIONS, known_graphs
 from motet.runs.erase import erase_memories
+from motet.runs.recordings.store import delete_with
 from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRequest
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from motet.retrieval.collection import KnowledgeBase
     from motet.retrieval.filters import Where
     from motet.retrieval.search import HybridRetriever
+    from motet.runs.budgets.service import Budgets
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
+    from motet.runs.recordings.service import Recordings
     from motet.runs.records import Records
     from motet.runs.request import Caller
     from motet.runs.threads.service import Threads
@@ -165,6 +168,16 @@ class App:
         return self._rooms.mcp
 
     @property
+    def recordings(self) -> Recordings:
+        """The recordings of runs: to be played again, forked from, written to files."""
+        return self._rooms.recordings
+
+    @property
+    def budgets(self) -> Budgets:
+        """What runs may spend, and what they spent where there is a limit."""
+        return self._rooms.budgets
+
+    @property
     def memories(self) -> Memories:
         """What agents remember beyond a thread."""
         return self._rooms.memories
@@ -234,6 +247,8 @@ class App:
             max_attempts=runs.max_attempts,
             retry=RetryPolicy(runs.max_retries, runs.retry_delay_s, runs.retry_max_delay_s),
             undo=self._undo,
+            budgets=self._rooms.budgets,
+            recordings=self._rooms.recordings,
             keep_calls=self._rooms.ledger,
             guard_calls=self._rooms.guard,
             crash=self._rooms.database.crash,
@@ -305,6 +320,8 @@ class App:
         gone = await rooms.memories.forget(memory_ids)
         pairs = {(memory.source.run_id, memory.memory_id) for memory in gone}
         await self._rooms.database.write(lambda c: erase_memories(c, rooms.tenant_id, pairs))
+        texts = [memory.text for memory in gone]
+        await self._rooms.database.write(lambda c: delete_with(c, rooms.tenant_id, texts))
         await asyncio.to_thread(self._rooms.database.empty_journal)
         return gone
 

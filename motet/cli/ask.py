@@ -50,8 +50,14 @@ class Asked:
     docs: Sequence[Path] = field(default_factory=list[Path])
     timeout_s: float | None = None
     reuse: str | None = None
+    budget: str | None = None
+    record: bool | None = None
 
 
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[QUESTION]", help="The question. What is piped in goes below it."),
+]
 Graph = Annotated[
     str | None,
     typer.Option("--graph", "-g", metavar="NAME", help="Graph that answers; see 'motet graphs list'."),
@@ -81,14 +87,23 @@ Reuse = Annotated[
     ),
 ]
 ORIGINAL = "original"
+BudgetText = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="LIMITS",
+        help="What the run may spend: 'tokens=20000 cost=0.50 time=300 model_calls=20 tool_calls=10 then=fail'.",
+    ),
+]
+Record = Annotated[
+    bool | None,
+    typer.Option("--record/--no-record", help="Record the run, to play it again: 'motet replay'."),
+]
 Plain = Annotated[bool, typer.Option("--plain", help="No colours, no markdown, nothing painted over.")]
 
 
 def ask(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[QUESTION]", help="The question. What is piped in goes below it."),
-    ] = None,
+    words: Words = None,
     *,
     go_on: GoOn = False,
     thread: Thread = None,
@@ -108,6 +123,8 @@ def ask(
         typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Stop the run after this many seconds."),
     ] = None,
     reuse: Reuse = None,
+    budget: BudgetText = None,
+    record: Record = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.")] = False,
     plain: Plain = False,
 ) -> None:
@@ -115,7 +132,7 @@ def ask(
     from motet.cli.question import read_question
     from motet.cli.stops import Stops
 
-    check_names(thread=thread, go_on=go_on, model=model)
+    check_names(thread=thread, go_on=go_on, model=model, budget=budget)
     asked = Asked(
         question=read_question(" ".join(words or [])),
         thread=thread,
@@ -125,6 +142,8 @@ def ask(
         docs=docs or [],
         timeout_s=timeout_s,
         reuse=reuse,
+        budget=budget,
+        record=record,
     )
     with ExitStack() as files:
         write = _writer(out, files, stream=output is Output.JSONL)
@@ -134,18 +153,21 @@ def ask(
     end(outcome, stops)
 
 
-def check_names(*, thread: str | None, go_on: bool, model: str | None) -> None:
+def check_names(*, thread: str | None, go_on: bool, model: str | None, budget: str | None = None) -> None:
     """Refuse what is wrong before anything is opened.
 
     Raises:
-        InvalidInput: Two conversations are named, or the model cannot be read.
+        InvalidInput: Two conversations are named, or the model or the budget cannot be read.
     """
     from motet.errors import InvalidInput
+    from motet.runs.budget import Budget
     from motet.runs.choice import read_choice
 
     if thread is not None and go_on:
         raise InvalidInput("Give --continue or --thread, not both.")
     read_choice(model)
+    if budget is not None:
+        Budget.parse(budget)
 
 
 async def find_thread(app: App, *, thread: str | None, go_on: bool) -> str | None:
@@ -275,6 +297,7 @@ async def _run_to_reuse(app: App, thread_id: str | None, name: str) -> str:
 def _request(
     asked: Asked, thread_id: str | None, collections: list[str] | None, reuse: str | None
 ) -> RunRequest:
+    from motet.runs.budget import Budget
     from motet.runs.choice import read_choice
     from motet.runs.request import RunOptions, RunRequest
 
@@ -284,7 +307,12 @@ def _request(
         input={"messages": [{"role": "user", "content": asked.question}]},
         # No retries by itself: somebody is there to ask again.
         options=RunOptions(
-            **read_choice(asked.model), collections=collections, max_retries=0, reuse_results_of=reuse
+            **read_choice(asked.model),
+            collections=collections,
+            max_retries=0,
+            reuse_results_of=reuse,
+            budget=Budget.parse(asked.budget) if asked.budget else None,
+            record=asked.record,
         ),
     )
 

@@ -21,7 +21,8 @@ from motet.cli import (
     mcp_approval,
     memory,
     models,
-    run_diff,
+    replay,
+    run_budget,
     scripted,
     serve,
     skills,
@@ -75,8 +76,9 @@ def _tree() -> typer.Typer:
     tree.command("ask")(ask.ask)
     tree.command("chat")(chat.chat)
     tree.command("serve")(serve.serve)
+    tree.command("replay")(replay.replay)
     tree.add_typer(thread_files.threads, name="threads")
-    tree.add_typer(run_diff.runs, name="runs")
+    tree.add_typer(run_budget.runs, name="runs")
     tree.command("run")(task_run.run)
     tree.add_typer(task_tests.task, name="task")
     tree.command("trust")(task_files.trust)

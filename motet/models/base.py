@@ -31,6 +31,7 @@ PROVIDERS: dict[str, str] = {
     "embedded": "motet.models.embedded:EmbeddedProvider",
     "openai": "motet.models.openai:OpenAIProvider",
     "vllm": "motet.models.openai:VllmProvider",
+    "replay": "motet.models.replay:ReplayProvider",
     "scripted": "motet.models.scripted:ScriptedProvider",
 }
 """Known providers. Any other word needs a URL (`PROVIDER:NAME@URL`) and speaks OpenAI's wire."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models.base import LangSmithParams
     from langchain_core.outputs import ChatResult
 
 _NO_IMAGES = re.compile(r"image|vision|multi-?modal|mmproj", re.IGNORECASE)
@@ -62,6 +63,14 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
     """Whether the role `developer` is known; it is sent as `system` otherwise."""
     json_by: JsonBy | None = "response_format"
     """What a JSON schema is enforced with."""
+
+    @override
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop, **kwargs)
+        return cast(
+            "LangSmithParams",
+            {**params, "ls_provider": self.spec.provider, "motet_base_url": self.spec.base_url},
+        )
 
     @override
     async def _agenerate(

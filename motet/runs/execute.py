@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphRecursionError
-from langgraph.pregel._loop import AsyncPregelLoop  # no public way; see let_graphs_without_saver_be_sync
 from langgraph.types import Command, Send, StateUpdate
 
 from motet.errors import (
@@ -31,11 +30,15 @@ from motet.events import (
     RunStarted,
 )
 from motet.models.faults import map_error
+from motet.models.halt import Halt
+from motet.runs.attend import Attendance, attend, stop_with_what_there_is
+from motet.runs.budgets.question import PREFIX, stops
 from motet.runs.drive import SendTo
 from motet.runs.log.base import MustUndo
 from motet.runs.outside import note_outside
 from motet.runs.parts import Recorder, parts_of
 from motet.runs.retry import RetryPolicy
+from motet.runs.sync_steps import let_graphs_without_saver_be_sync
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
 from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
@@ -44,7 +47,7 @@ from motet.storage.fence import CONFIG_KEY, Fence
 from motet.tools.ledger.keep import CallKeeper, LedgerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
@@ -53,9 +56,11 @@ if TYPE_CHECKING:
 
     from motet.events import Event
     from motet.models.base import ModelSpec
+    from motet.runs.budgets.service import Budgets
     from motet.runs.drive import StateWrite
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
+    from motet.runs.recordings.service import Recordings
     from motet.runs.request import RunJob
     from motet.tools.ledger.base import Ledger
     from motet.tools.policy.guard import Guard
@@ -77,6 +82,10 @@ class Engine:
     """Says which model a job uses, for its errors' sake."""
     max_steps: int
     max_attempts: int
+    budgets: Budgets | None = None
+    """Watches over what runs spend; without it nothing is limited."""
+    recordings: Recordings | None = None
+    """Records runs and plays them; without it neither is done."""
     keep_calls: Callable[[Claim], Ledger] | None = None
     """Gives the ledger of an attempt's tool calls; without it no call is kept."""
     guard_calls: Callable[[Claim], Guard] | None = None
@@ -134,20 +143,32 @@ class Engine:
         return again or RunFailed(error=failure.to_dict())
 
     async def _drive(self, claim: Claim, writer: EventWriter) -> Event:
+        """Do a run's work, with those who attend to it; return its last event."""
+        job = claim.job
+        if self.budgets is not None and stops(job.answers or {}):
+            first = job.model_copy(update={"run_id": job.budget_of or job.run_id})
+            return await stop_with_what_there_is(self.budgets, job, await self._told(first), writer)
+        async with attend(claim, self.budgets, self.recordings) as attendance:
+            return await self._work(claim, writer, attendance)
+
+    async def _work(self, claim: Claim, writer: EventWriter, attendance: Attendance) -> Event:
         """Stream the graph into the log; return the run's last event."""
         job = claim.job
         graph = await self.build_graph(job)
         guard = self.guard_calls(claim) if self.guard_calls is not None else None
         if guard is not None:
             await note_outside(guard, job)
-        config = self._config(claim, graph, writer, guard)
+        attendance.policy = guard
+        config = self._config(claim, graph, writer, attendance)
         translator = Translator()
         if claim.fence > 1:
             translator.know_events(await self._told(job))
         newest = await _saver(graph, job).aget_tuple(config)
         if job.drive.checkpoint_id is not None and not _begun(newest, job):
             newest = await _at_checkpoint(graph, job, config)
-        translator.know(_earlier_messages(newest, job))
+        earlier = _earlier_messages(newest, job)
+        translator.know(earlier)
+        await attendance.begin(earlier)
         if job.drive.supersteps:
             return await _write_state(graph, job, config, translator, writer)
         values = await _stream(graph, job, config, given=_input(newest, job), to=(translator, writer))
@@ -178,20 +199,26 @@ class Engine:
         claim: Claim,
         graph: CompiledStateGraph[Any, Any, Any, Any],
         writer: EventWriter,
-        guard: Guard | None = None,
+        attendance: Attendance,
     ) -> RunnableConfig:
         job = claim.job
         kept: dict[str, Any] = {}
         if self.keep_calls is not None:
-            kept = CallKeeper(self.keep_calls(claim), _saver(graph, job), job.thread_id, guard).configurable
+            kept = CallKeeper(
+                self.keep_calls(claim),
+                _saver(graph, job),
+                job.thread_id,
+                attendance.policy,
+                tape=attendance.tape,
+            ).configurable
         fence = Fence(job.tenant_id, job.run_id, claim.fence)
-        own = {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept}
+        own = {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept, **attendance.configurable}
         return {
             "configurable": {**job.drive.configurable, **own},
             "metadata": {**job.drive.metadata, "run_id": job.run_id},
             "tags": list(job.drive.tags),
             "recursion_limit": job.options.max_steps or max(self.max_steps, _own_limit(graph)),
-            "callbacks": [UsageCounter(writer.put)],
+            "callbacks": [UsageCounter(writer.put, attendance.prices), *attendance.callbacks],
         }
 
     async def _told(self, job: RunJob) -> list[Event]:
@@ -298,30 +325,12 @@ async def _at_checkpoint(
 
 
 async def _parts(stream: Any) -> AsyncIterator[Any]:
-    """Yield the parts of a graph's stream; what went wrong with the ledger ends it as what it is."""
+    """Yield the parts of a graph's stream; what ends a run from wherever it is met is raised as what it is."""
     try:
         async for part in stream:
             yield part
-    except LedgerFailed as failed:
+    except (LedgerFailed, Halt) as failed:
         raise failed.error from failed
-
-
-class _Saved:
-    """Awaited, it is done at once."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-def let_graphs_without_saver_be_sync() -> None:
-    """Let a sub-graph that stores nothing (`checkpointer=False`) run beneath one whose steps wait for the disk.
-
-    LangGraph 1.2.22 has it wait for a save that it never began: `AsyncPregelLoop` gets no `_put_checkpoint_fut`
-    (`pregel/main.py`, "wait for checkpoint"). This may go when that has a default.
-    """
-    if not hasattr(AsyncPregelLoop, "_put_checkpoint_fut"):
-        AsyncPregelLoop._put_checkpoint_fut = _Saved()  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue, reportPrivateUsage]
 
 
 def _saver(graph: CompiledStateGraph[Any, Any, Any, Any], job: RunJob) -> BaseCheckpointSaver[Any]:
@@ -354,8 +363,9 @@ def _input(newest: CheckpointTuple | None, job: RunJob) -> Any:
         return job.input
     command: dict[str, Any] = {}
     if job.answers is not None:
-        # After a crash an answer may have been taken already, and its task may ask the next thing.
-        waiting = waiting_for(newest)
+        # After a crash an answer may have been taken already, and its task may ask the next thing. What was answered
+        # about a budget took effect when it was accepted: work that it stopped is simply done again.
+        waiting = {one for one in waiting_for(newest) if not one.startswith(PREFIX)}
         command["resume"] = {one: answer for one, answer in job.answers.items() if one in waiting}
     elif not drive.is_command:
         command["resume"] = job.resume

@@ -145,6 +145,22 @@ class Records:
 
         return await self._database.read(work)
 
+    async def job(self, run_id: str) -> RunJob:
+        """Return what the gate granted a run, by its whole id.
+
+        Raises:
+            NotFound: There is no such run.
+            StateCorrupt: It cannot be read.
+        """
+        query = sa.select(runs.c.run_id, runs.c.job).where(
+            runs.c.tenant_id == self._tenant_id, runs.c.run_id == run_id
+        )
+        row = _only(
+            await self._database.read(lambda c: c.execute(query).all()), f"run '{run_id}'", "motet runs list"
+        )
+        text = self._database.texts.open(row.job, self._tenant_id, "runs", run_id, "job")
+        return RunJob.model_validate_json(text)
+
     async def questions(self, run: RunRecord) -> list[InterruptRequested]:
         """Return what a run waits for an answer to; [] when it does not wait, or its thread went on without it."""
         newest = await self.runs(run.thread_id, limit=1)

@@ -41,6 +41,21 @@ class Caller(_Frozen):
     scopes: frozenset[str] = frozenset({"*"})
 
 
+class Replay(_Frozen):
+    """A recorded run that is played again: no model and no tool is called, unless it may go on live."""
+
+    run_id: str | None = None
+    """A run of this database that was recorded."""
+    file: str | None = None
+    """A recording's file, where the run is worked on; `model="replay:FILE"` is the same."""
+    live: bool = False
+    """What is not recorded is called for real: the run goes on from where something is different."""
+    live_from: int | None = Field(default=None, ge=1)
+    """Calls from this number on count as not recorded; with it the run may go on live."""
+    changes: dict[int, Any] = {}
+    """Replies that stand in the place of recorded ones, by the number of the call; texts, or as recorded."""
+
+
 class RunOptions(_Frozen):
     """What a caller may choose for one run."""
 
@@ -67,6 +82,14 @@ class RunOptions(_Frozen):
     """Digest of the locked task file that the run goes by, whatever the file says now; see `motet.tasks.keep`."""
     record: bool | None = None
     """Whether its model calls and results are recorded, to be played again; the settings' unless given."""
+    replay: Replay | None = None
+    """The recording that is played; `model` is then what goes on live."""
+
+    def played(self) -> Replay | None:
+        """Return the recording that a run with these options plays; None for none."""
+        if self.replay is None and self.model is not None and self.model.startswith("replay:"):
+            return Replay(file=self.model.removeprefix("replay:"))
+        return self.replay
 
 
 class RunRequest(_Frozen):

@@ -16,10 +16,12 @@ import sqlalchemy as sa
 from motet.errors import Conflict, InvalidInput, NotFound, StateCorrupt, did_you_mean
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
 from motet.runs.answers import asker, check_answers, expire, options_for
+from motet.runs.budgets.question import apply as apply_budget_answers
 from motet.runs.choice import check_models
 from motet.runs.drive import Drive, allowed_configurable
 from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
+from motet.runs.recordings.store import check_replay
 from motet.runs.records import ACTIVE, lock_thread, touch_thread
 from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
 from motet.runs.scopes import authorize, check_permissions, narrow
@@ -155,9 +157,10 @@ class Gate:
         if not asked.questions:  # it stopped at a breakpoint: whatever is answered, it goes on
             going_on = job.drive.model_copy(update={"go_on": True})
             return job.model_copy(update={"answers": None, "drive": going_on})
-        options = options_for(request, asked)
-        self._check(request.caller, graph, options)
         answers = _plain(check_answers(request, asked))
+        changed = apply_budget_answers(connection, request.caller, asked.questions, answers)
+        options = options_for(request, asked).model_copy(update=changed)
+        self._check(request.caller, graph, options)
         return job.model_copy(
             update={
                 "graph": graph,
@@ -197,7 +200,7 @@ def _check_thread(request: RunRequest, thread: Row[Any] | None) -> None:
 
 def _check_options(options: RunOptions) -> None:
     check_models(options)
-    known = known_tools()
+    known = known_tools() if options.tools else {}  # looks at every installed package
     for name in options.tools or ():
         if name not in known and "__" not in name:  # an MCP server's is found when the tools are built
             raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, known)}", tool=name)
@@ -284,6 +287,7 @@ def _check_source(connection: Connection, job: RunJob) -> None:
     query = sa.select(runs.c.run_id).where(runs.c.tenant_id == job.tenant_id, runs.c.run_id == source)
     if source is not None and connection.execute(query).first() is None:
         raise NotFound(f"There is no run '{source}'. 'motet runs list' shows them.", run_id=source)
+    check_replay(connection, job)
 
 
 def _hash(request: RunRequest) -> str:
@@ -303,6 +307,7 @@ def _hash(request: RunRequest) -> str:
         (asked, "drive", Drive().model_dump()),
         (asked["options"], "task", None),
         (asked, "thread_ttl_s", None),
+        (asked["options"], "replay", None),
     ):  # younger than the first hashes on disk
         if values[name] == default:
             del values[name]

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import AIMessage
 
 from motet.events import Event, Usage
+from motet.models.prices import Prices
+from motet.runs.model_calls import CalledModel, message_of, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,10 +28,11 @@ class UsageCounter(AsyncCallbackHandler):
     those took is reported on that loop too, a moment later.
     """
 
-    def __init__(self, report: Callable[[Event], Awaitable[None]]) -> None:
+    def __init__(self, report: Callable[[Event], Awaitable[None]], prices: Prices | None = None) -> None:
         self._report = report
+        self._prices = prices or Prices()
         self._loop = asyncio.get_running_loop()
-        self._began: dict[UUID, float] = {}
+        self._began: dict[UUID, tuple[float, CalledModel]] = {}
         self._inner: set[UUID] = set()
         self._reporting: set[asyncio.Future[None]] = set()
 
@@ -41,6 +43,7 @@ class UsageCounter(AsyncCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Note when a call began."""
@@ -48,7 +51,7 @@ class UsageCounter(AsyncCallbackHandler):
         if parent_run_id in self._began or parent_run_id in self._inner:
             self._inner.add(run_id)
         else:
-            self._began[run_id] = time.monotonic()
+            self._began[run_id] = time.monotonic(), CalledModel.of(metadata)
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """Report a call that ended."""
@@ -57,14 +60,17 @@ class UsageCounter(AsyncCallbackHandler):
         began = self._began.pop(run_id, None)
         if began is None:
             return
-        message = getattr(response.generations[0][0], "message", None) if response.generations else None
-        used = message.usage_metadata if isinstance(message, AIMessage) else None
-        name = message.response_metadata.get("model_name", "") if isinstance(message, AIMessage) else ""
+        began_at, called = began
+        duration_s = time.monotonic() - began_at
+        message = message_of(response)
+        name = message.response_metadata.get("model_name", "") if message is not None else ""
+        read, written = tokens_of(message) or (0, 0)
         usage = Usage(
             model=str(name),
-            input_tokens=used["input_tokens"] if used else 0,
-            output_tokens=used["output_tokens"] if used else 0,
-            duration_s=round(time.monotonic() - began, 3),
+            input_tokens=read,
+            output_tokens=written,
+            duration_s=round(duration_s, 3),
+            cost_usd=await called.cost_usd(self._prices, read, written) if read or written else None,
         )
         if asyncio.get_running_loop() is self._loop:
             await self._report(usage)

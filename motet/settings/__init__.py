@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from motet.settings.agents import AgentSettings, ToolSettings
+from motet.settings.budgets import BudgetSettings
 from motet.settings.load import Settings, child_environment, choose_profile, describe
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
@@ -17,6 +18,7 @@ from motet.settings.storage import StorageSettings
 
 __all__ = [
     "AgentSettings",
+    "BudgetSettings",
     "EgressSettings",
     "EmbeddedSettings",
     "LogSettings",

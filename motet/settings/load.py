@@ -19,6 +19,7 @@ from motet.errors import SettingInvalid, did_you_mean
 from motet.secret import Secret, passwords
 from motet.setting_values import parse_value, read_files
 from motet.settings.agents import AgentSettings, ToolSettings
+from motet.settings.budgets import BudgetSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
 from motet.settings.outside import EgressSettings, SandboxSettings, merge_guarded
@@ -45,6 +46,7 @@ class Settings:
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     runs: RunSettings = field(default_factory=RunSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    budgets: BudgetSettings = field(default_factory=BudgetSettings)
     log: LogSettings = field(default_factory=LogSettings)
     graphs: Mapping[str, str] = field(default_factory=dict[str, str])
     """Graphs of the user's own: name to `module:function`; `[graphs]` in a settings file."""

@@ -56,6 +56,9 @@ class RunSettings:
     drain_s: float = setting(
         30.0, "MOTET_DRAIN_S", "How long a worker that is asked to stop lets its runs go on."
     )
+    record: bool = setting(
+        False, "MOTET_RECORD", "Record what goes to models and tools and comes back, to play runs again."
+    )
     fold_events_days: float = setting(
         1.0,
         "MOTET_FOLD_EVENTS_DAYS",

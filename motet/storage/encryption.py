@@ -63,6 +63,8 @@ SEALED = (
     Sealed(t.store_items.c.value, ("namespace", "key")),
     Sealed(t.schedules.c.request, ("name",)),
     Sealed(t.assistant_versions.c.settings, ("assistant_id", "version")),
+    Sealed(t.recorded_calls.c.call, ("run_id", "number")),
+    Sealed(t.recorded_values.c.value, ("thread_id", "digest")),
 )
 """Every column that is encrypted. A new one is closed and opened by `texts_of(connection)`, or by the seal."""
 
@@ -99,6 +101,10 @@ READABLE: dict[str, set[str]] = {
         "status",
         "reused_key",
     },
+    "budget_meters": {"tenant_id", "scope", "scope_id", "thread_id", "granted"},
+    "budget_holds": {"tenant_id", "hold_id", "run_id", "thread_id", "meters"},
+    "recorded_calls": {"tenant_id", "run_id", "thread_id"},
+    "recorded_values": {"tenant_id", "thread_id", "digest"},
     "messages": {"tenant_id", "thread_id", "message_id", "run_id", "role", "text", "citations"},
     "documents": {"tenant_id", "collection", "source", "title", "content_hash", "labels"},
     "passages": {"tenant_id", "collection", "passage_id", "heading", "text", "vector"},

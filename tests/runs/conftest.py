@@ -9,11 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.graph import MessagesState
 from langgraph.types import interrupt
-from studio import Studio, graph_of, open_studio
+from studio import Studio, graph_of, open_database, open_studio
 
 from motet.settings import Settings
 from motet.storage.engine import Database
-from motet.storage.schema import prepare
 
 
 async def echo(state: MessagesState) -> dict[str, Any]:
@@ -40,12 +39,8 @@ def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Dat
     storage = settings.storage
     if request.param == "postgresql":
         storage = replace(storage, database_url=request.getfixturevalue("postgres_url"))
-    database = Database(storage)
-    try:
-        prepare(database, storage)
-        yield database
-    finally:
-        database.close()
+    with open_database(storage) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from motet.events import Event, Recorded
 from motet.graphs.base import with_checkpointer
 from motet.models.base import ModelSpec
+from motet.models.prices import Prices
+from motet.runs.budgets.limits import Defaults
+from motet.runs.budgets.service import Budgets
 from motet.runs.execute import Engine
 from motet.runs.log.sql import SqlLog
 from motet.runs.queue.sql import SqlQueue
@@ -21,8 +24,9 @@ from motet.runs.request import Accepted, RunJob, RunRequest
 from motet.runs.retry import RetryPolicy
 from motet.runs.submit import Gate
 from motet.runs.worker import Worker
-from motet.settings import Settings
+from motet.settings import Settings, StorageSettings
 from motet.storage.engine import Database
+from motet.storage.schema import prepare
 
 TENANT = "local"
 
@@ -41,6 +45,8 @@ class Studio:
     graphs: dict[str, Callable[[], Any]]
     saver: Any = field(default_factory=InMemorySaver)
     workers: list[Worker] = field(default_factory=list[Worker])
+    defaults: Defaults = field(default_factory=Defaults)
+    prices: Prices = field(default_factory=Prices)
 
     def __post_init__(self) -> None:
         self.log = SqlLog(self.database, self.settings.runs)
@@ -59,6 +65,14 @@ class Studio:
             max_steps=25,
             max_attempts=3,
             retry=RetryPolicy(self.settings.runs.max_retries, self.settings.runs.retry_delay_s),
+            budgets=Budgets(
+                self.database,
+                self.log,
+                self.defaults,
+                self.prices,
+                max_output_tokens=64,
+                cheaper_model="embedded",
+            ),
             undo=lambda claim: self.saver.adelete_for_runs([claim.job.run_id]),
         )
 
@@ -105,11 +119,22 @@ def graph_of(*nodes: Callable[..., Any]) -> Callable[[], Any]:
     return build
 
 
+@contextmanager
+def open_database(storage: StorageSettings) -> Iterator[Database]:
+    """A fresh database with every table."""
+    database = Database(storage)
+    try:
+        prepare(database, storage)
+        yield database
+    finally:
+        database.close()
+
+
 @asynccontextmanager
 async def open_studio(
-    database: Database, settings: Settings, graphs: dict[str, Callable[[], Any]]
+    database: Database, settings: Settings, graphs: dict[str, Callable[[], Any]], **more: Any
 ) -> AsyncIterator[Studio]:
-    studio = Studio(database, settings, graphs)
+    studio = Studio(database, settings, graphs, **more)
     try:
         yield studio
     finally:

@@ -22,7 +22,7 @@ from motet.agents.tool_agent import build_tool_agent
 from motet.errors import InvalidInput, LeaseLost, StateCorrupt
 from motet.memory.serde import StrictSerializer
 from motet.models.scripted import Call, ToolCall, scripted
-from motet.runs.execute import let_graphs_without_saver_be_sync
+from motet.runs.sync_steps import let_graphs_without_saver_be_sync
 from motet.settings import Settings, StorageSettings
 from motet.storage.engine import Database
 from motet.storage.schema import prepare

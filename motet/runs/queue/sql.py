@@ -19,7 +19,7 @@ from motet.storage.tables import queue_turns, runs
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -35,16 +35,18 @@ class SqlQueue:
     def __init__(self, database: Database, settings: RunSettings) -> None:
         self._database = database
         self._settings = settings
+        # Made once: to put the question together takes longer than to answer it.
+        self._next, self._next_of = (_claimable(settings, of_threads=named) for named in (False, True))
 
     def accepted(self, job: RunJob) -> None:
         """See `RunQueue.accepted`. The row itself is the queue: workers find it."""
 
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
         """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do."""
-        query = _claimable(thread_ids, self._settings)
-        if await self._database.read(lambda c: c.execute(query).first()) is None:
+        query, named = (self._next, {}) if thread_ids is None else (self._next_of, {"of": sorted(thread_ids)})
+        if await self._database.read(lambda c: c.execute(query, named).first()) is None:
             return None
-        return await self._database.write(lambda c: self._claim(c, worker_id, query))
+        return await self._database.write(lambda c: self._claim(c, worker_id, query, named))
 
     async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         """See `RunQueue.heartbeat`."""
@@ -109,11 +111,13 @@ class SqlQueue:
         )
         return await self._database.write(lambda c: c.execute(change).rowcount)
 
-    def _claim(self, connection: Connection, worker_id: str, query: sa.Select[Any, Any]) -> Claim | None:
+    def _claim(
+        self, connection: Connection, worker_id: str, query: sa.Select[Any, Any], named: Mapping[str, Any]
+    ) -> Claim | None:
         if connection.dialect.name == "postgresql":  # limits and turns hold only when one claims at a time
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
         locking = query.with_for_update(of=runs, skip_locked=True)
-        while (row := connection.execute(locking).first()) is not None:
+        while (row := connection.execute(locking, named).first()) is not None:
             job = _job(connection, row)
             if job is not None:
                 return self._take(connection, worker_id, row, job)
@@ -142,8 +146,10 @@ class SqlQueue:
         return Claim(job, taken.fence, taken.attempt, taken.retries)
 
 
-def _claimable(thread_ids: Collection[str] | None, settings: RunSettings) -> sa.Select[Any, Any]:
+def _claimable(settings: RunSettings, *, of_threads: bool) -> sa.Select[Any, Any]:
     """Select the next run: free or abandoned, with its thread to itself and a place within its tenant's limit.
+
+    With `of_threads` it takes the threads that may be worked on as the parameter `of`.
 
     A lease that ends much later than any worker takes one for was taken by a clock that has been set back since.
     """
@@ -163,8 +169,8 @@ def _claimable(thread_ids: Collection[str] | None, settings: RunSettings) -> sa.
             .scalar_subquery()
         )
         query = query.where(sa.or_(abandoned, busy < settings.tenant_concurrency))
-    if thread_ids is not None:
-        query = query.where(runs.c.thread_id.in_(sorted(thread_ids)))
+    if of_threads:
+        query = query.where(runs.c.thread_id.in_(sa.bindparam("of", expanding=True)))
     return query.order_by(runs.c.priority.desc(), sa.func.coalesce(turn, 0), runs.c.position).limit(1)
 
 

@@ -18,6 +18,12 @@ from motet.storage.tables.checkpoints import (
     checkpoints,
     list_items,
 )
+from motet.storage.tables.control import (
+    budget_holds,
+    budget_meters,
+    recorded_calls,
+    recorded_values,
+)
 from motet.storage.tables.documents import collections, documents, passages, roots
 from motet.storage.tables.keys import encryption_keys
 from motet.storage.tables.runs import events, queue_turns, runs, schedules, tool_calls
@@ -28,6 +34,8 @@ __all__ = [
     "api_keys",
     "assistant_versions",
     "assistants",
+    "budget_holds",
+    "budget_meters",
     "channel_values",
     "checkpoint_dictionaries",
     "checkpoint_runs",
@@ -43,6 +51,8 @@ __all__ = [
     "metadata",
     "passages",
     "queue_turns",
+    "recorded_calls",
+    "recorded_values",
     "roots",
     "runs",
     "schedules",

@@ -30,6 +30,7 @@ from motet.errors import MotetError
 from motet.tools.base import IDEMPOTENCY_KEY, effect_of, fails_cleanly
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
+from motet.tools.ledger.recorded import from_tape, to_tape, with_id
 from motet.tools.policy.approval import APPROVAL_SCHEMA, read
 from motet.tools.policy.guard import CONFIG_KEY as GUARD_KEY
 from motet.tools.policy.guard import told_denied, told_no
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.prebuilt.tool_node import ToolCallRequest
 
+    from motet.models.replay import Tape
     from motet.tools.ledger.base import Entry, Ledger
     from motet.tools.policy.guard import Guard
 
@@ -74,9 +76,12 @@ class CallKeeper:
         saver: BaseCheckpointSaver[Any],
         thread_id: str,
         guard: Guard | None = None,
+        *,
+        tape: Tape | None = None,
     ) -> None:
         self._ledger = ledger
         self._guard = guard
+        self._tape = tape
         self._saver = saver
         self._thread_id = thread_id
         self._numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -111,6 +116,25 @@ class CallKeeper:
             LedgerFailed: The ledger cannot be used, or the run is another worker's: the call was not made, or its
                 result is not on disk.
         """
+        asked = {"tool": tool.name, "arguments": dict(call["args"])}
+        played = self._tape.given("tool", tool.name, asked) if self._tape is not None else []
+        if played:
+            result = from_tape(played[0])
+        else:
+            result = await self._keep(tool, call, config, execute, messages)
+        if self._tape is not None:
+            result = with_id(result)
+            self._tape.keep("tool", tool.name, asked, to_tape(result))
+        return told_to(result, str(call["id"]), tool.name)
+
+    async def _keep(
+        self,
+        tool: BaseTool,
+        call: Mapping[str, Any],
+        config: RunnableConfig,
+        execute: Callable[[Mapping[str, Any]], Awaitable[Any]],
+        messages: Sequence[Any],
+    ) -> Any:
         given = config.setdefault("configurable", {})
         place = str(given.get("checkpoint_ns", ""))
         # Calls of one task take their turns in the order they came: LangGraph hands answers out by order.
@@ -119,7 +143,7 @@ class CallKeeper:
                 made = await self._identify(tool, call, given)
                 told, arguments = await self._admit(made, tool, call["args"], place, messages)
             if told:
-                return told_to(told[0], str(call["id"]), made.tool)
+                return told[0]
             config["configurable"] = {**given, IDEMPOTENCY_KEY: made.key}
             if (tool.metadata or {}).get("asks"):  # it asks a person itself, in its turn
                 return await self._make(made, tool, lambda: execute(arguments))

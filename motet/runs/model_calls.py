@@ -1,0 +1,59 @@
+"""What LangChain's callbacks say of a model call: which model it was, what it read and wrote, what that cost.
+
+What does not live here: what is done with it (`usage`, `budgets`, `recordings`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage
+
+from motet.models.prices import OWN_PROVIDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.outputs import LLMResult
+
+    from motet.models.prices import Prices
+
+BASE_URL_KEY = "motet_base_url"
+"""Key in a call's metadata: where Motet's own chat models send it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalledModel:
+    """Which model was called."""
+
+    provider: str = ""
+    name: str = ""
+    base_url: str = ""
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any] | None) -> CalledModel:
+        """Read the metadata that a chat model gives its callbacks."""
+        found = metadata or {}
+        provider, name = str(found.get("ls_provider") or ""), str(found.get("ls_model_name") or "")
+        return cls(provider, name, str(found.get(BASE_URL_KEY) or ""))
+
+    async def cost_usd(self, prices: Prices, input_tokens: int, output_tokens: int) -> float | None:
+        """Return what a call cost; the price lists are read on a thread, which takes a second the first time."""
+        arguments = (self.provider, self.name, input_tokens, output_tokens)
+        if self.provider in OWN_PROVIDERS or not self.name:
+            return prices.cost_usd(*arguments, base_url=self.base_url) if self.name else None
+        return await asyncio.to_thread(prices.cost_usd, *arguments, base_url=self.base_url)
+
+
+def message_of(response: LLMResult) -> AIMessage | None:
+    """Return the message that a call gave; None for a model that gives plain text."""
+    message = getattr(response.generations[0][0], "message", None) if response.generations else None
+    return message if isinstance(message, AIMessage) else None
+
+
+def tokens_of(message: AIMessage | None) -> tuple[int, int] | None:
+    """Return the tokens that a call read and wrote; None when its server does not say."""
+    used = message.usage_metadata if message is not None else None
+    return (used["input_tokens"], used["output_tokens"]) if used else None

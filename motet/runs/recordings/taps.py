@@ -1,0 +1,104 @@
+"""Searches and memories that go by the run's tape: recorded where a run is recorded, played where one is played.
+
+What does not live here: models and tools, which have hooks of their own. Without a tape in the config everything
+passes through as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.runnables.config import ensure_config
+from pydantic import TypeAdapter
+from typing_extensions import override
+
+from motet.events import Passage
+from motet.memory.fact import Memory
+from motet.memory.recall import Memories, Written
+from motet.models.cassette import TAPE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from motet.models.cassette import Kind
+    from motet.models.replay import Tape
+    from motet.retrieval.base import Retriever
+
+_PASSAGES = TypeAdapter(list[Passage])
+_NUMBERS = TypeAdapter(list[float])
+_MEMORIES = TypeAdapter(list[Memory])
+_MEMORY = TypeAdapter(Memory | None)
+_WRITTEN = TypeAdapter(Written | None)
+
+
+async def _tapped(
+    kind: Kind,
+    name: str,
+    request: dict[str, Any],
+    adapter: TypeAdapter[Any],
+    ask: Callable[[], Awaitable[Any]],
+) -> Any:
+    tape: Tape | None = (ensure_config().get("configurable") or {}).get(TAPE_KEY)
+    if tape is None:
+        return await ask()
+    found = tape.given(kind, name, request)
+    value = adapter.validate_python(found[0]) if found else await ask()
+    tape.keep(kind, name, request, adapter.dump_python(value, mode="json"))
+    return value
+
+
+class TappedRetriever:
+    """A `Retriever` over another one; without one it finds nothing but what the tape has."""
+
+    def __init__(self, inner: Retriever | None) -> None:
+        self._inner = inner
+
+    async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
+        """See `Retriever.search`."""
+
+        async def ask() -> list[Passage]:
+            return await self._inner.search(query, limit=limit) if self._inner is not None else []
+
+        return await _tapped("search", "documents", {"query": query, "limit": limit}, _PASSAGES, ask)
+
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """See `Retriever.nearness`."""
+
+        async def ask() -> list[float]:
+            none = [0.0] * len(texts)
+            return await self._inner.nearness(queries, texts) if self._inner is not None else none
+
+        request = {"queries": list(queries), "texts": list(texts)}
+        return await _tapped("search", "nearness", request, _NUMBERS, ask)
+
+
+class TappedMemories(Memories):
+    """Memories that a run recalls and keeps, by its tape; nothing is kept where it is played."""
+
+    def __init__(self, inner: Memories) -> None:
+        vars(self).update(vars(inner))
+        self._inner = inner
+
+    @override
+    async def recall(self, query: str, *, limit: int = 6, max_width: int = 600) -> list[Memory]:
+        def ask() -> Awaitable[list[Memory]]:
+            return self._inner.recall(query, limit=limit, max_width=max_width)
+
+        return await _tapped("memory", "recall", {"query": query, "limit": limit}, _MEMORIES, ask)
+
+    @override
+    async def get_many(self, memory_ids: Sequence[str]) -> list[Memory]:
+        request = {"ids": list(memory_ids)}
+        return await _tapped("memory", "get", request, _MEMORIES, lambda: self._inner.get_many(memory_ids))
+
+    @override
+    async def about_the_same(self, text: str) -> Memory | None:
+        return await _tapped(
+            "memory", "same", {"text": text}, _MEMORY, lambda: self._inner.about_the_same(text)
+        )
+
+    @override
+    async def write(self, text: str, **more: Any) -> Written | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return await _tapped(
+            "memory", "write", {"text": text}, _WRITTEN, lambda: self._inner.write(text, **more)
+        )
