@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "motet.models.cassette": "the tests of recordings read and write it",
     "motet.models.halt": "the tests of budgets and recordings raise it",
     "motet.models.replay": "the tests of recordings play through it",
+    "motet.app.control": "the tests of budgets and recordings run with it",
     "motet.app.play": "the tests of recordings play through it",
     "motet.tools.ledger.recorded": "the tests of recordings play through it",
     "motet.runs.sync_steps": "the tests of the ledger and of the engine run with it",

@@ -9,6 +9,7 @@ import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from motet.app.control import build_budgets, surroundings
 from motet.egress.client import Egress
 from motet.graphs.base import GraphParts, build_graph
 from motet.runs.log.base import LOGS
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim, RunQueue
     from motet.runs.recordings.service import Recordings
-    from motet.runs.request import RunJob, RunOptions, RunRequest
+    from motet.runs.request import RunOptions, RunRequest
     from motet.runs.threads.service import Threads
     from motet.settings import Settings
     from motet.storage.seal import Seal
@@ -247,24 +248,8 @@ class Rooms:
 
     @property
     def budgets(self) -> Budgets:
-        """What runs may spend.
-
-        Raises:
-            InvalidInput: A setting of a budget or a price cannot be read.
-        """
-        from motet.models.prices import Prices  # noqa: PLC0415
-        from motet.runs.budgets.limits import Defaults  # noqa: PLC0415
-        from motet.runs.budgets.service import Budgets  # noqa: PLC0415
-
-        settings = self._settings
-        return Budgets(
-            self.database,
-            self.log,
-            Defaults.of(settings.budgets),
-            Prices.parse(settings.budgets.prices),
-            max_output_tokens=settings.models.max_tokens,
-            cheaper_model=settings.budgets.cheaper_model,
-        )
+        """What runs may spend; see `build_budgets` for errors."""
+        return build_budgets(self.database, self.log, self._settings)
 
     @property
     def recordings(self) -> Recordings:
@@ -275,20 +260,8 @@ class Rooms:
             self.database,
             by_default=self._settings.runs.record,
             secrets=self._settings.secrets(),
-            surroundings=self._surroundings,
+            surroundings=lambda job: surroundings(self, job, dict(self._settings.graphs)),
         )
-
-    async def _surroundings(self, job: RunJob) -> dict[str, Any]:
-        """Say what a job works with, for its recording."""
-        tools = await self.of(job.tenant_id).tools(job.options)
-        played = job.options.played()
-        if played is not None:
-            models = (await self.recordings.played(job.tenant_id, played)).header.get("models", {})
-        else:
-            connected = await self._connected(job.options)
-            models = {"fast": _described(connected.fast), "deep": _described(connected.deep)}
-        own = {"graph_target": self._settings.graphs[job.graph]} if job.graph in self._settings.graphs else {}
-        return {"tools": [tool.name for tool in tools], "models": models, **own}
 
     @property
     def memories(self) -> Memories:
@@ -360,7 +333,7 @@ class Rooms:
         key = f"{name} {options.model_dump_json()} {retriever is None}"
         found = self._graphs.get(key)
         if found is None:
-            agents = await self._agent_parts(options, retriever, await self._connected(options))
+            agents = await self._agent_parts(options, retriever, await self.connected(options))
             parts = GraphParts(agents, TappedMemories(self.memories))
             found = build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
             self._graphs[key] = found
@@ -393,7 +366,7 @@ class Rooms:
 
         played, spec = options.replay, ModelSpec("replay", "recorded")
         live = played is not None and (played.live or played.live_from is not None)
-        inner = await self._connected(options) if live else None
+        inner = await self.connected(options) if live else None
         models = _Connected(
             replayed(spec, cassette, "fast", inner.fast if inner is not None else None),
             replayed(spec, cassette, "deep", inner.deep if inner is not None else None),
@@ -409,7 +382,7 @@ class Rooms:
         parts = GraphParts(agents, TappedMemories(self.memories))
         return build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
 
-    async def _connected(self, options: RunOptions) -> _Connected:
+    async def connected(self, options: RunOptions) -> _Connected:
         """Connect the models that a run's agents are given."""
         from motet.agents.base import ROLES  # noqa: PLC0415
         from motet.runs.choice import choice_of  # noqa: PLC0415
@@ -451,17 +424,6 @@ class Rooms:
             await asyncio.to_thread(self._indexes.close)
         if hasattr(self, "database"):
             await asyncio.to_thread(self.database.close)
-
-
-def _described(model: ConnectedModel) -> dict[str, Any]:
-    """Return what a recording says of a model: what it can do decides how it is asked."""
-    can = model.capabilities
-    return {
-        "spec": str(model.spec),
-        "json_schema": can.json_schema,
-        "small": can.small,
-        "context_tokens": can.context_tokens,
-    }
 
 
 def load(target: str) -> Any:
