@@ -287,12 +287,10 @@ class Rooms:
         wanted = (options.collections if options else None) or [DEFAULT_COLLECTION]
         known = {found.name for found in await self.knowledge.list_collections()}
         there = [name for name in wanted if name in known]
-        played = options.played() if options else None
-        if not there and played is None:
+        if not there and (options is None or options.played() is None):
             return None
         from motet.runs.recordings.taps import TappedRetriever  # noqa: PLC0415
 
-        # Where documents were searched when a run was recorded, they are when it is played, were there none by now.
         inner = HybridRetriever(self.knowledge, there, reranker=self.reranker) if there else None
         return TappedRetriever(inner)
 
