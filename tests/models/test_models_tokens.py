@@ -10,7 +10,7 @@ from motet.models.tokens import estimate_tokens, most_prompt_tokens, most_tokens
 COUNTED = {
     "The quick brown fox jumps over the lazy dog and runs back to the small town before sunset.": 19,
     "今天天气很好，我们去公园散步，然后在湖边的小饭馆吃午饭。": 19,
-    '{"name": "calculator", "arguments": {"expression": "20 * 12 * 0.9"}}': 24,
+    '{"name": "calculator", "arguments": {"expression": "20 * 12 * 0.9"}}': 25,
     "def add(a: int, b: int) -> int:\n    return a + b\n": 19,
 }
 """Texts, and how many tokens Qwen2.5's tokenizer makes of them."""
