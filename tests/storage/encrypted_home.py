@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from motet import App, RunRequest, Settings, build_app
 from motet.errors import StateCorrupt
 from motet.memory.fact import Source
+from motet.runs.recordings.store import load
 from motet.secret import Secret
 from motet.storage.encryption import SEALED, Sealed
 from motet.storage.seal import load_seal
@@ -39,7 +40,7 @@ def with_key(settings: Settings, key: str) -> Settings:
 
 
 async def talk(settings: Settings, thread_id: str = "one") -> None:
-    """Three turns of a thread, one of them with a tool call, a run that fails, and a schedule."""
+    """Three turns of a thread, one of them with a tool call, a run that fails, all recorded, and a schedule."""
     async with build_app(settings) as app:
         for text in (
             f"I say {SAID} " * 30,
@@ -48,7 +49,8 @@ async def talk(settings: Settings, thread_id: str = "one") -> None:
             f"the wrong key for {SAID}",
         ):
             words = {"messages": [{"role": "user", "content": text}]}
-            asked = {"input": words, "thread_id": thread_id, "create_thread": True, "graph": "chat"}
+            asked: dict[str, Any] = {"input": words, "thread_id": thread_id, "create_thread": True}
+            asked |= {"graph": "chat", "options": {"record": True}}
             async for _ in app.stream(RunRequest.model_validate(asked)):
                 pass
         words = {"messages": [{"role": "user", "content": SAID}]}
@@ -67,6 +69,9 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
         for run in await app.records.runs(thread_id):
             found.append([recorded.event async for recorded in app.follow(run.run_id)])
             found.append(run.error)
+            found.append(
+                await app._rooms.database.read(lambda c, run=run: load(c, app.tenant_id, run.run_id))
+            )
         for made in await app.schedules.list():
             if made.request is None:
                 raise StateCorrupt(made.error or "")
