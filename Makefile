@@ -9,6 +9,10 @@ PYTHON ?= $(eval PYTHON := $(shell for python in python3.11 python3.12 python3.1
 Q ?= A group of 24 adults travels from Port Elwin to Brenna with single tickets. What do they pay in all after the group discount?
 
 BIN := .venv/bin
+
+# The tests start the command some hundred times: compiled once, whatever the caller's environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 STARTED := $(shell date +%s)
 
 # The question goes to the recipe as it was typed: through the environment, past make's and the shell's quoting.
