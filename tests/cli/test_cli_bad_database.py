@@ -159,7 +159,7 @@ def small_disk() -> Iterator[Path]:
         mount
         and umount
         and subprocess.run(
-            [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+            [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, check=False
         ).returncode
         == 0
     )

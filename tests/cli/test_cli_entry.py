@@ -52,7 +52,7 @@ def test_a_group_without_a_command_shows_its_help_as_an_error(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["thrads"], "'thrads'. Did you mean 'threads'?"),
+        (["thrads"], "'thrads'. Did you mean 'threads'"),
         (["threads", "lst"], "Did you mean 'list'?"),
         (["ask", "--grph", "x"], "--grph (Possible options: --graph)"),
         (["ask", "--output", "xml", "q"], "'text', 'json', 'jsonl'"),
