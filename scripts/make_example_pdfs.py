@@ -1,6 +1,6 @@
-"""Write the sample tariffs `fares.en.pdf` and `fares.zh.pdf` next to this file.
+"""Write the sample tariffs `fares.en.pdf` and `fares.zh.pdf` into examples/documents.
 
-    python examples/documents/make_pdfs.py [FONT.ttf]
+    python -m scripts.make_example_pdfs [FONT.ttf]
 
 The Chinese one embeds the characters that it uses of a TrueType font: WenQuanYi Micro Hei (Apache-2.0; Debian's
 package `fonts-wqy-microhei`) unless another is named. Corvane Ferries and all its figures are invented.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fpdf import FPDF
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent.parent / "examples" / "documents"
 CJK_FONT = Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc")
 MADE_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
