@@ -284,7 +284,10 @@ def kill_at_file(number: int, home: Path, folder: Path) -> None:
 
 async def test_a_kill_in_the_middle_leaves_whole_documents_only(tmp_path: Path, folder: Path) -> None:
     for number in range(200):
-        write(folder, **{f"f{number:03}": "\n\n".join(f"# Part {n}\n\nSardines {n} of {number}." for n in range(30))})
+        write(
+            folder,
+            **{f"f{number:03}": "\n\n".join(f"# Part {n}\n\nSardines {n} of {number}." for n in range(30))},
+        )
     home = tmp_path / "home"
     kill_at_file(20, home, folder)
     settings = Settings.load({"storage.home": home}, cwd=tmp_path)
