@@ -17,9 +17,15 @@ _WIDENING = ("allow", "allow_tainted", "trusted")
 """Lists of rules that let a run do more."""
 
 
+def allows(caller: Caller, scope: str) -> bool:
+    """Say whether a caller has a scope: by its name, by `AREA:*`, as an admin, or as one who may do everything."""
+    area = scope.partition(":")[0]
+    return bool(caller.scopes & {"*", "admin", scope, f"{area}:*"})
+
+
 def authorize(caller: Caller) -> None:
     """Refuse a caller that may start no runs."""
-    if not caller.scopes & {"*", "runs:write"}:
+    if not allows(caller, "runs:write"):
         raise PermissionRefused("This caller may not start runs: the scope runs:write is needed.")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from motet.errors import PermissionRefused, Unauthenticated
 from motet.runs.request import Caller
+from motet.runs.scopes import allows
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
@@ -104,12 +105,6 @@ def credential_of(headers: Headers) -> str:
     if len(found) > 1:
         raise Unauthenticated("The request carries two credentials that differ.")
     return found.pop() if found else ""
-
-
-def allows(caller: Caller, scope: str) -> bool:
-    """Say whether a caller has a scope: by its name, by `AREA:*`, as an admin, or as one who may do everything."""
-    area = scope.partition(":")[0]
-    return bool(caller.scopes & {"*", "admin", scope, f"{area}:*"})
 
 
 def require(caller: Caller, scope: str) -> None:

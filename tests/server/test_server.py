@@ -14,7 +14,7 @@ from server_house import House, open_house, run_of, says, server_settings
 from motet import Settings
 from motet.errors import MotetError, RateLimited, SettingInvalid
 from motet.runs.request import Caller
-from motet.server.auth import allows
+from motet.runs.scopes import allows
 from motet.server.errors import TITLES, problem_of, status_of
 from motet.server.http import table
 from motet.server.office import Rates
