@@ -123,9 +123,7 @@ async def test_its_client_without_async(house: House) -> None:
     assert await asyncio.to_thread(_sync, house.url) == ["echo hi", ["echo a", "echo b"], [["node"]]]
 
 
-@pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::langchain_core._api.LangChainPendingDeprecationWarning"
-)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 async def test_its_client_follows_callback_events_and_the_log(house: House) -> None:
     graph = RemoteRunnable(f"{house.url}/langserve/chat")
     seen: list[Any] = [event async for event in graph.astream_events("hi", version="v2")]
