@@ -38,6 +38,10 @@ def frame(data: str, *, event: str = "", event_id: str | int = "", newline: str 
     return (newline.join(lines) + newline * 2).encode("utf-8", "replace")
 
 
+LAST_WORDS_S = 1.0
+"""How long a stream has, when the server closes, for what its run's log has already."""
+
+
 class EventStream(Response):
     """A run's events as server-sent events, from a number on, until the run ends or the client leaves.
 
@@ -83,6 +87,8 @@ class EventStream(Response):
             work = asyncio.ensure_future(self._send_all(send))
             try:
                 await _first_of(work, _gone(receive), office.closing.wait())
+                if office.closing.is_set():  # a run that ended in time is told to its end
+                    await asyncio.wait([work], timeout=LAST_WORDS_S)
             finally:
                 work.cancel()
                 await asyncio.wait([work])
