@@ -93,7 +93,7 @@ async def test_every_byte_has_a_kind_and_what_grows_is_said_to_grow(plain: Setti
         )
         assert counts(before)["events"] == rows
         assert counts(before)["transcript"] == counts(before)["full text"]
-        assert counts(before)["runs"] == 3
+        assert counts(before)["runs"] == 4
         assert (counts(before)["vectors"], sizes(before)["vectors"]) == (0, 0)
         assert counts(before)["memories"] == 1
         assert sizes(before)["checkpoints"] > 0
