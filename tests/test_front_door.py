@@ -6,6 +6,7 @@ import pytest
 
 import motet
 from motet import app, errors, settings
+from motet.app import play
 from motet.runs import request
 
 
@@ -19,6 +20,7 @@ def test_every_public_name_is_listed_in_order_and_leads_to_its_room() -> None:
         "Settings": settings.Settings,
         "__version__": motet.__version__,
         "build_app": app.build_app,
+        "play_recording": play.play_recording,
     }
 
 

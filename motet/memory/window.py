@@ -5,7 +5,7 @@ The state keeps the most recent messages only, so that turn 1,000 costs what tur
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Messages = list[AnyMessage]
 
 
-@lru_cache(maxsize=8)
+@cache  # never forgotten: LangGraph takes two reducers of one channel for a mistake
 def recent(limit: int) -> Callable[[Messages, Messages], Messages]:
     """Make a reducer: LangGraph's `add_messages`, and then only the last `limit` messages or so.
 

@@ -132,9 +132,10 @@ def test_it_replaces_and_removes_as_langgraphs_own_reducer_does() -> None:
     assert all(m.id for m in reduce([], [HumanMessage("no id")]))
 
 
-def test_one_limit_is_one_reducer() -> None:
-    assert recent(7) is recent(7)
-    assert recent(7) is not recent(8)
+def test_one_limit_is_one_reducer_however_many_others_there_are() -> None:
+    mine = recent(7)
+    assert all(recent(limit) is not mine for limit in range(8, 100))
+    assert recent(7) is mine
 
 
 async def test_a_thousand_turns_leave_a_small_state_in_a_real_graph() -> None:
