@@ -143,7 +143,11 @@ def test_every_setting_can_be_set_by_its_variable_by_a_file_and_by_the_caller(
         Path: "/elsewhere",
     }
     choices = {"storage.synchronous": "full", "agents.language": "zh", "log.level": "debug"}
-    choices |= {"embedded.omp_wait_policy": "active", "models.wire": "responses", "retrieval.chinese": "words"}
+    choices |= {
+        "embedded.omp_wait_policy": "active",
+        "models.wire": "responses",
+        "retrieval.chinese": "words",
+    }
     expected: dict[type, Any] = {bool: False, Secret: Secret("key"), Path: Path("/elsewhere")}
     for key, variable, _, default in describe():
         kind = next(k for k in others if isinstance(default, k))

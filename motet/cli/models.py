@@ -5,7 +5,7 @@ What does not live here: fetching (`motet.models.weights`) and testing (`motet.m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,11 +13,12 @@ from motet.cli import exit_codes
 from motet.cli.lists import AsJson, note, print_json, print_table
 
 if TYPE_CHECKING:
-    from motet.models.base import ConnectedModel, ModelSpec
-    from motet.models.competence import SkillResult
-    from motet.models.probe_table import Feature
+    from collections.abc import AsyncIterator, Callable
+
+    from motet.models.base import ConnectedModel
     from motet.models.weights import WeightsState
-    from motet.settings import Settings
+
+Row = TypeVar("Row")
 
 models = typer.Typer(help="Models: list, fetch, test.", no_args_is_help=True)
 
@@ -79,82 +80,49 @@ def _as_row(state: WeightsState) -> list[str]:
     return [name, size(state.file.size_bytes), here, state.file.licence, str(state.path or "")]
 
 
+Spec = Annotated[
+    str | None,
+    typer.Argument(help="embedded, openai:NAME, …; the model in use unless given.", metavar="[SPEC]"),
+]
+
+
 @models.command("test")
-def try_model(
-    spec: Annotated[
-        str | None,
-        typer.Argument(help="embedded, openai:NAME, …; the model in use unless given.", metavar="[SPEC]"),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+def try_model(spec: Spec = None, as_json: AsJson = False) -> None:
     """Try what agents need of a model: each skill is passed or failed. Status 1 when one failed."""
-    import asyncio
     import dataclasses
 
-    from motet.models.base import ModelSpec
-    from motet.settings import Settings
+    from motet.cli.render.wording import clip, duration
+    from motet.models.competence import SkillResult, run_competence
 
-    settings = Settings.load()
-    chosen = ModelSpec.parse(spec or settings.models.default)
-    results = asyncio.run(_try_skills(settings, chosen, tell=not as_json))
+    def show(result: SkillResult) -> None:
+        verdict, took = "pass" if result.passed else "FAIL", duration(result.duration_s)
+        print(f"{verdict}  {result.language}  {result.skill:<18} {took:>8}  {clip(result.detail, 80)}")
+
+    results, model = _ask(spec, run_competence, None if as_json else show)
     passed = sum(result.passed for result in results)
     if as_json:
         skills = [dataclasses.asdict(result) for result in results]
-        print_json(
-            {"model": str(chosen), "passed": passed, "failed": len(results) - passed, "skills": skills}
-        )
+        told = {"model": str(model.spec), "passed": passed, "failed": len(results) - passed}
+        print_json({**told, "skills": skills})
     else:
-        note(f"{chosen}: {passed} of {len(results)} passed.")
+        note(f"{model.spec}: {passed} of {len(results)} passed.")
     if passed < len(results):
         raise typer.Exit(exit_codes.FAILED)
 
 
-async def _try_skills(settings: Settings, spec: ModelSpec, *, tell: bool) -> list[SkillResult]:
-    """Try every skill, telling of each as it ends.
-
-    Raises:
-        ModelError: The model cannot be reached.
-        WeightsError: The embedded model's file is missing or corrupt.
-    """
-    from motet.cli.render.wording import clip, duration
-    from motet.models.competence import run_competence
-    from motet.models.roles import Models
-
-    connections = Models(settings)
-    results: list[SkillResult] = []
-    try:
-        model = await connections.chat("deep", str(spec))
-        async for result in run_competence(model):
-            results.append(result)
-            if tell:
-                verdict = "pass" if result.passed else "FAIL"
-                took = duration(result.duration_s)
-                print(
-                    f"{verdict}  {result.language}  {result.skill:<18} {took:>8}  {clip(result.detail, 80)}"
-                )
-    finally:
-        await connections.aclose()
-    return results
-
-
 @models.command("probe")
-def probe_model(
-    spec: Annotated[
-        str | None,
-        typer.Argument(help="embedded, openai:NAME, …; the model in use unless given.", metavar="[SPEC]"),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
+def probe_model(spec: Spec = None, as_json: AsJson = False) -> None:
     """Ask a server what it and its model can do, one thing at a time, and show how Motet will use it."""
-    import asyncio
     import dataclasses
 
-    from motet.models.base import ModelSpec
-    from motet.settings import Settings
+    from motet.cli.render.wording import clip
+    from motet.models.probe_table import Feature, probe_table
 
-    settings = Settings.load()
-    chosen = ModelSpec.parse(spec or settings.models.default)
-    features, model = asyncio.run(_probe(settings, chosen, tell=not as_json))
+    def show(feature: Feature) -> None:
+        verdict = {True: "yes", False: "no", None: "-"}[feature.can]
+        print(f"{verdict:<4} {feature.name:<26} {clip(feature.detail, 90)}".rstrip())
+
+    features, model = _ask(spec, probe_table, None if as_json else show)
     used = model.capabilities
     if as_json:
         rows = [dataclasses.asdict(feature) for feature in features]
@@ -172,26 +140,43 @@ TOOL_METHODS = {
 }
 
 
-async def _probe(settings: Settings, spec: ModelSpec, *, tell: bool) -> tuple[list[Feature], ConnectedModel]:
-    """Ask everything, telling of each answer as it comes.
+def _ask(
+    spec: str | None,
+    ask: Callable[[ConnectedModel], AsyncIterator[Row]],
+    show: Callable[[Row], None] | None,
+) -> tuple[list[Row], ConnectedModel]:
+    """Connect a model and have it asked, showing each row as it comes.
+
+    Args:
+        spec: Which model; the one in use at None.
+        ask: Yields rows.
+        show: Prints one; nothing is printed at None.
 
     Raises:
+        InvalidInput: The spec cannot be read.
         ModelError: The model cannot be reached.
         WeightsError: The embedded model's file is missing or corrupt.
     """
-    from motet.cli.render.wording import clip
-    from motet.models.probe_table import probe_table
-    from motet.models.roles import Models
+    import asyncio
 
-    connections = Models(settings)
-    features: list[Feature] = []
-    try:
-        model = await connections.chat("deep", str(spec))
-        async for feature in probe_table(model):
-            features.append(feature)
-            if tell:
-                verdict = {True: "yes", False: "no", None: "-"}[feature.can]
-                print(f"{verdict:<4} {feature.name:<26} {clip(feature.detail, 90)}".rstrip())
-    finally:
-        await connections.aclose()
-    return features, model
+    from motet.models.base import ModelSpec
+    from motet.models.roles import Models
+    from motet.settings import Settings
+
+    settings = Settings.load()
+    chosen = ModelSpec.parse(spec or settings.models.default)
+
+    async def run() -> tuple[list[Row], ConnectedModel]:
+        connections = Models(settings)
+        rows: list[Row] = []
+        try:
+            model = await connections.chat("deep", str(chosen))
+            async for row in ask(model):
+                rows.append(row)
+                if show is not None:
+                    show(row)
+        finally:
+            await connections.aclose()
+        return rows, model
+
+    return asyncio.run(run())

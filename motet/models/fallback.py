@@ -11,9 +11,7 @@ from collections import deque
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.language_models.chat_models import agenerate_from_stream
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
@@ -29,16 +27,14 @@ from motet.errors import (
 from motet.events import Notice
 from motet.models.retold import VOICE, RetoldChatModel, tell
 from motet.models.structured import with_schema_rule
-from motet.models.wrapped import inner_chunks, silent
+from motet.models.wrapped import StreamedChatModel, inner_chunks, silent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
-    from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
+    from langchain_core.language_models.base import LangSmithParams
+    from langchain_core.messages import BaseMessage
 
     from motet.models.base import ConnectedModel, ModelSpec
 
@@ -81,7 +77,7 @@ class Voice:
         return self._model
 
 
-class FallbackChatModel(RetoldChatModel):
+class FallbackChatModel(StreamedChatModel, RetoldChatModel):
     """Asks the first of some models that answers.
 
     The next one takes over when a model is unavailable or refuses, when the prompt is longer than its window, and when
@@ -96,15 +92,8 @@ class FallbackChatModel(RetoldChatModel):
     _told: deque[str] = PrivateAttr(default_factory=lambda: deque[str](maxlen=_TOLD_RUNS))
 
     @override
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        formatted = [convert_to_openai_tool(tool) for tool in tools]
-        return self.bind(tools=formatted, tool_choice=_openai_choice(tool_choice), **kwargs)
+    def _bound(self, tools: Sequence[Any], tool_choice: Any, options: dict[str, Any]) -> dict[str, Any]:
+        return super()._bound(tools, _openai_choice(tool_choice), options)
 
     @override
     async def _astream(
@@ -133,16 +122,6 @@ class FallbackChatModel(RetoldChatModel):
                 self._hand_over(place, error)
             else:
                 return
-
-    @override
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, None, **kwargs))
 
     @override
     def _generate(

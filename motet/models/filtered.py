@@ -5,26 +5,24 @@ What does not live here: any filter. A filter is made anew for every answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence  # noqa: TC003  # pydantic reads the field's type
-from contextlib import aclosing
+from collections.abc import Callable  # noqa: TC003  # pydantic reads the field's type
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from langchain_core.language_models.chat_models import BaseChatModel  # noqa: TC002  # pydantic reads the type
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict, Field
 from typing_extensions import override
 
-from motet.models.retold import RetoldChatModel
-from motet.models.wrapped import inner_chunks, inner_chunks_now, silent
+from motet.models.wrapped import WrapperChatModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
-    from langchain_core.tools import BaseTool
+    from langchain_core.language_models.base import LanguageModelInput
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import Runnable
+
+    from motet.models.wrapped import Exchange
 
 
 class TextFilter(Protocol):
@@ -39,7 +37,7 @@ class TextFilter(Protocol):
         ...
 
 
-class StreamFilterModel(RetoldChatModel):
+class StreamFilterModel(WrapperChatModel):
     """Wraps a chat model: callbacks, LangGraph's message stream and the caller see filtered text only.
 
     Tool calls, usage and metadata pass unchanged. Text in content blocks is filtered as well. Structured output is
@@ -48,95 +46,17 @@ class StreamFilterModel(RetoldChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    inner: BaseChatModel
     make_filter: Callable[[], TextFilter] = Field(exclude=True)
-
-    @override
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        bound = self.inner.bind_tools(tools, tool_choice=tool_choice, **kwargs)
-        if not isinstance(bound, RunnableBinding):
-            raise TypeError(
-                f"{type(self.inner).__name__}.bind_tools() gives no binding; its text cannot be filtered."
-            )
-        return self.bind(**cast("RunnableBinding[Any, Any]", bound).kwargs)
 
     @override
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        return self.inner.with_structured_output(schema, include_raw=include_raw, **kwargs)
+        return self.wrapped.with_structured_output(schema, include_raw=include_raw, **kwargs)
 
     @override
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._whole(self.inner.invoke(messages, silent(), stop=stop, **kwargs))
-
-    @override
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._whole(await self.inner.ainvoke(messages, silent(), stop=stop, **kwargs))
-
-    @override
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        text_filter = self.make_filter()
-        ended = False
-        for chunk in inner_chunks_now(self.inner, messages, {"stop": stop, **kwargs}):
-            ended = ended or chunk.chunk_position == "last"
-            yield _filtered(chunk, text_filter)
-        if not ended:
-            yield _rest(text_filter)
-
-    @override
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        text_filter = self.make_filter()
-        ended = False
-        async with aclosing(inner_chunks(self.inner, messages, {"stop": stop, **kwargs})) as chunks:
-            async for chunk in chunks:
-                ended = ended or chunk.chunk_position == "last"
-                yield _filtered(chunk, text_filter)
-        if not ended:
-            yield _rest(text_filter)
-
-    def _whole(self, message: AIMessage) -> ChatResult:
-        text_filter = self.make_filter()
-        content = change_text(message.content, text_filter)
-        held = text_filter.finish()
-        content = append_text(content, held)
-        return ChatResult(
-            generations=[ChatGeneration(message=message.model_copy(update={"content": content}))]
-        )
-
-    @override
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return self.inner._get_ls_params(stop, **kwargs)  # noqa: SLF001  # a wrapper names the model it wraps
+    def _exchange(self, messages: list[BaseMessage], options: dict[str, Any]) -> Exchange:
+        return _Filtering(messages, options, self.make_filter())
 
     @property
     @override
@@ -146,18 +66,33 @@ class StreamFilterModel(RetoldChatModel):
     @property
     @override
     def _identifying_params(self) -> dict[str, Any]:
-        return {"inner": self.inner.asdict()}
+        return {"inner": self.wrapped.asdict()}
 
 
-def _filtered(chunk: AIMessageChunk, text_filter: TextFilter) -> ChatGenerationChunk:
-    content = change_text(chunk.content, text_filter)
-    if chunk.chunk_position == "last":
-        content = append_text(content, text_filter.finish())
-    return ChatGenerationChunk(message=chunk.model_copy(update={"content": content}))
+class _Filtering:
+    """One answer on its way through a filter."""
 
+    def __init__(self, messages: list[BaseMessage], options: dict[str, Any], text_filter: TextFilter) -> None:
+        self.done = False
+        self.prompt: list[BaseMessage] | None = messages
+        self.options = options
+        self._filter = text_filter
+        self._ended = False
 
-def _rest(text_filter: TextFilter) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=AIMessageChunk(content=text_filter.finish(), chunk_position="last"))
+    def take(self, chunk: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
+        """See `Exchange.take`."""
+        self._ended = self._ended or chunk.chunk_position == "last"
+        content = change_text(chunk.content, self._filter)
+        if chunk.chunk_position == "last":
+            content = append_text(content, self._filter.finish())
+        yield ChatGenerationChunk(message=chunk.model_copy(update={"content": content}))
+
+    def finish(self) -> Iterator[ChatGenerationChunk]:
+        """See `Exchange.finish`."""
+        self.done = True
+        if not self._ended:
+            rest = AIMessageChunk(content=self._filter.finish(), chunk_position="last")
+            yield ChatGenerationChunk(message=rest)
 
 
 def change_text(content: Any, text_filter: TextFilter) -> Any:

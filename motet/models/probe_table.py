@@ -62,7 +62,7 @@ async def probe_table(model: ConnectedModel) -> AsyncIterator[Feature]:
     Raises:
         ModelUnavailable: The server does not answer at all.
     """
-    chat = model.chat.inner if isinstance(model.chat, SchemaToolChatModel) else model.chat
+    chat = model.chat.wrapped if isinstance(model.chat, SchemaToolChatModel) else model.chat
     window = model.capabilities.context_tokens
     yield Feature("context window", None, f"{window} tokens" if window else "not told", 0.0)
     long = partial(_overflow, words=2 * window if window else _OVERFLOW_WORDS)

@@ -15,16 +15,10 @@ from collections import defaultdict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from langchain_core.language_models.chat_models import (
-    BaseChatModel,
-    agenerate_from_stream,
-    generate_from_stream,
-)
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables.config import ensure_config
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
@@ -32,17 +26,15 @@ from motet.errors import RecordingMismatch
 from motet.models.base import Capabilities, ConnectedModel, ModelSpec
 from motet.models.cassette import TAPE_KEY, Cassette, digest, message_of, model_request
 from motet.models.halt import Halt
-from motet.models.wrapped import inner_chunks, inner_chunks_now
+from motet.models.wrapped import WrapperChatModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
-    from langchain_core.runnables import Runnable, RunnableBinding
-    from langchain_core.tools import BaseTool
+    from langchain_core.language_models.base import LangSmithParams
 
     from motet.models.cassette import Call, Kind
+    from motet.models.wrapped import Exchange
     from motet.settings import Settings
 
 
@@ -113,82 +105,28 @@ class Player:
         raise Halt(error)
 
 
-class ReplayChatModel(BaseChatModel):
+class ReplayChatModel(WrapperChatModel):
     """Says what the run's tape has, else what its own cassette has; what is in neither goes to `inner`, if there."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     model: str = "replay"
-    inner: BaseChatModel | None = None
     cassette: Any = Field(default=None, exclude=True)
     """A `Cassette` for runs that have no tape of their own."""
     _players: dict[str, Player] = PrivateAttr(default_factory=dict[str, Player])
+    _told_ids: set[str] = PrivateAttr(default_factory=set[str])
 
     @override
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        if self.inner is None:
-            return self.bind(
-                tools=[convert_to_openai_tool(t) for t in tools], tool_choice=tool_choice, **kwargs
-            )
-        bound = self.inner.bind_tools(tools, tool_choice=tool_choice, **kwargs)
-        return self.bind(**cast("RunnableBinding[Any, Any]", bound).kwargs)
+    def keeps_id(self, message_id: str | None) -> bool:
+        return message_id in self._told_ids
 
     @override
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
-
-    @override
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, None, **kwargs))
-
-    @override
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        found = self._given(messages, kwargs)
-        if found or self.inner is None:
-            yield from _pieces(message_of(found[0]))
-            return
-        for chunk in inner_chunks_now(self.inner, messages, {"stop": stop, **kwargs}):
-            yield ChatGenerationChunk(message=chunk)
-
-    @override
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        found = self._given(messages, kwargs)
-        if found or self.inner is None:
-            for piece in _pieces(message_of(found[0])):
-                yield piece
-            return
-        async for chunk in inner_chunks(self.inner, messages, {"stop": stop, **kwargs}):
-            yield ChatGenerationChunk(message=chunk)
+    def _exchange(self, messages: list[BaseMessage], options: dict[str, Any]) -> Exchange:
+        found = self._given(messages, {name: value for name, value in options.items() if name != "stop"})
+        recorded = message_of(found[0]) if found else None
+        if recorded is not None and recorded.id:
+            self._told_ids.add(recorded.id)
+        return _Playing(recorded, messages, options)
 
     def _given(self, messages: list[BaseMessage], options: dict[str, Any]) -> list[Any]:
         config = ensure_config()
@@ -208,14 +146,36 @@ class ReplayChatModel(BaseChatModel):
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         if self.inner is not None:
-            return self.inner._get_ls_params(stop, **kwargs)  # noqa: SLF001  # a wrapper names the model it wraps
-        params = super()._get_ls_params(stop, **kwargs)
+            return super()._get_ls_params(stop, **kwargs)
+        params = super(WrapperChatModel, self)._get_ls_params(stop, **kwargs)
         return cast("LangSmithParams", {**params, "ls_provider": "replay", "ls_model_name": self.model})
 
     @property
     @override
     def _llm_type(self) -> str:
         return "motet-replay"
+
+
+class _Playing:
+    """One call: what was recorded, as a stream, or else the real model's answer."""
+
+    def __init__(
+        self, recorded: AIMessage | None, messages: list[BaseMessage], options: dict[str, Any]
+    ) -> None:
+        self.done = False
+        self.prompt = messages if recorded is None else None
+        self.options = options
+        self._recorded = recorded
+
+    def take(self, chunk: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
+        """See `Exchange.take`."""
+        yield ChatGenerationChunk(message=chunk)
+
+    def finish(self) -> Iterator[ChatGenerationChunk]:
+        """See `Exchange.finish`."""
+        self.done = True
+        if self._recorded is not None:
+            yield from _pieces(self._recorded)
 
 
 class ReplayProvider:
@@ -241,7 +201,11 @@ class ReplayProvider:
 def replayed(
     spec: ModelSpec, cassette: Cassette, role: str, inner: ConnectedModel | None = None
 ) -> ConnectedModel:
-    """Return the model of a role as it was recorded; `inner` answers what is not recorded."""
+    """Return the model of a role as it was recorded, by its name then; `inner` answers what is not recorded.
+
+    Raises:
+        InvalidInput: The recording's header names a model that cannot be read.
+    """
     known: dict[str, Any] = cassette.header.get("models", {}).get(role, {})
     capabilities = Capabilities(
         tool_method="native",
@@ -251,7 +215,8 @@ def replayed(
     )
     name = str(known.get("name") or spec.name)
     chat = ReplayChatModel(model=name, cassette=cassette, inner=inner.chat if inner is not None else None)
-    return ConnectedModel(inner.spec if inner is not None else spec, chat, capabilities)
+    recorded = ModelSpec.parse(known["spec"]) if known.get("spec") else spec
+    return ConnectedModel(inner.spec if inner is not None else recorded, chat, capabilities)
 
 
 def _pieces(message: AIMessage) -> Iterator[ChatGenerationChunk]:

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from langchain_core.language_models.chat_models import (
-    BaseChatModel,
-    agenerate_from_stream,
-    generate_from_stream,
-)
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict
 from typing_extensions import override
 
 from motet.errors import InvalidInput, ModelOutputInvalid, did_you_mean
 from motet.models.answer_stream import NO_TOOL, AnswerOutcome, CallOutcome, ReplyReader, UnfitOutcome
-from motet.models.retold import RetoldChatModel
 from motet.models.structured import response_format
 from motet.models.tool_prompt import (
     TEXTS,
@@ -36,22 +28,21 @@ from motet.models.tool_prompt import (
     with_system,
 )
 from motet.models.tool_shortlist import shortlist
-from motet.models.wrapped import inner_chunks, inner_chunks_now
+from motet.models.wrapped import WrapperChatModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models.base import LangSmithParams, LanguageModelInput
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
+    from langchain_core.language_models.base import LangSmithParams
+
+    from motet.models.wrapped import Exchange
 
 _OURS = ("tools", "tool_choice", "parallel_tool_calls", "strict", "ls_structured_output_format")
 _TEXT_ANSWER: dict[str, Any] = {"type": "string"}
 _REPAIR_CHARS = 1500
 
 
-class SchemaToolChatModel(RetoldChatModel):
+class SchemaToolChatModel(WrapperChatModel):
     """Wraps a chat model that cannot call tools; seen from outside it is a chat model that can.
 
     With tools bound, every call asks for one JSON object: a tool's name with its arguments, or an answer. The caller
@@ -64,98 +55,40 @@ class SchemaToolChatModel(RetoldChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    inner: BaseChatModel
     method: Literal["schema", "prompt"] = "schema"
     """Whether the server enforces the JSON schema, or only the prompt asks for it."""
     max_repairs: int = 2
 
     @override
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return this model with tools.
+    def _bound(self, tools: Sequence[Any], tool_choice: Any, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the tools as they are told to the model.
 
         Args:
             tools: Anything that LangChain takes as a tool.
             tool_choice: None or `auto`, `none`, `any` or `required`, or a tool's name (also in OpenAI's form).
-            **kwargs: Passed on to the wrapped model.
+            options: Passed on to the wrapped model.
 
         Raises:
             InvalidInput: A tool is a server's own or has a name that is taken, or `tool_choice` names no tool.
         """
-        formatted = [convert_to_openai_tool(tool) for tool in tools]
-        for tool in formatted:
+        bound = super(WrapperChatModel, self)._bound(tools, tool_choice, options)
+        for tool in bound["tools"]:
             if "function" not in tool:
                 raise InvalidInput(f"Tool {tool} is a server's own; this model's server has none such.")
             if tool["function"]["name"] == NO_TOOL:
                 raise InvalidInput(
                     f"A tool cannot be called '{NO_TOOL}': that is how the model says that it needs none."
                 )
-        _chosen(formatted, tool_choice)
-        return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
+        _chosen(bound["tools"], tool_choice)
+        return bound
 
     @override
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return generate_from_stream(self._stream(messages, stop, None, **kwargs))
-
-    @override
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return await agenerate_from_stream(self._astream(messages, stop, None, **kwargs))
-
-    @override
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        talk = _Talk(self, messages, kwargs)
-        while not talk.done:
-            for piece in inner_chunks_now(self.inner, talk.prompt, {"stop": stop, **talk.options}):
-                if (chunk := talk.take(piece)) is not None:
-                    yield chunk
-            if (chunk := talk.finish()) is not None:
-                yield chunk
-
-    @override
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        talk = _Talk(self, messages, kwargs)
-        while not talk.done:
-            async with aclosing(
-                inner_chunks(self.inner, talk.prompt, {"stop": stop, **talk.options})
-            ) as pieces:
-                async for piece in pieces:
-                    if (chunk := talk.take(piece)) is not None:
-                        yield chunk
-            if (chunk := talk.finish()) is not None:
-                yield chunk
+    def _exchange(self, messages: list[BaseMessage], options: dict[str, Any]) -> Exchange:
+        return _Talk(self, messages, options)
 
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return self.inner._get_ls_params(stop)  # noqa: SLF001  # a wrapper names the model it wraps
+        return self.wrapped._get_ls_params(stop)  # noqa: SLF001  # a wrapper names the model it wraps
 
     @property
     @override
@@ -165,7 +98,7 @@ class SchemaToolChatModel(RetoldChatModel):
     @property
     @override
     def _identifying_params(self) -> dict[str, Any]:
-        return {"inner": self.inner.asdict(), "method": self.method}
+        return {"inner": self.wrapped.asdict(), "method": self.method}
 
 
 class _Talk:
@@ -182,47 +115,45 @@ class _Talk:
         self._tools = shortlist(chosen, messages)
         self._finish_reason = ""
         self.options = {key: value for key, value in kwargs.items() if key not in _OURS}
-        self.prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))
+        prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))
         self._schemas = {t["function"]["name"]: argument_schema(t["function"]) for t in self._tools}
-        if self._tools:
-            self._ask_for_union()
+        self.prompt: list[BaseMessage] | None = self._ask_for_union(prompt) if self._tools else prompt
         self._metadata: dict[str, Any] = {}
         self._reader = self._new_reader()
 
-    def take(self, chunk: AIMessageChunk) -> ChatGenerationChunk | None:
-        """Return the wrapped model's chunk with the text that the caller is to see; None when it shows nothing."""
+    def take(self, chunk: AIMessageChunk) -> Iterator[ChatGenerationChunk]:
+        """Yield the wrapped model's chunk with the text that the caller is to see, if it shows anything."""
         self._finish_reason = chunk.response_metadata.get("finish_reason") or self._finish_reason
         if self._reader is None:
-            return ChatGenerationChunk(message=chunk)
+            yield ChatGenerationChunk(message=chunk)
+            return
         # Handed out once, with the last chunk: merging chunks would join the words of every round.
         self._metadata |= chunk.response_metadata
         text = self._reader.feed(chunk.text)
-        if not (text or chunk.usage_metadata or chunk.additional_kwargs):
-            return None
-        shown = AIMessageChunk(
-            content=text, additional_kwargs=chunk.additional_kwargs, usage_metadata=chunk.usage_metadata
-        )
-        return ChatGenerationChunk(message=shown)
+        if text or chunk.usage_metadata or chunk.additional_kwargs:
+            shown = AIMessageChunk(
+                content=text, additional_kwargs=chunk.additional_kwargs, usage_metadata=chunk.usage_metadata
+            )
+            yield ChatGenerationChunk(message=shown)
 
-    def finish(self) -> ChatGenerationChunk | None:
-        """Return the last chunk: the rest of an answer, or a tool call. None before a repair, or without tools.
+    def finish(self) -> Iterator[ChatGenerationChunk]:
+        """Yield the last chunk: the rest of an answer, or a tool call. Nothing before a repair, or without tools.
 
         Raises:
             ModelOutputInvalid: The reply is unfit, and no repair is left.
         """
+        self.done = True
         if self._reader is None:
-            self.done = True
-            return None
+            return
         outcome = self._reader.finish(cut=self._finish_reason == "length")
         if isinstance(outcome, UnfitOutcome):
             self._repair(outcome.problem)
-            return None
-        self.done = True
-        if isinstance(outcome, AnswerOutcome):
-            return self._last(AIMessageChunk(content=outcome.rest))
-        return self._last(_call_chunk(outcome), finish_reason="tool_calls")
+        elif isinstance(outcome, AnswerOutcome):
+            yield self._last(AIMessageChunk(content=outcome.rest))
+        else:
+            yield self._last(_call_chunk(outcome), finish_reason="tool_calls")
 
-    def _ask_for_union(self) -> None:
+    def _ask_for_union(self, prompt: list[BaseMessage]) -> list[BaseMessage]:
         answer_format = self.options.pop("response_format", None)
         functions = [tool["function"] for tool in self._tools]
         answer = (_format_schema(answer_format) or _TEXT_ANSWER) if self._may_answer else None
@@ -230,7 +161,7 @@ class _Talk:
         if self._enforced:
             self.options["response_format"] = response_format("reply", union)
         text = system_text(functions, language=self._language, may_answer=self._may_answer)
-        self.prompt = with_system(self.prompt, text)
+        return with_system(prompt, text)
 
     def _new_reader(self) -> ReplyReader | None:
         if not self._tools:
@@ -247,8 +178,9 @@ class _Talk:
             )
         self._repairs_left -= 1
         wrong = AIMessage(self._reader.text[:_REPAIR_CHARS] or "{}")
+        self.done = False
         self.prompt = [
-            *self.prompt,
+            *(self.prompt or ()),
             wrong,
             HumanMessage(TEXTS[self._language]["repair"].format(problem=problem)),
         ]

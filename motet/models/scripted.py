@@ -9,33 +9,29 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.outputs import ChatGenerationChunk
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
 from motet.errors import ModelUnavailable
 from motet.models.base import REASONING_KEY, Capabilities, ConnectedModel, ModelSpec
 from motet.models.script import AnyReply, Call, Reply, Rule, Script, ToolCall
+from motet.models.wrapped import StreamedChatModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models.base import LanguageModelInput
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
 
     from motet.settings import Settings
 
 __all__ = ["Call", "Reply", "Rule", "Script", "ScriptedChatModel", "ScriptedProvider", "ToolCall", "scripted"]
 
 
-class ScriptedChatModel(BaseChatModel):
+class ScriptedChatModel(StreamedChatModel):
     """Says what its script says, whole or in small pieces, and keeps every call.
 
     `script` is a `Script`, a list of replies in order, or a function of a `Call` (its `.messages`, `.tools`,
@@ -61,41 +57,6 @@ class ScriptedChatModel(BaseChatModel):
     def calls(self) -> list[Call]:
         """Every call so far, oldest first."""
         return self._calls
-
-    @override
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        formatted = [convert_to_openai_tool(tool) for tool in tools]
-        return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
-
-    @override
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        reply = self._ask(messages, stop, kwargs)
-        time.sleep(reply.delay_s)
-        return self._whole(reply, messages)
-
-    @override
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        reply = self._ask(messages, stop, kwargs)
-        await asyncio.sleep(reply.delay_s)
-        return self._whole(reply, messages)
 
     @override
     def _stream(
@@ -144,25 +105,6 @@ class ScriptedChatModel(BaseChatModel):
             assert error is not None
             raise error
         return reply.stopped_at(stop)
-
-    def _whole(self, reply: Reply, messages: list[BaseMessage]) -> ChatResult:
-        if reply.fault == "break":
-            raise _broken()
-        total: AIMessageChunk | None = None
-        for piece in self._pieces(reply, messages):
-            chunk = piece.message
-            assert isinstance(chunk, AIMessageChunk)
-            total = chunk if total is None else total + chunk
-        assert total is not None
-        message = AIMessage(
-            content=total.content,
-            additional_kwargs=total.additional_kwargs,
-            tool_calls=total.tool_calls,
-            invalid_tool_calls=total.invalid_tool_calls,
-            usage_metadata=total.usage_metadata,
-            response_metadata=self._metadata(reply),
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _pieces(self, reply: Reply, messages: list[BaseMessage]) -> Iterator[ChatGenerationChunk]:
         """Yield the reply in pieces; with the fault `break`, half of it and then the error."""

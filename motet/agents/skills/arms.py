@@ -127,7 +127,7 @@ class PlainArm:
         except ImportError:
             raise ExtraMissing("The comparison needs LangChain: pip install 'motet[eval]'.") from None
         self._create: Any = agents.create_agent
-        chat = model.chat.inner if isinstance(model.chat, SchemaToolChatModel) else model.chat
+        chat = model.chat.wrapped if isinstance(model.chat, SchemaToolChatModel) else model.chat
         if not isinstance(chat, OpenAIChat):
             raise InvalidInput(f"{model.spec} has no server that LangChain could ask.")
         self._chat: Any = ChatOpenAI(
