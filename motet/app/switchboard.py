@@ -80,7 +80,7 @@ class App:
         self.tenant_id = tenant_id
         self._rooms = Rooms(settings, tenant_id)
         self._worker: Worker | None = None
-        self._tidying: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
         self._waiting: set[str] = set()
         self.accepting = True
         """Whether callers' new runs are taken; not any more after `drain`."""
@@ -96,6 +96,7 @@ class App:
             on_accepted=self._accepted,
             interrupt_ttl_s=self.settings.runs.interrupt_ttl_s,
             configurable=self.settings.agents.configurable_names(),
+            check_webhook=self._check_webhook,
         )
         return self
 
@@ -261,7 +262,13 @@ class App:
             worker.wake(thread_id)
         self._waiting.clear()
         tidy = keep_tidy(self.threads, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S)
-        self._tidying = asyncio.create_task(tidy, name="motet-tidy")
+        self._beside.append(asyncio.create_task(tidy, name="motet-tidy"))
+        if every_thread and self.settings.egress.webhooks:
+            from motet.app.webhooks import build_postman  # noqa: PLC0415  # apps that tell nobody need none
+
+            self._beside.append(
+                asyncio.create_task(build_postman(self, self._rooms).work(), name="motet-post")
+            )
         return worker
 
     async def resume_thread(self, thread_id: str) -> list[str]:
@@ -350,10 +357,10 @@ class App:
 
     async def aclose(self) -> None:
         """Stop the worker, give unfinished runs back, end child processes, close the database."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-            await asyncio.gather(self._tidying, return_exceptions=True)
-            self._tidying = None
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        self._beside.clear()
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.aclose()
@@ -366,6 +373,17 @@ class App:
         job = claim.job
         fence = Fence(job.tenant_id, job.run_id, claim.fence)
         await self._rooms.of(job.tenant_id).saver.adelete_for_runs([job.run_id], fence=fence)
+
+    def webhook_keys(self, tenant_id: str) -> list[bytes]:
+        """Return the keys that messages to a tenant's webhooks are signed with, the newest first."""
+        from motet.app.webhooks import keys_of  # noqa: PLC0415
+
+        return keys_of(self._rooms, tenant_id)
+
+    def _check_webhook(self, url: str) -> None:
+        from motet.app.webhooks import receivers  # noqa: PLC0415  # runs without a webhook need none
+
+        receivers(self._rooms, self.settings.egress.webhooks).check(url)
 
     def _accepted(self, job: RunJob) -> None:
         self._rooms.queue.accepted(job)

@@ -82,3 +82,17 @@ def revoke(
         return (await app.keys.revoke(key_id)).name
 
     note(f"Key '{with_app(work)}' does not count any more.")
+
+
+@keys.command("webhooks")
+def webhooks(
+    tenant: Annotated[str, typer.Option(help="Whose runs tell of their end.")] = "local",
+) -> None:
+    """Print the secret that a receiver of webhooks checks signatures with (Standard Webhooks)."""
+
+    async def work(app: App) -> str:
+        from motet.runs.webhooks.signature import secret_text
+
+        return secret_text(app.webhook_keys(tenant)[0])
+
+    print(with_app(work))

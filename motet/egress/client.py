@@ -122,6 +122,21 @@ class Egress:
             ) from None
         raise FetchFailed(f"'{_shown(url)}' redirects more than {hops} times.", url=_shown(url))
 
+    def parse(self, text: str) -> Any:
+        """Return an address as the client will send it, an `httpx.URL`; nothing is resolved.
+
+        Raises:
+            EgressRefused: It is none of http or https.
+        """
+        import httpx  # noqa: PLC0415  # not needed before the first call
+
+        try:
+            url = httpx.URL(text)
+        except (httpx.InvalidURL, ValueError, UnicodeError, TypeError):
+            raise EgressRefused(f"'{_shown(text)}' is no address. Write https://host/path.") from None
+        self.rules.check_form(url, text)
+        return url
+
     def transport(self, library: ModuleType) -> Any:
         """Return a transport for a client of `httpx`, or of a library of its shape, that keeps to the rules.
 

@@ -111,11 +111,11 @@ class Rules:
             EgressRefused: The scheme, port, host or one of its addresses may not be called.
             FetchFailed: The host has no address.
         """
-        host = url.raw_host.decode("ascii", "replace").strip("[]").lower()
+        host = _host_of(url)
         port = url.port or PORTS.get(url.scheme, 0)
-        self._check_form(url, host, text)
-        allowed = self._named(self._allowed, host, port)
-        if self._hosts and not (allowed or self._named(self._hosts, host, port, below=True)):
+        self.check_form(url, text)
+        allowed = listed(self._allowed, host, port)
+        if self._hosts and not (allowed or listed(self._hosts, host, port, below=True)):
             raise EgressRefused(f"'{host}' is not among the hosts of MOTET_EGRESS_HOSTS.", host=host)
         literal = _literal(host)
         addresses = [literal] if literal else await self._resolved(host, port)
@@ -123,8 +123,13 @@ class Rules:
             self._check_address(host, port, address, allowed=allowed)
         return Target(host, port, [str(address) for address in addresses], is_name=literal is None)
 
-    def _check_form(self, url: Url, host: str, text: str) -> None:
-        problem = ""
+    def check_form(self, url: Url, text: str) -> None:
+        """Refuse what is no address of http or https; nothing is resolved.
+
+        Raises:
+            EgressRefused: It is none.
+        """
+        host, problem = _host_of(url), ""
         if url.scheme not in PORTS:
             problem = f"'{url.scheme}' is neither http nor https"
         elif url.userinfo or "@" in text.partition("//")[2].partition("/")[0]:
@@ -171,23 +176,27 @@ class Rules:
             for where, allowed in self._allowed
         )
 
-    @staticmethod
-    def _named(
-        entries: list[tuple[str | Network, int | None]], host: str, port: int, *, below: bool = False
-    ) -> bool:
-        """Say whether a host is listed by name; `below` counts names below a listed one, as `*.example.com` does."""
-        for where, allowed in entries:
-            if allowed not in (None, port):
-                continue
-            if isinstance(where, str):
-                name = where.removeprefix("*.")
-                if host.rstrip(".") == name or (
-                    (below or name != where) and host.rstrip(".").endswith(f".{name}")
-                ):
-                    return True
-            elif (literal := _literal(host)) is not None and literal in where:
+
+def listed(
+    entries: list[tuple[str | Network, int | None]], host: str, port: int, *, below: bool = False
+) -> bool:
+    """Say whether a host is listed by name; `below` counts names below a listed one, as `*.example.com` does."""
+    for where, allowed in entries:
+        if allowed not in (None, port):
+            continue
+        if isinstance(where, str):
+            name = where.removeprefix("*.")
+            if host.rstrip(".") == name or (
+                (below or name != where) and host.rstrip(".").endswith(f".{name}")
+            ):
                 return True
-        return False
+        elif (literal := _literal(host)) is not None and literal in where:
+            return True
+    return False
+
+
+def _host_of(url: Url) -> str:
+    return url.raw_host.decode("ascii", "replace").strip("[]").lower()
 
 
 def _literal(host: str) -> Address | None:

@@ -92,6 +92,14 @@ class RunOptions(_Frozen):
         return self.replay
 
 
+class Webhook(_Frozen):
+    """Who is told of a run's end."""
+
+    url: str = Field(min_length=1, max_length=4000)
+    wire: str = Field(max_length=100)
+    """The wire whose form the message has."""
+
+
 class RunRequest(_Frozen):
     """A run as a door decoded it: asked, not granted."""
 
@@ -116,6 +124,7 @@ class RunRequest(_Frozen):
     """Higher starts first, whatever the tenant's turn."""
     delay_s: float = Field(default=0.0, ge=0, le=366 * 86400, allow_inf_nan=False)
     """Do not start before so much time is over; other runs of the thread go first."""
+    webhook: Webhook | None = None
     idempotency_key: str | None = Field(default=None, max_length=255)
     metadata: dict[str, Any] = {}
 

@@ -25,6 +25,7 @@ from motet.runs.recordings.store import check_replay
 from motet.runs.records import ACTIVE, lock_thread, touch_thread
 from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
 from motet.runs.scopes import authorize, check_permissions, narrow
+from motet.runs.webhooks import rows as webhooks
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
@@ -47,7 +48,7 @@ TITLE_CHARS = 60
 class Gate:
     """Admits runs. `graphs` are the names that exist; `on_accepted` is told after each commit.
 
-    `configurable` names what callers may set in a graph's config.
+    `configurable` names what callers may set in a graph's config; `check_webhook` refuses who may not be told.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Gate:
         on_accepted: Callable[[RunJob], None],
         interrupt_ttl_s: float = 0,
         configurable: Iterable[str] = (),
+        check_webhook: Callable[[str], None] | None = None,
     ) -> None:
         self._database = database
         self._graphs = sorted(graphs)
@@ -66,6 +68,7 @@ class Gate:
         self._on_accepted = on_accepted
         self._interrupt_ttl_s = interrupt_ttl_s
         self._configurable = frozenset(configurable)
+        self._check_webhook = check_webhook
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Admit a run: its row and its whole input are committed before this returns.
@@ -100,6 +103,8 @@ class Gate:
         check_permissions(request.caller, request.options)
         self._check(request.caller, graph, request.options)
         _check_start(request)
+        if request.webhook is not None and self._check_webhook is not None:
+            self._check_webhook(request.webhook.url)
         return RunJob(
             tenant_id=request.caller.tenant_id,
             owner_id=request.caller.owner_id,
@@ -277,6 +282,7 @@ def _store(connection: Connection, request: RunRequest, job: RunJob, request_has
         connection, job.tenant_id, job.run_id, 1, [EVENT.dump_json(event).decode() for event in events]
     )
     log.remember(connection, job, events)
+    webhooks.keep(connection, job, request.webhook)
     touch_thread(connection, job.tenant_id, job.thread_id, graph=job.graph)
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
 
@@ -307,6 +313,7 @@ def _hash(request: RunRequest) -> str:
         (asked, "drive", Drive().model_dump()),
         (asked["options"], "task", None),
         (asked, "thread_ttl_s", None),
+        (asked, "webhook", None),
         (asked["options"], "replay", None),
     ):  # younger than the first hashes on disk
         if values[name] == default:

@@ -27,6 +27,11 @@ class EgressSettings:
         "Public hosts that may be called, those below them too; every one unless set.",
     )
     ports: str = setting("80,443", "MOTET_EGRESS_PORTS", "Ports of public hosts that may be called.")
+    webhooks: str = setting(
+        "",
+        "MOTET_WEBHOOK_HOSTS",
+        "Hosts that runs may name to be told of their end, those below them too; `*` for any. None unless set.",
+    )
     timeout_s: float = setting(
         30.0, "MOTET_EGRESS_TIMEOUT_S", "Longest time of one call, redirects included.", positive=True
     )

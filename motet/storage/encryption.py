@@ -65,6 +65,8 @@ SEALED = (
     Sealed(t.assistant_versions.c.settings, ("assistant_id", "version")),
     Sealed(t.recorded_calls.c.call, ("run_id", "number")),
     Sealed(t.recorded_values.c.value, ("thread_id", "digest")),
+    Sealed(t.webhooks.c.url, ("run_id",), ("url",)),
+    Sealed(t.webhooks.c.body, ("run_id",), ("body",)),
 )
 """Every column that is encrypted. A new one is closed and opened by `texts_of(connection)`, or by the seal."""
 
@@ -87,6 +89,7 @@ READABLE: dict[str, set[str]] = {
     "queue_turns": {"tenant_id"},
     "api_keys": {"key_id", "tenant_id", "owner_id", "name", "scopes", "secret_hash"},
     "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error", "details"},
+    "webhooks": {"tenant_id", "run_id", "thread_id", "owner_id", "wire", "status", "answer"},
     "assistants": {"tenant_id", "assistant_id", "owner_id", "graph"},
     "assistant_versions": {"tenant_id", "assistant_id", "graph", "name", "description", "metadata"},
     "events": {"tenant_id", "run_id"},

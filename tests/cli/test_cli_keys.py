@@ -26,6 +26,9 @@ def test_a_key_is_made_listed_and_revoked() -> None:
     assert key[17:] not in json.dumps(listed)
     assert motet("keys", "revoke", listed["key_id"]).returncode == 0
     assert "revoked" in motet("keys", "list").stdout
+    secret = motet("keys", "webhooks").stdout.strip()
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
+    assert motet("keys", "webhooks", "--tenant", "other").stdout.strip() not in ("", secret)
     for bad in (
         ["revoke", "nope"],
         ["create", " "],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,13 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from motet import App, RunRequest, Settings, build_app
+from motet.app.webhooks import build_postman
 from motet.errors import StateCorrupt
 from motet.memory.fact import Source
 from motet.runs.recordings.store import load
+from motet.runs.webhooks.rows import read as read_told
 from motet.secret import Secret
 from motet.storage.encryption import SEALED, Sealed
 from motet.storage.seal import load_seal
-from motet.storage.tables import tool_calls
+from motet.storage.tables import tool_calls, webhooks
 
 OLD, NEW = "an old key of some length", "a new key of some length"
 SAID = "xylophone"
@@ -39,9 +42,12 @@ def with_key(settings: Settings, key: str) -> Settings:
     return settings.replace(storage__encryption_key=Secret(key))
 
 
+TOLD = {"url": f"http://127.0.0.1:9/?{SAID}", "wire": "motet"}
+
+
 async def talk(settings: Settings, thread_id: str = "one") -> None:
-    """Three turns of a thread, one of them with a tool call, a run that fails, all recorded, and a schedule."""
-    async with build_app(settings) as app:
+    """Three turns of a thread, one with a tool call, a run that fails, all recorded and told of, and a schedule."""
+    async with build_app(settings.replace(egress__webhooks="*")) as app:
         for text in (
             f"I say {SAID} " * 30,
             f"Again {SAID}",
@@ -50,9 +56,12 @@ async def talk(settings: Settings, thread_id: str = "one") -> None:
         ):
             words = {"messages": [{"role": "user", "content": text}]}
             asked: dict[str, Any] = {"input": words, "thread_id": thread_id, "create_thread": True}
-            asked |= {"graph": "chat", "options": {"record": True}}
+            asked |= {"graph": "chat", "options": {"record": True}, "webhook": TOLD}
             async for _ in app.stream(RunRequest.model_validate(asked)):
                 pass
+        postman = build_postman(app, app._rooms)
+        await postman.look()  # writes what would be sent, and is not let out to this machine
+        await asyncio.gather(*postman._under_way)
         words = {"messages": [{"role": "user", "content": SAID}]}
         request = RunRequest.model_validate({"input": words, "graph": "chat"})
         if thread_id not in [made.name for made in await app.schedules.list()]:
@@ -77,6 +86,8 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
                 raise StateCorrupt(made.error or "")
             found += [made.request.input] if made.name == thread_id else []
         found += results(app, settings, thread_id)
+        told = sa.select(webhooks, sa.literal(0.0).label("now")).where(webhooks.c.thread_id == thread_id)
+        found += await app._rooms.database.read(lambda c: [read_told(c, row) for row in c.execute(told)])
         known = await app.memories.recall(SAID)
         return [*found, [memory.text for memory in known if memory.source.thread_id == thread_id]]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from motet.server.call import Call
+    from motet.server.desk import Desk
     from motet.server.errors import Problem
 
 PROTOCOLS: dict[str, str] = {
@@ -88,6 +89,8 @@ class Wire:
     routes: Sequence[Route]
     error: Callable[[Problem], Response] = problem_response
     """The wire's own form of an error; RFC 9457's problem+json unless it has one."""
+    webhook: Callable[[Desk, str], Awaitable[Any]] | None = None
+    """What is sent to who asked on this wire to be told of a run's end; NotFound where the run is gone."""
 
 
 def known_wires(names: Sequence[str]) -> list[Wire]:

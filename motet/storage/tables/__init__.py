@@ -26,7 +26,7 @@ from motet.storage.tables.control import (
 )
 from motet.storage.tables.documents import collections, documents, passages, roots
 from motet.storage.tables.keys import encryption_keys
-from motet.storage.tables.runs import events, queue_turns, runs, schedules, tool_calls
+from motet.storage.tables.runs import events, queue_turns, runs, schedules, tool_calls, webhooks
 from motet.storage.tables.store import store_items, store_revisions, store_texts
 from motet.storage.tables.threads import messages, thread_tags, thread_trust, threads
 
@@ -63,4 +63,5 @@ __all__ = [
     "thread_trust",
     "threads",
     "tool_calls",
+    "webhooks",
 ]

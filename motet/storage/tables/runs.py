@@ -68,6 +68,30 @@ runs = Table(
 )
 """A run, its whole input, and who works on it. `position` is the order of acceptance."""
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("thread_id", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("wire", Text, nullable=False),  # whose form the message has
+    Column("url", Text, nullable=False),
+    Column("body", Text),  # what is sent, the same bytes each time; None before the first try
+    Column("status", Text, nullable=False, server_default="waiting"),  # waiting sent failed
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", Float, nullable=False, server_default="0"),  # not before, where it is waiting
+    Column("answer", Text),  # what came of the last try
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float),
+    ForeignKeyConstraint(
+        ["tenant_id", "thread_id"], ["threads.tenant_id", "threads.thread_id"], ondelete="CASCADE"
+    ),
+    Index(None, "status", "next_at"),
+    Index(None, "tenant_id", "thread_id"),
+)
+"""Who is told of a run's end: accepted with the run, in its transaction."""
+
 queue_turns = Table(
     "queue_turns",
     metadata,

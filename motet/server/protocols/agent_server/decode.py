@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from motet.errors import InvalidInput, UserError
 from motet.runs.drive import Drive, RecordMode, SendTo, StateWrite
-from motet.runs.request import RunOptions, RunRequest
+from motet.runs.request import RunOptions, RunRequest, Webhook
 from motet.server.protocols.agent_server.bodies import SendBody
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def decode(
         multitask=body.multitask_strategy or "enqueue",
         delay_s=body.after_seconds or 0.0,
         metadata=metadata,
+        webhook=Webhook(url=body.webhook, wire="agent_server") if body.webhook else None,
         **more,
     )
 
@@ -109,8 +110,6 @@ def _write(one: StateWriteBody) -> StateWrite:
 
 
 def _input(body: RunBody) -> Json | None:
-    if body.webhook is not None:
-        raise InvalidInput("webhook: this server calls nobody back yet. Join the run, or stream it.")
     if body.input is None or isinstance(body.input, dict):
         return body.input
     raise InvalidInput("input: an object was expected, the graph's state by name.")

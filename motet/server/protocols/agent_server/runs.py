@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from time import time as now
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from motet.server.call import validate
 from motet.server.protocols.agent_server import bodies
 from motet.server.protocols.agent_server.assistants import assistant_of
 from motet.server.protocols.agent_server.decode import decode, modes_of
-from motet.server.protocols.agent_server.shapes import answer, failure, identity, missing, run, selected
+from motet.server.protocols.agent_server.shapes import answer, failure, identity, missing, run, selected, time
 from motet.server.protocols.agent_server.stream import Encoder
 from motet.server.protocols.agent_server.threads import stop, thread_of
 from motet.server.sse import EventStream
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from motet.runs.lookup import FoundRun
     from motet.runs.request import Accepted, RunStatus
     from motet.server.call import Call
+    from motet.server.desk import Desk
 
 Json = dict[str, Any]
 
@@ -270,28 +272,28 @@ async def _there(call: Call, body: bodies.RunBody, thread_id: str) -> str:
     return thread_id
 
 
-async def _run(call: Call, run_id: str) -> FoundRun:
-    found = await call.desk.lookup.run(run_id)
+async def _run(desk: Desk, run_id: str) -> FoundRun:
+    found = await desk.lookup.run(run_id)
     if found is None:
         raise missing("Run", run_id)
     return found
 
 
 async def _new(call: Call, accepted: Accepted) -> Json:
-    return run(await _run(call, accepted.run_id), is_new=accepted.created)
+    return run(await _run(call.desk, accepted.run_id), is_new=accepted.created)
 
 
 async def _of_thread(call: Call) -> FoundRun:
     """Return the run of the path, which is of the thread of the path."""
     thread_id, run_id = identity(call, "thread_id"), identity(call, "run_id")
-    found = await _run(call, run_id)
+    found = await _run(call.desk, run_id)
     if found.record.thread_id != thread_id:
         raise missing("Run", run_id)
     return found
 
 
 async def _by_itself(call: Call) -> FoundRun:
-    return await _run(call, identity(call, "run_id"))
+    return await _run(call.desk, identity(call, "run_id"))
 
 
 def _path(found: FoundRun) -> str:
@@ -310,7 +312,7 @@ def _action(call: Call) -> str:
 
 
 async def _stream(call: Call, accepted: Accepted, modes: Sequence[str], *, leave: str | None) -> Response:
-    return _streamed(call, await _run(call, accepted.run_id), modes, leave=leave)
+    return _streamed(call, await _run(call.desk, accepted.run_id), modes, leave=leave)
 
 
 def _streamed(call: Call, found: FoundRun, modes: Sequence[str] | None, *, leave: str | None) -> Response:
@@ -329,22 +331,40 @@ def _streamed(call: Call, found: FoundRun, modes: Sequence[str] | None, *, leave
 
 
 async def _output(call: Call, run_id: str, *, leave: str | None) -> Response:
-    found = await _run(call, run_id)
+    found = await _run(call.desk, run_id)
     where = {"Location": f"{_path(found)}/join", "Content-Location": _path(found)}
     return _Waiting(call, run_id, lambda: _ended(call, run_id), leave=leave, headers=where)
 
 
 async def _ended(call: Call, run_id: str) -> bytes:
     """Return what a run that has ended left: its output, what it asks, or what went wrong."""
-    found = await _run(call, run_id)
+    found = await _run(call.desk, run_id)
     if found.record.status == "error":
         shown: Any = {"__error__": failure(found.record.error)}
     else:
-        record = found.record
-        shown, asked = await call.desk.states.outcome(record.graph, record.thread_id, run_id)
-        if asked and isinstance(shown, dict):
-            shown = {**shown, "__interrupt__": asked}
+        shown = await _left(call.desk, found)
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+async def _left(desk: Desk, found: FoundRun) -> Any:
+    """Return the state that a run left, with what it asks."""
+    record = found.record
+    shown, asked = await desk.states.outcome(record.graph, record.thread_id, record.run_id)
+    return {**shown, "__interrupt__": asked} if asked and isinstance(shown, dict) else shown
+
+
+async def told(desk: Desk, run_id: str) -> Json:
+    """Return what a webhook says: the run as it ended, with its output or what went wrong."""
+    found = await _run(desk, run_id)
+    failed = found.record.status == "error"
+    return {
+        **run(found),
+        "run_started_at": time(found.record.started_at),
+        "run_ended_at": time(found.record.ended_at),
+        "webhook_sent_at": time(now()),
+        "values": None if failed else await _left(desk, found),
+        "error": failure(found.record.error),
+    }
 
 
 async def _nothing() -> bytes:

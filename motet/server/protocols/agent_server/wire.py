@@ -147,4 +147,5 @@ WIRE = Wire(
     title="LangGraph's Agent Server",
     routes=(*_SYSTEM, *_ASSISTANTS, *_THREADS, *_ON_THREADS, *_BY_THEMSELVES, *_STORE),
     error=error,
+    webhook=runs.told,
 )

@@ -8,13 +8,15 @@ it was.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
+from motet.errors import NotFound
 from motet.runs.drive import Drive, RecordMode
-from motet.runs.request import Multitask, RunOptions, RunRecord, RunRequest
+from motet.runs.request import Multitask, RunOptions, RunRecord, RunRequest, Webhook
 from motet.server.protocols.base import Route
 from motet.server.sse import EventStream, check_place, frame
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from motet.events import Recorded
     from motet.server.call import Call
+    from motet.server.desk import Desk
 
 PREFIX = "/motet/v1"
 
@@ -56,6 +59,8 @@ class AskedRun(_Asked):
     multitask: Multitask = "enqueue"
     priority: int = Field(default=0, ge=-100, le=100)
     delay_s: float = Field(default=0.0, ge=0, le=366 * 86400, allow_inf_nan=False)
+    webhook: str | None = Field(default=None, min_length=1, max_length=4000)
+    """An address that is told of the run's end."""
     metadata: dict[str, Any] = {}
 
 
@@ -70,10 +75,21 @@ class AcceptedRun(BaseModel):
 
 def decode(asked: AskedRun, *, idempotency_key: str | None = None) -> RunRequest:
     """Return the request that a body asks for."""
-    given = asked.model_dump(exclude={"options"}, exclude_unset=True)
+    given = asked.model_dump(exclude={"options", "webhook"}, exclude_unset=True)
+    webhook = None if asked.webhook is None else Webhook(url=asked.webhook, wire="motet")
     options = RunOptions(**asked.options.model_dump(exclude={"record"}))
     drive = Drive(record=asked.options.record)
-    return RunRequest(**given, options=options, drive=drive, idempotency_key=idempotency_key)
+    return RunRequest(**given, options=options, drive=drive, webhook=webhook, idempotency_key=idempotency_key)
+
+
+async def told(desk: Desk, run_id: str) -> Any:
+    """Return what a webhook says: the run's last event, as the stream has it."""
+    run = await desk.run(run_id)
+    async for page in desk.pages(run_id, after=max(0, run.last_seq - 1)):
+        line = page[-1].to_line()
+        at = datetime.fromtimestamp(line["ts"], UTC).isoformat()
+        return {"type": line["type"], "timestamp": at, "data": {**line, "graph": run.graph}}
+    raise NotFound(f"Run {run_id} has no events any more.")
 
 
 def encode(recorded: Recorded) -> Iterable[bytes]:

@@ -5,4 +5,4 @@ from __future__ import annotations
 from motet.server.protocols.base import Wire
 from motet.server.protocols.native import records, runs
 
-WIRE = Wire(name="motet", title="Motet's own", routes=(*runs.ROUTES, *records.ROUTES))
+WIRE = Wire(name="motet", title="Motet's own", routes=(*runs.ROUTES, *records.ROUTES), webhook=runs.told)

@@ -1,0 +1,1 @@
+"""Telling others of a run's end: kept with the run (`rows`), signed (`signature`), sent until taken (`postman`)."""
