@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from motet.storage import fulltext
 from motet.storage.clock import db_now
+from motet.storage.search import fts_document
 from motet.storage.tables import messages, thread_tags, threads
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
 
     from motet.events import Passage
+
+CHUNK = 500
 
 INDEX = "messages"
 """Name of the full-text index."""
@@ -103,6 +106,15 @@ def read_all(connection: Connection, tenant_id: str, thread_id: str) -> Sequence
     return connection.execute(query).all()
 
 
+def stamp(connection: Connection, tenant_id: str, thread_id: str) -> tuple[int, int] | None:
+    """Return what changes whenever a thread's messages do: the last one's number, and how many rewinds there were."""
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
+    row = connection.execute(
+        sa.select(threads.c.last_message_seq, threads.c.rewinds).where(one)
+    ).one_or_none()
+    return None if row is None else (row.last_message_seq, row.rewinds)
+
+
 def rewind(connection: Connection, tenant_id: str, thread_id: str, keys: Sequence[int]) -> None:
     """Take messages out of a conversation and of what is searched; they stay, marked with the rewind's number."""
     one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
@@ -131,13 +143,20 @@ def insert(connection: Connection, tenant_id: str, thread_id: str, rows: Sequenc
         tenant_id: Whose.
         thread_id: A thread without messages.
         rows: `message_id`, `run_id`, `role`, `text`, `citations` (JSON) and `created_at` of each, oldest first.
+            Where they have a `document` too, it is `storage.search.fts_document` of the text, made beforehand.
     """
     named = ("message_id", "run_id", "role", "text", "citations", "created_at")
     of_thread = {"tenant_id": tenant_id, "thread_id": thread_id}
-    for seq, row in enumerate(rows, 1):
-        values = of_thread | {"seq": seq} | {name: row[name] for name in named}
-        key = connection.execute(sa.insert(messages).values(values).returning(messages.c.message_key))
-        fulltext.add(connection, INDEX, [(key.scalar_one(), row["text"])], scope=tenant_id)
+    statement = sa.insert(messages).returning(messages.c.message_key, sort_by_parameter_order=True)
+    for at in range(0, len(rows), CHUNK):
+        chunk = rows[at : at + CHUNK]
+        values = [
+            of_thread | {"seq": seq} | {name: row[name] for name in named}
+            for seq, row in enumerate(chunk, at + 1)
+        ]
+        keys = connection.execute(statement, values).scalars().all()
+        documents = [row.get("document") or fts_document(row["text"]) for row in chunk]
+        fulltext.add(connection, INDEX, zip(keys, documents, strict=True), scope=tenant_id, made=True)
     one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
     connection.execute(sa.update(threads).where(one).values(last_message_seq=len(rows)))
 

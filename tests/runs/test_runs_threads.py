@@ -293,6 +293,31 @@ async def test_what_differs_is_told(studio: Studio, operations: Threads) -> None
     assert (same.same, same.lines, same.state) == (2, [], [])
 
 
+async def test_a_thread_that_goes_on_while_it_is_read_is_copied_and_compacted_as_it_is_then(
+    studio: Studio, operations: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read for the copy, and what was planned, are done again when they no longer hold."""
+    thread_id = await talk(studio, "one", "two")
+    read, meanwhile = studio.database.read, ["three", "four"]
+
+    async def read_slowly(work: Any) -> Any:
+        found = await read(work)
+        reader = {2: "_read_copy", 1: "_plan", 0: ""}[len(meanwhile)]
+        if reader in work.__code__.co_names:
+            await talk(studio, meanwhile.pop(0), thread_id=thread_id)
+        return found
+
+    monkeypatch.setattr(studio.database, "read", read_slowly)
+    fork = await operations.fork(thread_id)
+    assert await said(studio, fork.thread_id) == await said(studio, thread_id)
+    assert await last(studio, fork.thread_id, "x") == "heard one | two | three | x"
+    assert meanwhile == ["four"]
+    await operations.compact([thread_id])
+    assert meanwhile == []
+    assert await last(studio, thread_id, "y") == "heard one | two | three | four | y"
+    assert [turn.number for turn in await operations.turns(thread_id) if turn.checkpoint_id] == [4, 5]
+
+
 async def test_compacting_keeps_the_newest_and_breaks_nothing(studio: Studio, operations: Threads) -> None:
     thread_id = await talk(studio, "one", "two", "three", "four")
     fork = await operations.fork(thread_id, at="2")

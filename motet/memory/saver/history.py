@@ -15,7 +15,7 @@ from langgraph.checkpoint.base.id import uuid6
 from motet.errors import NotFound
 from motet.memory.saver.bodies import Dictionary, deflate_body, encode_body
 from motet.memory.saver.rows import ScopeName, pack_id, unpack_id
-from motet.memory.saver.upkeep import Upkeep, needed_by
+from motet.memory.saver.upkeep import Upkeep
 from motet.storage import tables as t
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from motet.memory.saver.loading import Loaded
+    from motet.memory.saver.sweeping import Sweep
+    from motet.memory.saver.upkeep import ThreadCopy
 
 REWIND = "rewind:"
 """What the run id of a checkpoint begins with that a rewind made."""
@@ -69,11 +71,11 @@ class History(Upkeep):
         target_id: str,
         checkpoint_id: str,
         runs: Collection[str],
-    ) -> None:
-        """Copy a checkpoint with all that led to it to a thread that has none; it is the newest there.
+    ) -> ThreadCopy:
+        """Read a checkpoint with all that led to it, for a thread that has none (`put_copy`): the newest there.
 
         Args:
-            connection: A writing connection.
+            connection: Any connection.
             source_id: The thread to copy from.
             target_id: The new one.
             checkpoint_id: The last checkpoint that is copied, of the main namespace.
@@ -81,21 +83,17 @@ class History(Upkeep):
 
         Raises:
             NotFound: The thread has no such checkpoint.
-            Conflict: The target has checkpoints already.
         """
         found = self._seq_of(connection, source_id, checkpoint_id)
-        self.copy_thread(connection, source_id, target_id)
-        for scope_key, scope in self._scopes(connection, target_id):
-            own = t.checkpoints
-            query = sa.select(own.c.seq, own.c.parent_seq).where(own.c.scope_key == scope_key)
-            parents = {row.seq: row.parent_seq for row in connection.execute(query)}
+        kept: dict[int, set[int]] = {}
+        for scope_key, scope in self._scopes(connection, source_id):
+            parents = {link.seq: link.parent_seq for link in self._sweeper.links(connection, scope_key)}
             if scope.checkpoint_ns:
                 run_of = self._run_of(connection, scope_key)
-                kept = {seq for seq in parents if run_of(seq) in (None, *runs)}
+                kept[scope_key] = {seq for seq in parents if run_of(seq) in (None, *runs)}
             else:
-                kept = _line(parents, found)
-            if kept != parents.keys():  # else nothing need be read: most forks are at the newest point
-                self._keep(connection, scope_key, self._bodies(connection, scope_key), kept)
+                kept[scope_key] = _line(parents, found)
+        return self.read_copy(connection, source_id, target_id, kept)
 
     def rewind(self, connection: Connection, thread_id: str, checkpoint_id: str) -> str:
         """Make a copy of a checkpoint the thread's newest; what came after it stays. Return the copy's id.
@@ -141,26 +139,35 @@ class History(Upkeep):
         }
         connection.execute(self._do.put_dictionary, row)
 
-    def keep(self, connection: Connection, thread_id: str, checkpoint_ids: Collection[str]) -> int:
-        """Keep some checkpoints, the newest, and what these need; return how many were deleted.
+    def plan_keep(
+        self, connection: Connection, thread_id: str, checkpoint_ids: Collection[str]
+    ) -> list[Sweep]:
+        """Plan to keep some checkpoints, the newest, and what these need. Of the namespaces below the newest is kept.
 
-        Of the namespaces below the newest is kept. Windows, values and dictionaries that nothing refers to go too.
+        It counts as long as the thread's `stamp` is the same.
         """
-        before = self._count(connection, thread_id)
         wanted = {pack_id(checkpoint_id) for checkpoint_id in checkpoint_ids}
+        plans: list[Sweep] = []
         for scope_key, scope in self._scopes(connection, thread_id):
-            self._lock(connection, scope_key)
-            bodies = self._bodies(connection, scope_key)
-            if not bodies:
+            links = self._sweeper.links(connection, scope_key)
+            if not links:
                 continue
-            kept = needed_by(bodies, len(bodies) - 1)
-            if not scope.checkpoint_ns:
-                for index, (row, _) in enumerate(bodies):
-                    if bytes(row.checkpoint_id) in wanted:
-                        kept |= needed_by(bodies, index)
-            self._keep(connection, scope_key, bodies, kept)
+            named = (
+                () if scope.checkpoint_ns else (link.seq for link in links if link.checkpoint_id in wanted)
+            )
+            kept = self._sweeper.needed_by(connection, scope_key, links, {links[-1].seq, *named})
+            plans.append(self._sweeper.plan(connection, scope_key, scope, links, kept))
+        return plans
+
+    def keep(self, connection: Connection, thread_id: str, plans: Collection[Sweep]) -> int:
+        """Do as `plan_keep` planned; return how many checkpoints were deleted.
+
+        Windows, values and dictionaries that nothing refers to go too.
+        """
+        for plan in plans:
+            self._sweeper.carry_out(connection, plan)
         self._sweep_dictionaries(connection, thread_id)
-        return before - self._count(connection, thread_id)
+        return sum(len(plan.checkpoint_ids) for plan in plans)
 
     def _sweep_dictionaries(self, connection: Connection, thread_id: str) -> None:
         """Delete what no checkpoint of the thread is deflated against any more."""
@@ -181,12 +188,6 @@ class History(Upkeep):
                 words.c.dictionary_id.not_in(used),
             )
         )
-
-    def _count(self, connection: Connection, thread_id: str) -> int:
-        keys = [key for key, _ in self._scopes(connection, thread_id)]
-        own = t.checkpoints
-        query = sa.select(sa.func.count()).select_from(own).where(own.c.scope_key.in_(keys))
-        return connection.execute(query).scalar_one()
 
     def _main(self, connection: Connection, thread_id: str) -> int | None:
         scopes = self._scopes(connection, thread_id)

@@ -31,7 +31,7 @@ from motet.memory.saver.rows import ScopeName, Vault, pack_id, unpack_id
 from motet.storage import tables as t
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
@@ -277,14 +277,21 @@ class Loader:
         return found
 
     def read_writes(
-        self, connection: Connection, scope: ScopeName, scope_key: int, key: bytes | None = None
+        self,
+        connection: Connection,
+        scope: ScopeName,
+        scope_key: int,
+        key: bytes | None = None,
+        *,
+        among: Collection[bytes] | None = None,
     ) -> list[TaskWrites]:
-        """Return the pending writes of a checkpoint, or of all of a scope, not yet decoded."""
+        """Return the pending writes of a checkpoint, of some, or of all of a scope, not yet decoded."""
         statement = self._ask.all_writes if key is None else self._ask.writes
         asked = {"scope_key": scope_key} if key is None else {"scope_key": scope_key, "key": key}
         return [
             self.open_writes(scope, bytes(row.checkpoint_id), bytes(row.task_id), row.value)
             for row in connection.execute(statement, asked)
+            if among is None or bytes(row.checkpoint_id) in among
         ]
 
     def open_writes(self, scope: ScopeName, key: bytes, task: bytes, blob: bytes) -> TaskWrites:

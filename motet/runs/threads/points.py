@@ -56,20 +56,19 @@ class History:
 
     def turns(self) -> list[Turn]:
         """Return the turns of the conversation, oldest first, each rewound one where it stood."""
-        shown = _runs_of(self.shown)
-        numbers = {run_id: number for number, run_id in enumerate(shown, 1)}
+        numbers = {run_id: number for number, run_id in enumerate(_runs_of(self.shown), 1)}
+        ends = {point.run_id: point for point in self._points}  # the last of a run's stays
         found: list[Turn] = []
-        for run_id in _runs_of(self._messages):
-            rows = [row for row in self._messages if row.run_id == run_id]
-            first = next((row for row in rows if row.role == "user"), rows[0])
-            point = self._end_of(run_id, is_last=numbers.get(run_id) == len(shown))
+        for run_id, rows in _by_run(self._messages).items():
+            number = numbers.get(run_id)
+            point = self.head if number == len(numbers) else ends.get(run_id)
             found.append(
                 Turn(
-                    number=numbers.get(run_id),
+                    number=number,
                     run_id=run_id,
                     checkpoint_id=point.checkpoint_id if point else None,
                     at=rows[0].created_at,
-                    said=first.text,
+                    said=next((row for row in rows if row.role == "user"), rows[0]).text,
                     messages=len(rows),
                     is_head=point is not None and point is self.head,
                 )
@@ -100,7 +99,8 @@ class History:
                 )
             shown = self.shown
             runs = _runs_of(shown)[: int(name)]
-            kept = [row for row in shown if row.run_id in runs]
+            among = set(runs)
+            kept = [row for row in shown if row.run_id in among]
             return Place(turn.checkpoint_id, kept, runs, is_rewound=False)
         return self._at(self._point(name), ids_of)
 
@@ -134,7 +134,7 @@ class History:
             point = by_seq[point.parent_seq]  # the same state
         run_id = point.run_id or ""
         own = [row for row in self._messages if row.run_id == run_id]
-        end = self._end_of(run_id, is_last=False)
+        end = next((one for one in reversed(self._points) if one.run_id == run_id), None)
         if end is None or point.seq != end.seq:
             ids = ids_of(point.checkpoint_id)
             own = [row for row in own if row.message_id.partition("~")[0] in ids]
@@ -142,15 +142,18 @@ class History:
         alive = [row for row in self._messages if row.rewound is None or (mark and row.rewound >= mark)]
         order = _runs_of(alive)
         before = order[: order.index(run_id)] if run_id in order else order
-        kept = [row for row in alive if row.run_id in before]
+        among = set(before)
+        kept = [row for row in alive if row.run_id in among]
         runs = [*before, run_id] if run_id else before
         return Place(wanted, sorted([*kept, *own], key=lambda row: row.seq), runs, is_rewound=bool(mark))
 
-    def _end_of(self, run_id: str, *, is_last: bool) -> Point | None:
-        """Return the last checkpoint that a run made; of the conversation's last turn, the head."""
-        if is_last:
-            return self.head
-        return next((point for point in reversed(self._points) if point.run_id == run_id), None)
+
+def _by_run(rows: Sequence[MessageRow]) -> dict[str, list[MessageRow]]:
+    """Return the messages of each run, the runs in the order of their first message."""
+    found: dict[str, list[MessageRow]] = {}
+    for row in rows:
+        found.setdefault(row.run_id, []).append(row)
+    return found
 
 
 def _runs_of(rows: Sequence[MessageRow]) -> list[str]:

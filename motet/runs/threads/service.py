@@ -6,30 +6,28 @@ What does not live here: what is listed and searched (`runs.records`), and files
 from __future__ import annotations
 
 import difflib
-import json
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from motet.errors import Conflict, InvalidInput, NotFound
 from motet.memory import transcript
-from motet.runs.records import ACTIVE, delete_thread, lock_thread, message_of, unknown_thread
-from motet.runs.threads.points import History, Place
+from motet.runs.records import delete_thread, lock_thread, message_of
+from motet.runs.threads.base import ThreadWork
+from motet.runs.threads.copying import Copies
 from motet.runs.threads.upkeep import expired
 from motet.runs.threads.values import Compacted, DiffLine, Rewound, StateDifference, ThreadDiff, Turn
 from motet.runs.translate import plain
-from motet.storage.clock import db_now
 from motet.storage.tables import runs, thread_tags, threads
-from motet.tools.policy.trust import copy as copy_trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy.engine import Connection, Row
+    from sqlalchemy.engine import Connection
 
     from motet.memory.checkpoints import MotetSaver
+    from motet.memory.saver.sweeping import Sweep
     from motet.runs.records import Records
     from motet.runs.request import ThreadRecord
     from motet.storage.engine import Database
@@ -37,20 +35,16 @@ if TYPE_CHECKING:
 TAG = re.compile(r"[^\s,+@]{1,40}")
 """A tag is one word, in any script."""
 
-MAX_TITLE_CHARS = 200
 
-
-class Threads:
+class Threads(ThreadWork):
     """Forks, rewinds, compares, tags and deletes one tenant's threads. `saver` holds their states.
 
     Threads are named by their ids; `Records.thread` finds one by its title or the beginning of its id.
     """
 
     def __init__(self, database: Database, records: Records, saver: MotetSaver, tenant_id: str) -> None:
-        self._database = database
-        self._records = records
-        self._checkpoints = saver.upkeep
-        self._tenant_id = tenant_id
+        super().__init__(database, records, saver, tenant_id)
+        self._copies = Copies(database, records, saver, tenant_id)
 
     async def turns(self, thread_id: str) -> list[Turn]:
         """Return the turns of a conversation, oldest first: the points to fork at and to rewind to."""
@@ -68,7 +62,7 @@ class Threads:
             NotFound: There is no such thread, turn or checkpoint.
             Conflict: A run of the thread has not ended.
         """
-        return await self._database.write(lambda c: self._copy(c, thread_id, at, title, "fork"))
+        return await self._copies.copy(thread_id, at, title, "fork")
 
     async def original_run(self, thread_id: str) -> str:
         """Return the id of the run that came next, in the thread that this one was forked from, after the fork's point.
@@ -99,7 +93,7 @@ class Threads:
 
     async def copy(self, thread_id: str, *, title: str | None = None) -> ThreadRecord:
         """Make a new thread that holds what a thread holds now. Raises what `fork` does."""
-        return await self._database.write(lambda c: self._copy(c, thread_id, None, title, "copy"))
+        return await self._copies.copy(thread_id, None, title, "copy")
 
     async def rewind(self, thread_id: str, to: str) -> Rewound:
         """Go back to a point: the next turn goes on from there. What came after it is kept, and can be forked.
@@ -203,117 +197,13 @@ class Threads:
             raise InvalidInput(
                 f"At least one turn is kept, not {keep_turns}: a thread goes on from its newest."
             )
-        counts = [
-            await self._database.write(lambda c, one=one: self._compact(c, one, keep_turns))
-            for one in thread_ids
-        ]
+        counts = [await self._compact(one, keep_turns) for one in thread_ids]
         done = [count for count in counts if count is not None]
         return Compacted(
             threads=len(done),
             checkpoints=sum(count[0] for count in done),
             messages=sum(count[1] for count in done),
         )
-
-    def _one(self, thread_id: str) -> sa.ColumnElement[bool]:
-        return sa.and_(threads.c.tenant_id == self._tenant_id, threads.c.thread_id == thread_id)
-
-    def _history(self, connection: Connection, thread_id: str) -> History:
-        messages = transcript.read_all(connection, self._tenant_id, thread_id)
-        return History(thread_id, messages, self._checkpoints.points(connection, thread_id))
-
-    def _place(self, connection: Connection, thread_id: str, name: str | None) -> Place:
-        history = self._history(connection, thread_id)
-        return history.place(name, lambda one: self._message_ids(connection, thread_id, one))
-
-    def _message_ids(self, connection: Connection, thread_id: str, checkpoint_id: str) -> set[str]:
-        values = self._values(connection, thread_id, checkpoint_id)
-        found = values.get("messages")
-        items: list[Any] = found if isinstance(found, list) else []
-        return {str(getattr(item, "id", "")) for item in items}
-
-    def _values(self, connection: Connection, thread_id: str, checkpoint_id: str) -> dict[str, Any]:
-        loaded = self._checkpoints.load(connection, thread_id, checkpoint_id)
-        return loaded.values if loaded else {}
-
-    def _lock(self, connection: Connection, thread_id: str) -> Row[Any]:
-        row = lock_thread(connection, self._tenant_id, thread_id)
-        if row is None:
-            raise unknown_thread(thread_id)
-        return row
-
-    def _lock_idle(self, connection: Connection, thread_id: str) -> Row[Any]:
-        """Lock a thread that nothing runs on. Submitting locks it too, so nothing begins meanwhile."""
-        row = self._lock(connection, thread_id)
-        busy = self._busy_run(connection, thread_id)
-        if busy is not None:
-            raise Conflict(
-                f"Thread {thread_id} has a run that has not ended ({busy}): wait for it, or stop it with "
-                f"'motet runs cancel {busy[:8]}'.",
-                run_id=busy,
-            )
-        return row
-
-    def _busy_run(self, connection: Connection, thread_id: str) -> str | None:
-        mine = sa.and_(runs.c.tenant_id == self._tenant_id, runs.c.thread_id == thread_id)
-        query = sa.select(runs.c.run_id).where(mine, runs.c.status.in_(ACTIVE)).order_by(runs.c.position)
-        return connection.execute(query.limit(1)).scalar()
-
-    def _copy(
-        self, connection: Connection, thread_id: str, at: str | None, title: str | None, kind: str
-    ) -> ThreadRecord:
-        source = self._lock_idle(connection, thread_id)
-        history = self._history(connection, thread_id)
-        place = (
-            history.place(at, lambda one: self._message_ids(connection, thread_id, one))
-            if at is not None or history.head is not None
-            else None
-        )
-        messages = place.messages if place else history.shown
-        origin: dict[str, Any] = {
-            "thread_id": thread_id,
-            "checkpoint_id": place.checkpoint_id if place else None,
-        }
-        word = "forked_from" if kind == "fork" else "copied_from"
-        new_id = str(uuid.uuid4())
-        connection.execute(
-            sa.insert(threads).values(
-                tenant_id=self._tenant_id,
-                thread_id=new_id,
-                owner_id=source.owner_id,
-                title=self._title(connection, title, source.title, kind),
-                graph=source.graph,
-                metadata=json.dumps({**json.loads(source.metadata), word: origin}, ensure_ascii=False),
-                created_at=db_now(),
-                updated_at=db_now(),
-                ttl_s=source.ttl_s,
-            )
-        )
-        tags = self._records.find_thread(connection, thread_id).tags
-        self._add_tags(connection, new_id, tags)
-        copy_trust(connection, self._tenant_id, thread_id, new_id)
-        transcript.insert(connection, self._tenant_id, new_id, [row._asdict() for row in messages])
-        if place is not None:
-            self._checkpoints.fork(connection, thread_id, new_id, place.checkpoint_id, place.runs)
-        return self._records.find_thread(connection, new_id)
-
-    def _title(self, connection: Connection, wanted: str | None, old: str, kind: str) -> str:
-        """Return a title that no thread has yet, unless one was asked for."""
-        if wanted is not None:
-            return check_title(wanted)
-        base = re.sub(r" \((fork|copy)( \d+)?\)$", "", old)
-        mine = threads.c.tenant_id == self._tenant_id
-        alike = threads.c.title.startswith(base, autoescape=True)
-        taken = set(connection.execute(sa.select(threads.c.title).where(mine, alike)).scalars())
-        number, title = 1, f"{base} ({kind})"
-        while title in taken:
-            number += 1
-            title = f"{base} ({kind} {number})"
-        return title.strip()
-
-    def _add_tags(self, connection: Connection, thread_id: str, tags: Sequence[str]) -> None:
-        rows = [{"tenant_id": self._tenant_id, "thread_id": thread_id, "tag": tag} for tag in tags]
-        if rows:
-            connection.execute(sa.insert(thread_tags), rows)
 
     def _rewind(self, connection: Connection, thread_id: str, to: str) -> Rewound:
         self._lock_idle(connection, thread_id)
@@ -378,29 +268,30 @@ class Threads:
         self._delete(connection, thread_id)
         return 1
 
-    def _compact(self, connection: Connection, thread_id: str, keep_turns: int) -> tuple[int, int] | None:
-        if lock_thread(connection, self._tenant_id, thread_id) is None:
-            return None
-        if self._busy_run(connection, thread_id) is not None:
-            return None
+    async def _compact(self, thread_id: str, keep_turns: int) -> tuple[int, int] | None:
+        """Look for what goes first, and delete it then: looking at a long thread takes seconds."""
+        stamp, plans = await self._database.read(lambda c: self._plan(c, thread_id, keep_turns))
+
+        def work(connection: Connection) -> tuple[int, int] | None:
+            if lock_thread(connection, self._tenant_id, thread_id) is None:
+                return None
+            if self._busy_run(connection, thread_id) is not None:
+                return None
+            held = plans
+            if stamp != self._stamp(connection, thread_id):  # it went on meanwhile
+                _, held = self._plan(connection, thread_id, keep_turns)
+            gone = self._checkpoints.keep(connection, thread_id, held)
+            return gone, transcript.forget_rewound(connection, self._tenant_id, thread_id)
+
+        return await self._database.write(work)
+
+    def _plan(
+        self, connection: Connection, thread_id: str, keep_turns: int
+    ) -> tuple[tuple[Any, ...], list[Sweep]]:
+        stamp = self._stamp(connection, thread_id)
         turns = [turn for turn in self._history(connection, thread_id).turns() if turn.number is not None]
         kept = {turn.checkpoint_id for turn in turns[-keep_turns:] if turn.checkpoint_id}
-        gone = self._checkpoints.keep(connection, thread_id, kept)
-        return gone, transcript.forget_rewound(connection, self._tenant_id, thread_id)
-
-
-def check_title(title: str) -> str:
-    """Return a title that can be stored.
-
-    Raises:
-        InvalidInput: It is blank or very long.
-    """
-    line = " ".join(title.split())
-    if not line:
-        raise InvalidInput("A title needs at least one character.")
-    if len(line) > MAX_TITLE_CHARS:
-        raise InvalidInput(f"The title has {len(line)} characters; at most {MAX_TITLE_CHARS} are taken.")
-    return line
+        return stamp, self._checkpoints.plan_keep(connection, thread_id, kept)
 
 
 def split_point(name: str) -> tuple[str, str | None]:
