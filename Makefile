@@ -73,8 +73,11 @@ sizes:
 docs:
 	$(BIN)/python -m scripts.write_docs --check
 
+# Tests wait more than they work: for processes that are killed and started again, leases, other processes' locks.
+TEST_PROCESSES ?= 2
+
 pytest:
-	$(BIN)/python -m pytest </dev/null
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile </dev/null
 
 fix: ## Mend what tools can mend: lint, formatting, generated docs; let recorded sizes fall
 	-$(BIN)/ruff check --fix .

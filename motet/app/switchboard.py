@@ -261,7 +261,9 @@ class App:
         for thread_id in self._waiting:
             worker.wake(thread_id)
         self._waiting.clear()
-        tidy = keep_tidy(self.threads, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S)
+        tidy = keep_tidy(
+            self.threads.delete_expired, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S
+        )
         self._beside.append(asyncio.create_task(tidy, name="motet-tidy"))
         if every_thread and self.settings.egress.webhooks:
             from motet.app.webhooks import build_postman  # noqa: PLC0415  # apps that tell nobody need none

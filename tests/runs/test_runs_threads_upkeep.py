@@ -25,7 +25,7 @@ async def test_an_idle_thread_goes_when_its_time_is_over_and_a_busy_one_stays(st
     old = sa.update(threads).values(updated_at=threads.c.updated_at - 100)
     for change in (ended, old):
         await studio.database.write(lambda c, change=change: c.execute(change))
-    task = asyncio.create_task(keep_tidy(operations, default_ttl_s=50, pause_s=0.01))
+    task = asyncio.create_task(keep_tidy(operations.delete_expired, default_ttl_s=50, pause_s=0.01))
     for _ in range(1000):
         if len(await studio.records.threads()) < 2:
             break

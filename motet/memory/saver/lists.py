@@ -20,7 +20,8 @@ from motet.memory.saver.bodies import Window
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from motet.memory.saver.prints import Copy
+Copy = tuple[dict[str, Any], Any]
+"""A message's fields, and those that its class does not know, as they were when it was stored."""
 
 MAX_WINDOWS = 32
 """A list in more pieces than this is written anew, in one."""

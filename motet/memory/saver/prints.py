@@ -16,11 +16,8 @@ from langchain_core.messages import BaseMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from motet.memory.saver.lists import KnownList
+    from motet.memory.saver.lists import Copy, KnownList
     from motet.memory.serde import StrictSerializer
-
-Copy = tuple[dict[str, Any], Any]
-"""A message's fields, and those that its class does not know."""
 
 _FIELDS = operator.attrgetter("__dict__", "__pydantic_extra__")
 _ATOMS = frozenset({str, int, float, bool, bytes, type(None)})

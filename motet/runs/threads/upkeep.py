@@ -17,9 +17,9 @@ from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from collections.abc import Awaitable, Callable
 
-    from motet.runs.threads.service import Threads
+    from sqlalchemy.engine import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +29,19 @@ PAUSE_S = 600.0
 """How long a worker waits before it looks again."""
 
 
-async def keep_tidy(operations: Threads, *, default_ttl_s: float, pause_s: float = PAUSE_S) -> None:
-    """Delete the threads whose time is over, at once and then every `pause_s`, until it is cancelled."""
+async def keep_tidy(
+    delete_expired: Callable[[float], Awaitable[int]], *, default_ttl_s: float, pause_s: float = PAUSE_S
+) -> None:
+    """Delete the threads whose time is over, at once and then every `pause_s`, until it is cancelled.
+
+    Args:
+        delete_expired: `Threads.delete_expired` of the tenant whose threads they are.
+        default_ttl_s: For threads without a time of their own, in seconds; 0 keeps them for ever.
+        pause_s: Between two looks.
+    """
     while True:
         try:
-            deleted = await operations.delete_expired(default_ttl_s)
+            deleted = await delete_expired(default_ttl_s)
         except MotetError as error:
             logger.warning("cannot delete old threads: %s", error.message)
         except Exception:  # the worker's edge: what goes wrong here must not end the work on runs
