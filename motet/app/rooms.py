@@ -18,7 +18,7 @@ from motet.runs.records import Records
 from motet.sandbox.box import Sandbox
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
-from motet.tools.policy.table import read_table
+from motet.tools.policy.standing import Policy
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -71,7 +71,7 @@ class Rooms:
         self._seal: Seal | None = None
         self._serializer: StrictSerializer | None = None
         self.egress = Egress(settings.egress)
-        self._policy = read_table(settings.permissions)
+        self.policy = Policy.read(settings.permissions, settings.own_file)
         self.sandbox = Sandbox(settings.sandbox)
         self._saver: MotetSaver | None = None
         self._store: MotetStore | None = None
@@ -91,7 +91,7 @@ class Rooms:
             found = Rooms(self._settings, tenant_id)
             found.database, found._models, found._tenants = self.database, self.models, self._tenants
             found._embedder, found._has_embedder = self.embedder, True
-            found.egress, found.sandbox = self.egress, self.sandbox
+            found.egress, found.sandbox, found.policy = self.egress, self.sandbox, self.policy
             found._indexes = self.indexes
             self._tenants[tenant_id] = found
         return found
@@ -237,12 +237,12 @@ class Rooms:
         from motet.tools.policy.guard import Guard  # noqa: PLC0415
         from motet.tools.policy.trust import SqlTrustRows  # noqa: PLC0415
 
-        job = claim.job
+        job, table = claim.job, self.policy.table
         return Guard(
             SqlTrustRows(self.database, job.tenant_id, job.thread_id),
-            self._policy.layers(job.tenant_id, job.options.permissions),
-            agents=self._policy.agents,
-            classes=self._policy.classes,
+            table.layers(job.tenant_id, job.options.permissions),
+            agents=table.agents,
+            classes=table.classes,
             graph=job.graph,
         )
 

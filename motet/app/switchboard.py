@@ -97,6 +97,7 @@ class App:
             interrupt_ttl_s=self.settings.runs.interrupt_ttl_s,
             configurable=self.settings.agents.configurable_names(),
             check_webhook=self._check_webhook,
+            keep_rule=self._rooms.policy.allow,
         )
         return self
 

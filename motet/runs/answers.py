@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from motet.errors import Conflict, InterruptExpired, InvalidInput, NotFound
+from motet.errors import Conflict, InterruptExpired, InvalidInput, NotFound, PermissionRefused
 from motet.events import EVENT, InterruptRequested, RunFailed
 from motet.runs.log import sql as log
 from motet.runs.request import RunJob, RunOptions
 from motet.storage.clock import db_now
 from motet.storage.tables import events, runs, threads
 from motet.storage.texts import texts_of
+from motet.tools.policy.approval import is_approval, rule_for_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
-    from motet.runs.request import RunRequest
+    from motet.runs.request import Caller, RunRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,25 @@ def check_answers(request: RunRequest, asked: Asker) -> dict[str, Any]:
                 interrupt_id=interrupt_id,
             )
     return answers
+
+
+def rules_for_settings(
+    caller: Caller, questions: Mapping[str, InterruptRequested], answers: Mapping[str, Any]
+) -> list[str]:
+    """Return the rules that answers to approvals put into the settings file.
+
+    Raises:
+        InvalidInput: A rule cannot be read, or is not about the call that was asked for.
+        PermissionRefused: The caller is not one who may do everything: the file is everybody's.
+    """
+    asked = [(questions[name].value, answer) for name, answer in answers.items()]
+    found = [rule for v, answer in asked if is_approval(v) and (rule := rule_for_settings(v, answer))]
+    if found and "*" not in caller.scopes:
+        raise PermissionRefused(
+            "This caller may not change the settings file: the scope * is needed. "
+            "'always' keeps the rule in this conversation."
+        )
+    return found
 
 
 def options_for(request: RunRequest, asked: Asker) -> RunOptions:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from motet.errors import Conflict, InvalidInput, NotFound, StateCorrupt, did_you_mean
 from motet.events import EVENT, Event, MessageCompleted, RunAccepted
-from motet.runs.answers import asker, check_answers, expire, options_for
+from motet.runs.answers import asker, check_answers, expire, options_for, rules_for_settings
 from motet.runs.budgets.question import apply as apply_budget_answers
 from motet.runs.choice import check_models
 from motet.runs.drive import Drive, allowed_configurable
@@ -48,7 +48,8 @@ TITLE_CHARS = 60
 class Gate:
     """Admits runs. `graphs` are the names that exist; `on_accepted` is told after each commit.
 
-    `configurable` names what callers may set in a graph's config; `check_webhook` refuses who may not be told.
+    `configurable` names what callers may set in a graph's config; `check_webhook` refuses who may not be told;
+    `keep_rule` keeps a rule of an approval in the settings file.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Gate:
         interrupt_ttl_s: float = 0,
         configurable: Iterable[str] = (),
         check_webhook: Callable[[str], None] | None = None,
+        keep_rule: Callable[[str], None] | None = None,
     ) -> None:
         self._database = database
         self._graphs = sorted(graphs)
@@ -69,6 +71,7 @@ class Gate:
         self._interrupt_ttl_s = interrupt_ttl_s
         self._configurable = frozenset(configurable)
         self._check_webhook = check_webhook
+        self._keep_rule = keep_rule
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Admit a run: its row and its whole input are committed before this returns.
@@ -166,6 +169,9 @@ class Gate:
         changed = apply_budget_answers(connection, request.caller, asked.questions, answers)
         options = options_for(request, asked).model_copy(update=changed)
         self._check(request.caller, graph, options)
+        for rule in rules_for_settings(request.caller, asked.questions, answers):
+            if self._keep_rule is not None:
+                self._keep_rule(rule)
         return job.model_copy(
             update={
                 "graph": graph,

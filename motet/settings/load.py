@@ -60,6 +60,8 @@ class Settings:
     """MCP servers; `[mcp.NAME]` in the user's own settings file, read by `tools.mcp.servers`."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     """Where each `group.field` that is not a default came from."""
+    own_file: Path = field(default=Path("config.toml"), compare=False)
+    """The user's own settings file, whether it is there or not."""
 
     @classmethod
     def load(
@@ -133,7 +135,7 @@ class Settings:
         storage["database_url"] = storage.get("database_url") or f"sqlite:///{storage['home'] / 'motet.db'}"
         hints = get_type_hints(cls)
         built = {group: hints[group](**fields) for group, fields in groups.items()}
-        settings = cls(**built, **tables, origins=origins)
+        settings = cls(**built, **tables, origins=origins, own_file=_user_file(env).absolute())
         settings.check()
         return settings
 

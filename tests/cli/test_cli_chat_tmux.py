@@ -1,4 +1,7 @@
-"""`motet chat` as a person uses it: keys are sent to a real terminal, and its screen is read."""
+"""`motet chat` as a person uses it: keys are sent to a real terminal, and its screen is read.
+
+The tests share a terminal, and the chat in it while it runs: each begins a conversation of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import shlex
 import shutil
 import subprocess
 import time
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
-from cli_process import Motet
+from cli_process import SCRIPT, Motet
 from rich.cells import cell_len
 
 if TYPE_CHECKING:
@@ -21,24 +25,60 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 
 PROMPT = "›"
 
+WRITING = """
+  - {user: "write it down", reply: {tool: write_file, arguments: {path: "notes/电池.md", content: "三十块\\nthirty"}}}
+  - {after: write_file, reply: "It is written."}
+default:"""
+
 
 class Terminal:
     """A tmux session with a shell in it."""
 
-    def __init__(self, motet: Motet, *, width: int, height: int) -> None:
+    def __init__(self, motet: Motet) -> None:
         self._socket = str(motet.folder / "tmux")
-        self._motet = motet
+        self.motet = motet
+        self.chats = False
         self._tmux(
-            *("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height)),
+            *("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "100", "-y", "40"),
             "env PS1='$ ' bash --norc --noprofile",
         )
         self.wait_for("$ ")
 
+    def begin(self) -> None:
+        """Have an empty screen with the prompt of the chat, in a conversation without a message."""
+        self.resize(100, 40)
+        if not self.chats:
+            self.chat()
+            return
+        self.send("/new")
+        self.wait_for("A new conversation begins")
+        self.clear()
+
     def chat(self, *arguments: str) -> None:
         """Start the chat and wait for its prompt."""
-        self.type("clear; " + shlex.join([*self._motet.command, "chat", *arguments]) + "; echo status=$?")
-        self.keys("Enter")
+        self.send("clear")
+        self.clear()
+        self.send(shlex.join([*self.motet.command, "chat", *arguments]) + "; echo status=$?")
         self.wait_for(PROMPT)
+        self.chats = True
+
+    def clear(self) -> None:
+        """Forget what was on the screen; a line that was still on its way too."""
+        end = time.monotonic() + 60
+        self.keys("C-l")
+        while len(self.screen().rstrip().splitlines()) > 1:
+            assert time.monotonic() < end, self.screen()
+            self.keys("C-l")
+            time.sleep(0.1)
+        self._tmux("clear-history", "-t", "t")
+
+    def left(self, status: int) -> None:
+        """Wait for the end of the chat."""
+        self.wait_for(f"status={status}")
+        self.chats = False
+
+    def resize(self, width: int, height: int) -> None:
+        self._tmux("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
 
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", "-t", "t", *keys)
@@ -61,18 +101,24 @@ class Terminal:
         end = time.monotonic() + timeout_s
         while text not in (screen := self.screen()):
             assert time.monotonic() < end, f"{text!r} did not come:\n{screen}"
-            time.sleep(0.05)
+            time.sleep(0.1)
         return screen
+
+    def pid(self) -> int:
+        """Return the id of the chat's process."""
+        shell = self._tmux("list-panes", "-F", "#{pane_pid}").split()[0]
+        found = subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=True)
+        return int(found.stdout.split()[0])
 
     def close(self) -> None:
         self._tmux("kill-server")
 
     def _tmux(self, *arguments: str) -> str:
-        environment = self._motet.environment | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TMUX": ""}
+        environment = self.motet.environment | {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TMUX": ""}
         done = subprocess.run(
             ["tmux", "-S", self._socket, *arguments],
             env=environment,
-            cwd=self._motet.folder,
+            cwd=self.motet.folder,
             capture_output=True,
             text=True,
             check=True,
@@ -80,99 +126,136 @@ class Terminal:
         return done.stdout
 
 
-@pytest.fixture
-def motet(tmp_path: Path) -> Motet:
-    return Motet(tmp_path)
-
-
-@pytest.fixture
-def wide(motet: Motet) -> Iterator[Terminal]:
-    terminal = Terminal(motet, width=100, height=40)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    folder: Path = tmp_path_factory.mktemp("tmux")
+    motet = Motet(folder)
+    (folder / "files" / "notes").mkdir(parents=True)
+    (folder / "script.yaml").write_text(SCRIPT.replace("default:", WRITING.lstrip("\n")), "utf-8")
+    motet.environment |= {
+        "MOTET_CONFIG": str(folder / "config.toml"),
+        "MOTET_FILES_ROOT": str(folder / "files"),
+        "MOTET_FILES_WRITE": "true",
+        "MOTET_TOOLS": "write_file",
+    }
+    terminal = Terminal(motet)
     yield terminal
     terminal.close()
 
 
 @pytest.fixture
-def narrow(motet: Motet) -> Iterator[Terminal]:
-    terminal = Terminal(motet, width=40, height=24)
-    yield terminal
-    terminal.close()
+def terminal(shared: Terminal) -> Terminal:
+    shared.begin()
+    return shared
 
 
 def last_line(screen: str) -> str:
     return screen.rstrip().splitlines()[-1]
 
 
-def test_a_conversation_and_its_return(wide: Terminal) -> None:
-    wide.chat()
-    wide.send("三十块 thirty batteries?")
-    screen = wide.wait_for("tokens in")
+def test_a_conversation_and_its_return(terminal: Terminal) -> None:
+    terminal.send("三十块 thirty batteries?")
+    screen = terminal.wait_for("tokens in")
     assert "› 三十块 thirty batteries?" in screen
     assert 'calculator(expression="12*30") → ' in screen
     assert "They hold 360 kWh." in screen
     assert " • 共三十块" in screen
     assert "**" not in screen
 
-    wide.send("/hlp")
-    wide.wait_for("Unknown command '/hlp'. Did you mean '/help'?")
-    wide.send("/rename 我的电池")
-    wide.wait_for("Renamed to “我的电池”.")
-    wide.send("/threads")
-    wide.wait_for("我的电池  (2 messages, just now)")
-    wide.keys("C-d")
-    wide.wait_for("status=0")
+    terminal.send("/hlp")
+    terminal.wait_for("Unknown command '/hlp'. Did you mean '/help'?")
+    terminal.send("/rename 我的电池")
+    terminal.wait_for("Renamed to “我的电池”.")
+    terminal.send("/threads")
+    terminal.wait_for("我的电池  (2 messages, just now)")
+    terminal.keys("C-d")
+    terminal.left(0)
 
-    wide.chat("-c")
-    screen = wide.wait_for("Going on with “我的电池”.")
-    wide.send("what did I say")
-    screen = wide.wait_for("You said something before.")
+    terminal.chat("-c")
+    screen = terminal.wait_for("Going on with “我的电池”.")
+    terminal.send("what did I say")
+    screen = terminal.wait_for("You said something before.")
     assert "They hold 360 kWh." in screen
-    wide.send("/new")
-    wide.wait_for("A new conversation")
-    wide.send("hello")
-    wide.wait_for("Hello, 你好。")
-    wide.send("/resume 我的电池")
-    wide.wait_for("Going on with “我的电池”.")
-    wide.send("/quit")
-    wide.wait_for("status=0")
+    terminal.send("/new")
+    terminal.wait_for("A new conversation")
+    terminal.send("hello")
+    terminal.wait_for("Hello, 你好。")
+    terminal.clear()
+    terminal.send("/resume 我的电池")
+    terminal.wait_for("Going on with “我的电池”.")
 
 
-def test_ctrl_c_stops_the_run_and_loses_nothing(wide: Terminal) -> None:
-    wide.chat()
-    wide.send("slow, please")
-    wide.wait_for("第一段，写得很慢。")
-    wide.type("draft that I do not want")
-    wide.wait_for("› draft")
-    wide.keys("C-c")
-    wide.wait_for("paragraph is")  # the draft is gone, the run goes on
-    assert "draft" not in wide.screen()
-    wide.send("waits in the queue")
-    wide.wait_for("1 message waiting")
-    wide.keys("C-c")
-    screen = wide.wait_for("stopped")
+def test_ctrl_c_stops_the_run_and_loses_nothing(terminal: Terminal) -> None:
+    terminal.send("slow, please")
+    terminal.wait_for("第一段，写得很慢。")
+    terminal.type("draft that I do not want")
+    terminal.wait_for("› draft")
+    terminal.keys("C-c")
+    terminal.wait_for("paragraph is")  # the draft is gone, the run goes on
+    assert "draft" not in terminal.screen()
+    terminal.send("waits in the queue")
+    terminal.wait_for("1 message waiting")
+    terminal.keys("C-c")
+    screen = terminal.wait_for("stopped")
     assert "第一段，写得很慢。" in screen
     assert "The second paragraph" in screen
-    assert last_line(wide.wait_for("› waits in the queue")) == "› waits in the queue"
-    wide.keys("C-c")
-    wide.send("hello")
-    assert "Hello, 你好。" in wide.wait_for("Hello, 你好。")
-    wide.wait_for("tokens in")
-    wide.keys("C-c")
-    wide.wait_for("Ctrl-C again to leave")
-    wide.keys("C-c")
-    wide.wait_for("status=130")
+    assert last_line(terminal.wait_for("› waits in the queue")) == "› waits in the queue"
+    terminal.keys("C-c")
+    terminal.send("hello")
+    assert "Hello, 你好。" in terminal.wait_for("Hello, 你好。")
+    terminal.wait_for("tokens in")
+    terminal.keys("C-c")
+    terminal.wait_for("Ctrl-C again to leave")
+    terminal.keys("C-c")
+    terminal.left(130)
 
 
-def test_forty_columns_in_chinese(narrow: Terminal) -> None:
-    narrow.chat()
-    narrow.type("请用一句话说明三十块电池一共能储存多少千瓦时的电能")
-    narrow.keys("Escape", "Enter")
-    narrow.type("thirty batteries")
-    narrow.keys("Enter")
-    narrow.wait_for("tokens/s")
-    narrow.keys("C-d")
-    narrow.wait_for("status=0")
-    rows = narrow.scrollback().splitlines()
+def test_a_call_is_approved_changed_and_refused(terminal: Terminal) -> None:
+    """The person sees the call whole, and the same keys refuse it that stop everything else."""
+    notes, config = terminal.motet.folder / "files" / "notes", terminal.motet.folder / "config.toml"
+    terminal.send("write it down")
+    screen = terminal.wait_for("settings [RULE]")
+    assert "write_file (writes)" in screen
+    assert 'path = "notes/电池.md"   ‹written by the model›' in screen
+    assert "│ 三十块" in screen
+    terminal.send("explain")
+    terminal.wait_for("why: It writes.")
+    terminal.keys("C-c")
+    terminal.wait_for("It is written.")  # so says the script, whatever became of it
+    assert "› no" in terminal.screen()
+    assert list(notes.iterdir()) == []
+
+    terminal.clear()
+    terminal.send("write it down")
+    terminal.wait_for("settings [RULE]")
+    terminal.send("edit")
+    terminal.wait_for('"content": "三十块\\nthirty"')
+    terminal.keys("C-c")
+    terminal.wait_for("Ctrl-X Ctrl-E")
+    terminal.send("edit path=notes/b.md")
+    terminal.wait_for("It is written.")
+    assert [path.name for path in notes.iterdir()] == ["b.md"]
+
+    terminal.clear()
+    terminal.send("write it down")
+    terminal.wait_for("settings [RULE]")
+    terminal.send("settings")
+    terminal.wait_for("It is written.")
+    assert tomllib.loads(config.read_text("utf-8"))["permissions"]["allow"] == ["write_file:path=notes/*"]
+    terminal.begin()
+    terminal.send("write it down")
+    assert "may this be called" not in terminal.wait_for("It is written.")
+    config.unlink()
+
+
+def test_forty_columns_in_chinese(terminal: Terminal) -> None:
+    terminal.resize(40, 24)
+    terminal.type("请用一句话说明三十块电池一共能储存多少千瓦时的电能")
+    terminal.keys("Escape", "Enter")
+    terminal.type("thirty batteries")
+    terminal.keys("Enter")
+    terminal.wait_for("tokens/s")
+    rows = terminal.scrollback().splitlines()
     assert all(cell_len(row) <= 40 for row in rows)
     start = next(n for n, row in enumerate(rows) if row.startswith("› 请用一句话"))
     assert rows[start + 1].startswith("  ")
@@ -180,31 +263,26 @@ def test_forty_columns_in_chinese(narrow: Terminal) -> None:
     assert not any(row.lstrip().startswith(("，", "。")) for row in rows)
 
 
-def test_a_killed_chat_is_finished_when_it_comes_back(wide: Terminal, motet: Motet) -> None:
-    wide.chat()
-    wide.send("slow")
-    wide.wait_for("第一段，写得很慢。")
-    pids = wide._tmux("list-panes", "-F", "#{pane_pid}").split()
-    children = subprocess.run(
-        ["pgrep", "-P", pids[0]], capture_output=True, text=True, check=True
-    ).stdout.split()
-    os.kill(int(children[0]), 9)
-    wide.wait_for("status=137")
-    wide.keys("C-l")
-    wide.send("stty sane")
-    wide.chat("-c")
-    wide.wait_for("It is finished first:")
-    wide.wait_for("word by word and goes on.")
-    wide.wait_for("tokens in")
-    wide.send("what did I say")
-    wide.wait_for("You said something before.")
-    wide.keys("C-d")
-    wide.wait_for("status=0")
+def test_a_killed_chat_is_finished_when_it_comes_back(terminal: Terminal) -> None:
+    terminal.send("slow")
+    terminal.wait_for("第一段，写得很慢。")
+    os.kill(terminal.pid(), 9)
+    terminal.left(137)
+    terminal.send("stty sane")
+    terminal.chat("-c")
+    terminal.wait_for("It is finished first:")
+    terminal.wait_for("word by word and goes on.")
+    terminal.wait_for("tokens in")
+    terminal.send("what did I say")
+    terminal.wait_for("You said something before.")
 
 
-def test_a_wrong_thread_is_one_line(wide: Terminal) -> None:
-    wide.type(shlex.join([*wide._motet.command, "chat", "-t", "nope"]) + "; echo status=$?")
-    wide.keys("Enter")
-    screen = wide.wait_for("status=2")
+def test_a_wrong_thread_is_one_line(terminal: Terminal) -> None:
+    terminal.keys("C-d")
+    terminal.left(0)
+    terminal.send("clear")
+    terminal.clear()
+    terminal.send(shlex.join([*terminal.motet.command, "chat", "-t", "nope"]) + "; echo status=$?")
+    screen = terminal.wait_for("status=2")
     assert "motet: There is no thread 'nope'." in screen
     assert PROMPT not in screen

@@ -19,7 +19,7 @@ from studio import Studio, graph_of, open_studio
 from motet.errors import Conflict, InterruptExpired, InvalidInput, NotFound, PermissionRefused
 from motet.events import InterruptRequested, MessageCompleted
 from motet.memory.checkpoints import MotetSaver
-from motet.runs.answers import expire
+from motet.runs.answers import expire, rules_for_settings
 from motet.runs.request import Accepted, Caller, RunOptions, RunRequest
 from motet.runs.submit import Gate
 from motet.runs.worker import Worker
@@ -28,6 +28,7 @@ from motet.storage.engine import Database
 from motet.storage.schema import prepare
 from motet.storage.seal import Seal
 from motet.storage.tables import runs
+from motet.tools.policy.approval import question
 
 
 class Decision(BaseModel):
@@ -287,6 +288,24 @@ async def test_what_a_caller_may_do_is_looked_at_again_when_the_answer_comes(ask
         lambda c: c.execute(sa.select(runs.c.job).where(runs.c.run_id == done.run_id)).scalar_one()
     )
     assert json.loads(stored)["options"]["tools"] == ["calculator", "now"]  # as the run that asked
+
+
+def test_only_who_may_do_everything_puts_a_rule_into_the_settings_file() -> None:
+    value = question(
+        "t", "write", {"path": "a/b"}, reasons=[], origins=[], agent="", always={"settings": "t:path=a/*"}
+    )
+    asked = {"i": InterruptRequested(interrupt_id="i", value=value)}
+    kept = {"i": {"always": "*", "where": "settings"}}
+    assert rules_for_settings(Caller(), asked, kept) == ["t:path=a/*"]
+    assert rules_for_settings(Caller(), asked, {"i": {"always": "t:*", "where": "settings"}}) == ["t:*"]
+    other = Caller(scopes=frozenset({"admin", "permissions:write"}))
+    assert rules_for_settings(other, asked, {"i": {"always": "t:*"}}) == []
+    with pytest.raises(PermissionRefused, match="scope \\*"):
+        rules_for_settings(other, asked, kept)
+    with pytest.raises(InvalidInput, match=r"is not about this call of t\. This one is: t:path=a/\*"):
+        rules_for_settings(Caller(), asked, {"i": {"always": "u:*"}})
+    theirs = {"i": InterruptRequested(interrupt_id="i", value={"kind": "approval", "question": "?"})}
+    assert rules_for_settings(Caller(), theirs, {"i": "whatever"}) == []
 
 
 async def test_a_new_run_has_no_more_tools_than_its_caller(studio: Studio) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from motet.errors import InvalidInput, SettingInvalid
+from motet.models.json_text import schema_problem
 from motet.runs.outside import note_outside
 from motet.runs.request import RunJob, RunOptions
 from motet.settings import Settings
-from motet.tools.policy import approval
+from motet.tools.policy import approval, offers
 from motet.tools.policy.origins import MODEL, USER, Texts, trace
 from motet.tools.policy.rules import Asked, Permissions, Rule, decide
+from motet.tools.policy.standing import Policy
 from motet.tools.policy.table import read_table
 
 
@@ -223,3 +226,84 @@ def test_the_settings_files_rules(tmp_path: Path) -> None:
 def test_rules_that_cannot_be_read_are_named(raw: dict[str, Any]) -> None:
     with pytest.raises(SettingInvalid, match="permissions"):
         read_table(raw)
+
+
+@pytest.mark.parametrize(
+    ("access", "arguments", "rule"),
+    [
+        ("write", {"path": "notes/a.md", "content": "x"}, "t:path=notes/*"),
+        ("write", {"path": "a[1]/b", "content": "x y"}, "t:path=a[[]1]/*"),
+        ("write", {"path": "notes/../a/b", "content": "c"}, "t:path=notes/../a/b, content=c"),
+        ("write", {"path": "a.md", "content": "1, 2*"}, "t:path=a.md, content=1[,] 2[*]"),
+        ("write", {"path": "../a/b"}, "t:path=../a/b"),
+        ("write", {"path": "/a"}, "t:path=/a"),
+        ("egress", {"url": "https://a.example/x?y", "n": 3}, "t:url=https://a.example/*"),
+        ("egress", {"url": "https://a.example"}, "t:url=https://a.example"),
+        ("exec", {"command": "make -C a/b"}, "t:command=make -C a/b"),
+        ("unknown", {}, "t:*"),
+    ],
+)
+def test_the_rule_that_is_offered_is_about_the_call_and_no_wider_than_a_folder_or_a_host(
+    access: Any, arguments: dict[str, Any], rule: str
+) -> None:
+    assert offers.for_settings("t", access, arguments) == rule
+    call = Asked("t", access, arguments)
+    assert Rule.read(rule).matches(call, strictly=True)
+    assert Rule.read(offers.exactly("t", arguments)).matches(call, strictly=True)
+    for name, value in arguments.items():
+        other = Asked("t", access, {**arguments, name: f"elsewhere/{value}"})
+        assert not Rule.read(offers.exactly("t", arguments)).matches(other, strictly=True)
+
+
+def test_a_rule_is_kept_in_the_file_and_nothing_else_of_it_changes(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "config.toml"
+    policy = Policy.read({"deny": ["x"]}, file)
+    policy.allow("t:path=笔记/*")
+    policy.allow("t:path=笔记/*")
+    policy.allow("u")
+    assert tomllib.loads(file.read_text("utf-8")) == {"permissions": {"allow": ["t:path=笔记/*", "u"]}}
+    assert policy.table.rules == Permissions(deny=["x"], allow=["t:path=笔记/*", "u"])
+    assert file.stat().st_mode & 0o077 == 0
+    file.write_text('# mine\n[models]\ndefault = "embedded" # small\n[permissions]\ndeny = ["x"]\n', "utf-8")
+    file.chmod(0o640)
+    before = file.read_text("utf-8")
+    policy.allow("v")
+    assert file.read_text("utf-8") == before + 'allow = ["v"]\n'
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in file.parent.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.parametrize("text", ["[permissions\n", "permissions = 1\n", '[permissions]\nallow = "x"\n'])
+def test_a_file_that_cannot_take_a_rule_stays_as_it_is(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text, "utf-8")
+    policy = Policy.read({}, file)
+    with pytest.raises(InvalidInput, match="could not be kept"):
+        policy.allow("x")
+    assert file.read_text("utf-8") == text
+    assert policy.table.rules == Permissions()
+
+
+def test_an_answer_fits_the_tools_own_schema_and_a_tainted_runs_rule_stays_in_its_conversation() -> None:
+    arguments = {"properties": {"path": {"type": "string"}}, "required": ["path"]}
+    clean = approval.schema(arguments, is_tainted=False)
+    tainted = approval.schema(arguments, is_tainted=True)
+    fits = ["yes", "no", "always", {"no": "x"}, {"arguments": {"path": "x"}}, {"always": "t"}]
+    assert [
+        answer for answer in fits if schema_problem(answer, clean) or schema_problem(answer, tainted)
+    ] == []
+    wrong = [{"arguments": {}}, {"arguments": {"path": 1}}, {"arguments": {"path": "", "pth": ""}}, {}, "y"]
+    assert [answer for answer in wrong if not schema_problem(answer, clean)] == []
+    everywhere = {"always": "t", "where": "settings"}
+    assert not schema_problem(everywhere, clean)
+    assert schema_problem(everywhere, tainted)
+
+
+def test_where_a_value_was_found_is_quoted() -> None:
+    long = "请" * 200 + "evil@example.net" + "谢" * 200
+    [found] = trace({"to": "EVIL@example.net"}, Texts(read=[("web", f"first\n{long}\nlast")]))
+    assert found.excerpt == "…" + "请" * 60 + "evil@example.net" + "谢" * 60 + "…"
+    [said] = trace({"to": "bob"}, Texts(said=["ask bob", "tell bob now"]))
+    assert said.excerpt == "tell bob now"
+    [nowhere] = trace({"to": "carol"}, Texts(said=["ask bob"]))
+    assert nowhere.excerpt == ""

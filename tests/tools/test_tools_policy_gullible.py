@@ -317,6 +317,18 @@ async def test_a_person_decides_and_a_crash_asks_nobody_twice(database: Database
         assert "not today" in told.text
 
 
+async def test_a_person_cannot_change_a_call_into_one_that_is_denied(database: Database) -> None:
+    world = World("DO:" + json.dumps([{"name": "post", "args": {"url": "https://a.example/"}}]))
+    rig, rules = Rig(database, USER), Permissions(deny=["post:url=https://b.example/*"])
+    graph = graph_of(rig, world.tools(), gullible)
+    await rig.run(graph, "", rules)
+    state = await rig.run(graph, Command(resume=ANSWERS["edited"][0]), rules)
+    assert world.harm == []
+    told = [message for message in state["messages"] if isinstance(message, ToolMessage)][-1]
+    assert "says deny" in told.text
+    assert rig.statuses() == ["done", "done"]
+
+
 async def test_always_is_for_this_thread_and_these_arguments(database: Database) -> None:
     rig = Rig(database, USER)
     guard, tool = rig.guard(), World().tools()[4]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from motet.app import App
     from motet.cli.render.base import Renderer
+    from motet.events import InterruptRequested
     from motet.runs.request import MessageRecord, ThreadRecord
     from motet.runs.threads.values import Rewound, Turn
 
@@ -93,7 +94,7 @@ class Conversation:
         records = self.app.records
         newest = await records.runs(self.thread_id, limit=1) if self.thread_id else []
         questions = await records.questions(newest[0]) if newest else []
-        self.asking = Asking(newest[0].run_id, questions) if questions else None
+        self.asking = self._asks(newest[0].run_id, questions) if questions else None
         return self.asking is not None
 
     async def unfinished(self) -> list[str]:
@@ -218,8 +219,11 @@ class Conversation:
             for renderer in renderers:
                 renderer.show(recorded)
         waits = outcome.status == "interrupted"
-        self.asking = Asking(run_id, outcome.questions) if waits else None
+        self.asking = self._asks(run_id, outcome.questions) if waits else None
         return outcome
+
+    def _asks(self, run_id: str, questions: Sequence[InterruptRequested]) -> Asking:
+        return Asking(run_id, questions, settings_file=self.app.settings.own_file)
 
     async def _answer(self, asking: Asking, text: str, renderers: Sequence[Renderer]) -> Outcome:
         """Take an answer; with the last one the run goes on. One that is refused is asked for again."""

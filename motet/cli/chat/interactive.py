@@ -108,6 +108,9 @@ class InteractiveChat:
             return ""
         if self._busy():
             return self._escape("")
+        if self._asks_approval():
+            self._submit("no")
+            return ""
         if loop.time() - self._armed_at < ARMED_S:
             self._prompt.leave(exit_codes.INTERRUPTED)
             return ""
@@ -126,6 +129,10 @@ class InteractiveChat:
 
     def _busy(self) -> bool:
         return self._conversation is not None and self._conversation.busy
+
+    def _asks_approval(self) -> bool:
+        asking = self._conversation.asking if self._conversation is not None else None
+        return asking is not None and asking.is_approval and not self._queued
 
     def _take_back(self) -> str:
         """Return the messages that wait, as a draft again, and forget them."""
@@ -156,6 +163,13 @@ class InteractiveChat:
                 await self._say(conversation, text)
 
     async def _say(self, conversation: Conversation, text: str) -> None:
+        changing = conversation.asking.draft(text) if conversation.asking is not None else None
+        if changing is not None:
+            self._prompt.draft(changing)
+            self._screen.note(
+                Text("Change the arguments and send them; Ctrl-X Ctrl-E opens your editor.", "dim")
+            )
+            return
         self._screen.answer(question(text))
         try:
             async with repainting(self._screen.refresh):

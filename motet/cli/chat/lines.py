@@ -65,6 +65,10 @@ class LineChat:
                 if then.draft is not None or then.edit:
                     self._tell("Write the message on a line of its own.")
                 return then.leave or (then.say is not None and await self._take(then.say))
+            asking = self._conversation.asking
+            if asking is not None and asking.draft(line) is not None:
+                self._tell('Write it on one line: edit NAME=VALUE, or edit {"name": "value"}.')
+                return False
             self._end(await self._conversation.say(line, self._renderers()))
         except MotetError as error:
             self._fail(error)

@@ -82,8 +82,20 @@ def how_to_answer(run_id: str, questions: Sequence[InterruptRequested]) -> list[
     for asked in questions:
         which = f" --interrupt {asked.interrupt_id[:8]}" if len(questions) > 1 else ""
         lines.append(f"it asks: {question(asked)}")
+        lines += _exact_call(asked.value)
         lines.append(f"answer it: motet runs resume {run_id[:8]}{which} --answer …")
     return lines
+
+
+def _exact_call(asked: Any) -> list[str]:
+    """Return the lines of an approval's call, nothing left out; [] for other questions."""
+    from motet.tools.policy.approval import is_approval
+
+    if not is_approval(asked):
+        return []
+    from motet.cli.render.approval import call as exact_call
+
+    return exact_call(asked)
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -31,7 +31,7 @@ from motet.tools.base import IDEMPOTENCY_KEY, effect_of, fails_cleanly
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
 from motet.tools.ledger.recorded import from_tape, to_tape, with_id
-from motet.tools.policy.approval import APPROVAL_SCHEMA, read
+from motet.tools.policy.approval import read
 from motet.tools.policy.guard import CONFIG_KEY as GUARD_KEY
 from motet.tools.policy.guard import told_denied, told_no
 
@@ -159,20 +159,26 @@ class CallKeeper:
         entry = await self._ledger.begin(call, asks_first=verdict is not None and verdict.action == "ask")
         if not entry.asks_first or verdict is None:
             return await self._settle(call, entry), arguments
-        answer = read(interrupt(verdict.question(call.tool, arguments), response_schema=APPROVAL_SCHEMA))
+        answer = read(interrupt(verdict.question(call.tool, arguments), response_schema=verdict.schema(tool)))
         if answer.arguments is not None:
             arguments = answer.arguments
         if entry.status != "waiting":  # decided before a crash
             return await self._settle(call, entry), arguments
         if not answer.approved:
-            refused = told_no(call.tool, answer)
-            await self._ledger.finish(call, refused)
-            return [refused], arguments
+            return await self._refuse(call, told_no(call.tool, answer)), arguments
         assert self._guard is not None
+        if answer.arguments is not None:  # no person's word is stronger than a rule that denies
+            edited = await self._guard.judge(tool, arguments, place, messages)
+            if edited.action == "deny":
+                return await self._refuse(call, told_denied(call.tool, edited)), arguments
         if answer.always:
             await self._guard.grant(tool, arguments, answer.always, is_tainted=verdict.is_tainted)
         await self._ledger.begin_again(call, asks=0)
         return [], arguments
+
+    async def _refuse(self, call: Call, told: ToolMessage) -> list[Any]:
+        await self._ledger.finish(call, told)
+        return [told]
 
     async def _settle(self, call: Call, entry: Entry) -> list[Any]:
         """Return what a call gave or is to be taken to have given, alone; [] when it is to be made now."""

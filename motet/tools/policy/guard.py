@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables.config import ensure_config
 
-from motet.tools.policy import approval
+from motet.tools.policy import approval, offers
 from motet.tools.policy.origins import Origin, Texts, trace
 from motet.tools.policy.rules import DEFAULTS, Access, Action, Asked, Permissions, Rule, decide, find
 
@@ -49,9 +49,25 @@ class Verdict:
 
     def question(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a person is asked."""
+        always = {approval.CONVERSATION: offers.for_conversation(tool, arguments, is_tainted=self.is_tainted)}
+        if not self.is_tainted:
+            always[approval.SETTINGS] = offers.for_settings(tool, self.access, arguments)
         return approval.question(
-            tool, self.access, arguments, reasons=self.reasons, origins=self.origins, agent=self.agent
+            tool,
+            self.access,
+            arguments,
+            reasons=self.reasons,
+            origins=self.origins,
+            agent=self.agent,
+            always=always,
         )
+
+    def schema(self, tool: BaseTool) -> dict[str, Any]:
+        """Return the JSON Schema of the answers that fit."""
+        from langchain_core.utils.function_calling import convert_to_openai_tool  # noqa: PLC0415
+
+        arguments = convert_to_openai_tool(tool)["function"].get("parameters", {})
+        return approval.schema(arguments, is_tainted=self.is_tainted)
 
 
 class Guard:
@@ -168,8 +184,7 @@ class Guard:
         """Store what a person allows from now on in this thread."""
         rule = always
         if always == "*":
-            exact = ", ".join(f"{name}={_escape(value)}" for name, value in arguments.items())
-            rule = f"{tool.name}:{exact}" if is_tainted else f"{tool.name}:*"
+            rule = offers.for_conversation(tool.name, arguments, is_tainted=is_tainted)
         Rule.read(rule)
         await self._rows.add("grant", rule)
         self._trusted = None
@@ -242,9 +257,3 @@ def _because(action: Action, rule: str, access: Access) -> str:
 
 def _defaults(tool: BaseTool) -> dict[str, Any]:
     return {name: shape["default"] for name, shape in tool.args.items() if "default" in shape}
-
-
-def _escape(value: Any) -> str:
-    """Return a pattern that matches a value alone."""
-    text = value if isinstance(value, str) else str(value)
-    return "".join(f"[{character}]" if character in "*?[," else character for character in text)

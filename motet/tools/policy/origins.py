@@ -21,6 +21,8 @@ _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 MIN_FOUND_CHARS = 4
 """A shorter text is found everywhere: where it was read is not told."""
+EXCERPT_CHARS = 60
+"""Most of a line that is shown on either side of what was found in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Origin:
     value: Any
     origin: str
     is_trusted: bool
+    excerpt: str = ""
+    """The line that it stands in, where it was found in one."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON, for the person who is asked."""
@@ -58,6 +62,7 @@ class Origin:
             "value": self.value,
             "origin": self.origin,
             "trusted": self.is_trusted,
+            "excerpt": self.excerpt,
         }
 
 
@@ -88,9 +93,10 @@ def trace(
             if name in offered and value in texts.offered:
                 found.append(Origin(path, value, "a link that a search offered", is_trusted=True))
             elif _said(value, texts, loose=name in loose):
-                found.append(Origin(path, value, USER, is_trusted=True))
+                found.append(Origin(path, value, USER, is_trusted=True, excerpt=_line_of(value, texts.said)))
             else:
-                found.append(Origin(path, value, _read_in(value, texts), is_trusted=False))
+                where, read = _read_in(value, texts)
+                found.append(Origin(path, value, where, is_trusted=False, excerpt=_line_of(value, [read])))
     return found
 
 
@@ -158,10 +164,24 @@ def _parts(text: str) -> set[str]:
     return found
 
 
-def _read_in(value: Any, texts: Texts) -> str:
+def _read_in(value: Any, texts: Texts) -> tuple[str, str]:
+    """Return where a value was read, and the text."""
     text = fold(str(value))
     if len(text) >= MIN_FOUND_CHARS and not isinstance(value, bool):
         for where, read in reversed(texts.read):
             if text in fold(read):
-                return where
-    return MODEL
+                return where, read
+    return MODEL, ""
+
+
+def _line_of(value: Any, texts: Sequence[str]) -> str:
+    """Return the line of the newest text that a value stands in, what is around it cut off; "" for none."""
+    text = fold(value if isinstance(value, str) else json.dumps(value))
+    for read in reversed(texts) if text else ():
+        for line in read.splitlines():
+            place = fold(line).find(text)
+            if place >= 0:  # folding hardly moves it
+                begin = max(place - EXCERPT_CHARS, 0)
+                cut = line[begin : place + len(text) + EXCERPT_CHARS]
+                return ("…" if begin else "") + cut + ("…" if begin + len(cut) < len(line) else "")
+    return ""

@@ -115,6 +115,8 @@ class Rule:
             if name not in asked.arguments:
                 return False
             value = asked.arguments[name]
+            if pattern == escape(value):
+                continue  # this value and no other
             if (
                 strictly
                 and isinstance(value, str)
@@ -125,6 +127,12 @@ class Rule:
             if not every(fnmatchcase(reading, pattern) for reading in _readings(value)):
                 return False
         return True
+
+
+def escape(value: Any) -> str:
+    """Return a pattern that matches a value alone."""
+    text = value if isinstance(value, str) else str(value)
+    return "".join(f"[{character}]" if character in "*?[," else character for character in text)
 
 
 def _is_command(name: str) -> bool:

@@ -23,7 +23,7 @@ KEYS = {
     "@FILE": "a text file or a picture to go with the message",
     "Ctrl-X Ctrl-E": "write in your editor",
     "Esc": "stop the run",
-    "Ctrl-C": "clear what is written, else stop the run, else (twice) leave",
+    "Ctrl-C": "clear what is written, else stop the run, else refuse the call that waits, else (twice) leave",
     "Ctrl-D": "leave",
 }
 
