@@ -143,6 +143,7 @@ def test_every_setting_can_be_set_by_its_variable_by_a_file_and_by_the_caller(
         Path: "/elsewhere",
     }
     choices = {"storage.synchronous": "full", "agents.language": "zh", "log.level": "debug"}
+    choices |= {"log.form": "json"}
     choices |= {
         "embedded.omp_wait_policy": "active",
         "models.wire": "responses",
