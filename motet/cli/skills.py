@@ -42,6 +42,12 @@ def skills(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the shares into this file.")
     ] = None,
+    results_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--results", metavar="FILE", help="Keep every result there, and go on from those that it has."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a battery of prompts, English and Chinese, and count what is right by rules; no model judges."""
@@ -55,7 +61,8 @@ def skills(
     settings = Settings.load()
     spec = ModelSpec.parse(model or settings.models.default)
     items = battery.load(seed=seed, sample=sample)
-    results = asyncio.run(_ask(settings, spec, items, compare=compare))
+    earlier = report.read_results(results_file) if results_file is not None else []
+    results = asyncio.run(_ask(settings, spec, items, earlier, results_file, compare=compare))
     if as_json:
         rows = [dataclasses.asdict(result) for result in results]
         table = [dataclasses.asdict(line) for line in report.lines(results)]
@@ -67,8 +74,16 @@ def skills(
         note(f"The plot is in {plot}.")
 
 
-async def _ask(settings: Settings, spec: ModelSpec, items: list[Item], *, compare: bool) -> list[Result]:
-    """Ask every prompt, one arm after the other, telling on stderr of what went wrong.
+async def _ask(
+    settings: Settings,
+    spec: ModelSpec,
+    items: list[Item],
+    earlier: list[Result],
+    into: Path | None,
+    *,
+    compare: bool,
+) -> list[Result]:
+    """Ask every prompt, one arm after the other, telling on stderr of what went wrong; keep each result in a file.
 
     Raises:
         ModelError: The model cannot be reached.
@@ -79,18 +94,30 @@ async def _ask(settings: Settings, spec: ModelSpec, items: list[Item], *, compar
     from motet.models.roles import Models
 
     connections = Models(settings)
-    results: list[Result] = []
+    results = list(earlier)
+    done = {result.key for result in earlier}
     try:
         model = await connections.chat("deep", str(spec))
         both = [arms.MotetArm(model), *([arms.PlainArm(model)] if compare else [])]
         for arm in both:
-            async for result in report.run(arm, items):
+            left = [i for i in items if (arm.name, i.skill, i.language, i.turns[-1]) not in done]
+            async for result in report.run(arm, left):
                 results.append(result)
+                _keep(result, into)
                 if not result.passed:
                     note(f"{arm.name}: {result.skill}, {clip(result.asked, 50)}: {clip(result.detail, 90)}")
     finally:
         await connections.aclose()
     return results
+
+
+def _keep(result: Result, into: Path | None) -> None:
+    import dataclasses
+    import json
+
+    if into is not None:
+        with into.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dataclasses.asdict(result), ensure_ascii=False) + "\n")
 
 
 def _show(results: list[Result]) -> None:

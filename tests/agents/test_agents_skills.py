@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,22 @@ def test_a_seed_is_an_order_and_a_sample_has_every_skill() -> None:
     assert {(item.skill, item.language) for item in sample} == {(s, w) for s in SKILLS for w in ("en", "zh")}
 
 
+def test_a_third_is_held_out_always_the_same() -> None:
+    items = load()
+    held_out = {item.turns for item in items if item.held_out}
+    assert held_out == {item.turns for item in load(seed=7) if item.held_out}
+    assert 0.28 < len(held_out) / len(items) < 0.4
+    assert {item.skill for item in items if item.held_out} == set(SKILLS)
+
+
 def perfect(items: list[Item]) -> Any:
     """A script that gives every right answer."""
 
     def answer(call: Call) -> Any:
         item = next(item for item in items if item.turns[-1] in call.user_text)
         if item.skill == "plan":
-            return {"json": {"steps": [{"agent": agent, "task": "t"} for agent in item.agents]}}
+            steps = [{"agent": agent, "task": f"by {agent}", "depends_on": []} for agent in item.agents]
+            return {"json": {"steps": steps}}
         if item.tool and not call.tool_result:
             name, arguments = right(item).calls[0]
             types = {t["function"]["name"]: t["function"]["parameters"] for t in call.tools}
@@ -88,6 +98,18 @@ def test_the_other_arm_needs_a_server() -> None:
     pytest.importorskip("langchain.agents", reason="the extra 'eval' is not installed")
     with pytest.raises(InvalidInput, match="no server"):
         PlainArm(scripted(["hi"]))
+
+
+def test_results_are_read_back_and_the_held_out_have_a_line(tmp_path: Path) -> None:
+    kept = tmp_path / "results.jsonl"
+    assert report.read_results(kept) == []
+    one = report.Result("motet", "memory", "zh", "我的猫叫什么？", True, "", 0.5, True)
+    kept.write_text(json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n", "utf-8")
+    assert report.read_results(kept) == [one]
+    assert [line.skill for line in report.lines([one])] == ["memory, zh", "held out", "all"]
+    kept.write_text("{}\n", "utf-8")
+    with pytest.raises(InvalidInput, match="line 1"):
+        report.read_results(kept)
 
 
 def test_intervals_and_plot(tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ def test_a_table_for_people_and_for_programs(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     assert "memory, zh" in told.stdout
     assert "motet: " in told.stderr
-    done = motet.run("eval", "skills", "--no-compare", "--sample", "12", "--json")
+    kept = ("--results", str(tmp_path / "results.jsonl"))
+    motet.run("eval", "skills", "--no-compare", "--sample", "6", *kept)
+    done = motet.run("eval", "skills", "--no-compare", "--sample", "12", "--json", *kept)
+    assert len((tmp_path / "results.jsonl").read_text("utf-8").splitlines()) == 12
     found = json.loads(done.stdout)
     assert len(found["results"]) == 12
     assert found["table"][-1]["skill"] == "all"

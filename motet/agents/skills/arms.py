@@ -1,6 +1,7 @@
 """Two ways to have one model answer the battery: Motet's own, and LangChain's `create_agent` as it comes.
 
-What does not live here: the prompts and their rules (`battery`). Both are told the same, and have the same tools.
+What does not live here: the prompts and their rules (`battery`). Both have the same tools, passages and turns. Motet's
+planner and writer bring the prompts that they have in its graphs; `create_agent` is told the same task in plain words.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.agents.base import AgentParts
+from motet.agents.base import AgentParts, build_agents
+from motet.agents.planner import make_plan
 from motet.agents.prompts import Prompts
 from motet.agents.skills.battery import Answer, Item, Tool
 from motet.agents.tool_agent import build_tool_agent
@@ -22,8 +24,8 @@ from motet.errors import ExtraMissing, InvalidInput
 from motet.events import Passage
 from motet.models.openai_chat import OpenAIChat
 from motet.models.schema_tools import SchemaToolChatModel
-from motet.models.structured import ask_json
-from motet.settings import AgentSettings
+from motet.settings import AgentSettings, ToolSettings
+from motet.tools.base import ToolContext, build_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from motet.models.base import ConnectedModel
+    from motet.retrieval.base import Retriever
 
 MAX_TURNS = 4
 """Rounds of tool calls, for both."""
@@ -79,8 +82,22 @@ class Arm(Protocol):
         ...
 
 
+class NoDocuments:
+    """A retriever without documents: the battery's plans are made, not carried out."""
+
+    async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
+        """See `Retriever.search`."""
+        del query, limit
+        return []
+
+    async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
+        """See `Retriever.nearness`."""
+        del queries
+        return [0.0] * len(texts)
+
+
 class MotetArm:
-    """Motet's own way: the tool agent, enforced JSON, the writer with its citations."""
+    """Motet's own way: the planner, the tool agent, the writer with its citations, as its graphs have them."""
 
     name = "motet"
 
@@ -90,16 +107,24 @@ class MotetArm:
     async def answer(self, item: Item) -> Answer:
         """See `Arm.answer`."""
         if item.skill == "plan":
-            plan = await ask_json(self._model, [SystemMessage(PLAN[item.language]), *_turns(item)], Plan)
-            return Answer(agents=tuple(step.agent for step in plan.steps))
+            tools = build_tools(ToolContext(ToolSettings(web_search=False)), ["calculator"])
+            parts = self._parts(item, tools, NoDocuments())
+            steps = await make_plan(parts, build_agents(parts), _turns(item), item.language)
+            return Answer(agents=tuple(step.agent for step in steps))
         if item.skill == "cited":
             return Answer(text=(await self._cited(item)).text)
         tools = [as_tool(tool) for tool in item.tools]
         agent = build_tool_agent(self._model, tools, SYSTEM[item.language], max_turns=MAX_TURNS)
         return read((await agent.ainvoke({"messages": _turns(item)}))["messages"])
 
+    def _parts(
+        self, item: Item, tools: Sequence[BaseTool] = (), retriever: Retriever | None = None
+    ) -> AgentParts:
+        prompts = Prompts(language=item.language)
+        return AgentParts(self._model, self._model, prompts, AgentSettings(), tools, retriever)
+
     async def _cited(self, item: Item) -> AIMessage:
-        parts = AgentParts(self._model, self._model, Prompts(language=item.language), AgentSettings())
+        parts = self._parts(item)
         passages = [
             Passage(passage_id=str(n), text=text, source=f"passage-{n}.txt")
             for n, text in enumerate(item.passages, 1)

@@ -54,6 +54,8 @@ class Item:
     """The passage that has to be cited, alone, from 1; 0 where nothing may be cited."""
     agents: tuple[str, ...] = ()
     """Agents that a plan has to name, each at least once, and no others."""
+    held_out: bool = False
+    """Whether it is of the third that nobody looks at while Motet's own prompts are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ def load(*, seed: int = 0, sample: int = 0) -> list[Item]:
 
 def _items(skill: str, data: dict[str, Any], chance: random.Random) -> Iterator[Item]:
     found: Any = data[skill]
-    for entry in cast("list[dict[str, Any]]", found["items"] if isinstance(found, dict) else found):
+    entries = cast("list[dict[str, Any]]", found["items"] if isinstance(found, dict) else found)
+    held_out = _held_out(skill, len(entries))
+    for number, entry in enumerate(entries):
         for language in ("en", "zh"):
             asked = entry[language]
             passages = list(found["passages"][language]) if skill == "cited" else []
@@ -109,7 +113,15 @@ def _items(skill: str, data: dict[str, Any], chance: random.Random) -> Iterator[
                 words=tuple(str(word).lower() for word in entry.get("say") or ()),
                 cite=passages.index(right) + 1 if right else 0,
                 agents=tuple(entry.get("agents") or ()),
+                held_out=number in held_out,
             )
+
+
+def _held_out(skill: str, count: int) -> set[int]:
+    """Return which third of a skill's prompts is held out, in both languages: always the same, whatever the seed."""
+    order = list(range(count))
+    random.Random(f"held out {skill}").shuffle(order)  # noqa: S311  # a choice, not a secret
+    return set(order[: round(count / 3)])
 
 
 def _tools(data: dict[str, Any], language: Language, chance: random.Random) -> tuple[Tool, ...]:

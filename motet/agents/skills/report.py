@@ -5,6 +5,7 @@ What does not live here: the prompts (`battery`) and asking (`arms`).
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import time
@@ -13,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from motet.agents.skills.battery import SKILLS, Item, problem
-from motet.errors import ExtraMissing, ModelRefused, ModelUnavailable
+from motet.errors import ExtraMissing, InvalidInput, ModelRefused, ModelUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -34,6 +35,28 @@ class Result:
     detail: str
     """What is wrong; "" when nothing is."""
     duration_s: float
+    held_out: bool = False
+    """See `Item.held_out`."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from the results of other prompts and arms."""
+        return self.arm, self.skill, self.language, self.asked
+
+
+def read_results(path: Path) -> list[Result]:
+    """Return the results that a file has, a JSON object a line; [] when there is no file.
+
+    Raises:
+        InvalidInput: A line is no result; the message names it.
+    """
+    found: list[Result] = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines() if path.exists() else (), 1):
+        try:
+            found.append(Result(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise InvalidInput(f"{path}, line {number}: no result of 'motet eval skills': {error}.") from None
+    return found
 
 
 async def run(arm: Arm, items: Sequence[Item]) -> AsyncIterator[Result]:
@@ -51,7 +74,9 @@ async def run(arm: Arm, items: Sequence[Item]) -> AsyncIterator[Result]:
         except Exception as error:  # noqa: BLE001  # a foreign agent's failure is a result, whatever it raises
             found = f"{type(error).__name__}: {error}"[:200] or "failed"
         took = time.monotonic() - began
-        yield Result(arm.name, item.skill, item.language, item.turns[-1], not found, found, took)
+        yield Result(
+            arm.name, item.skill, item.language, item.turns[-1], not found, found, took, item.held_out
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +91,17 @@ class Line:
 
 
 def lines(results: Sequence[Result]) -> list[Line]:
-    """Return a line for each skill and language, and one for all."""
+    """Return a line for each skill and language, one for what is held out, and the last for all."""
     arms = list(dict.fromkeys(result.arm for result in results))
     pairs = [(skill, language) for skill in SKILLS for language in ("en", "zh")]
     groups = [(", ".join(pair), [r for r in results if (r.skill, r.language) == pair]) for pair in pairs]
     found = [_line(name, group, arms) for name, group in groups if group]
-    return [*found, _line("all", list(results), arms)]
+    held_out = [r for r in results if r.held_out]
+    return [
+        *found,
+        *([_line("held out", held_out, arms)] if held_out else []),
+        _line("all", list(results), arms),
+    ]
 
 
 def _line(name: str, results: list[Result], arms: list[str]) -> Line:
