@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from motet.cli import (
     ask,
     completion,
+    evals,
     evaluate,
     exit_codes,
     kb,
@@ -25,7 +26,6 @@ from motet.cli import (
     run_budget,
     scripted,
     serve,
-    skills,
     storage,
     surroundings,
     task_files,
@@ -94,8 +94,8 @@ def _tree() -> typer.Typer:
     tree.command("doctor")(surroundings.doctor)
     tree.command("completion")(completion.print_completion)
     tree.command("scripted")(scripted.scripted)
-    skills.evaluate.command("retrieval")(evaluate.evaluate_retrieval)
-    tree.add_typer(skills.evaluate, name="eval")
+    evals.evaluate.command("retrieval")(evaluate.evaluate_retrieval)
+    tree.add_typer(evals.evaluate, name="eval")
     return tree
 
 

@@ -42,10 +42,10 @@ FIRST: dict[str, str] = {
 """A call with a text, and what follows its result."""
 
 LAST: dict[str, str] = {
-    "en": 'Which planet is the largest? -> {"tool": "none", "answer": "Jupiter."}\n'
+    "en": 'Is a whale a fish? -> {"tool": "none", "answer": "No, it is a mammal."}\n'
     'Give me a rhyme for "cat". -> {"tool": "none", "answer": "Hat."}\n'
     'Thanks, good night! -> {"tool": "none", "answer": "Good night!"}',
-    "zh": '最大的行星是哪一颗？ -> {"tool": "none", "answer": "木星。"}\n'
+    "zh": '鲸鱼是鱼吗？ -> {"tool": "none", "answer": "不是，鲸鱼是哺乳动物。"}\n'
     '给“春风”对一个词 -> {"tool": "none", "answer": "秋雨"}\n'
     '谢谢，晚安！ -> {"tool": "none", "answer": "晚安！"}',
 }

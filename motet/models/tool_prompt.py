@@ -31,8 +31,7 @@ TEXTS: dict[str, dict[str, str]] = {
             '{"tool": NAME, "arguments": {...}} to use a tool, or {"tool": "none", "answer": "..."} to answer.\n'
             "First decide whether a tool is needed. Needed: what only a tool can know or do, such as the user's own "
             "files and data, the present time, current facts, arithmetic, actions. Not needed (none): greetings, "
-            "language, translation, writing, common knowledge of people, works, places and nature; and whatever no "
-            "listed tool is for. Put names, paths and words into the arguments as the "
+            "language, translation, writing, common knowledge. Put names, paths and words into the arguments as the "
             "user wrote them. When the result of a tool answers the request, answer with it."
         ),
         "must": 'You use a tool. Reply with one JSON object and nothing else: {"tool": NAME, "arguments": {...}}.',
@@ -47,7 +46,7 @@ TEXTS: dict[str, dict[str, str]] = {
             "你可以使用工具。只回复一个 JSON 对象，不要写别的："
             '用工具时写 {"tool": 工具名, "arguments": {...}}，直接回答时写 {"tool": "none", "answer": "..."}。\n'
             "先判断要不要用工具。要用：只有工具才能知道或做到的事，比如用户自己的文件和数据、现在的时间、最新消息、"
-            "算术、操作。不用（none）：问候、语言、翻译、写作、关于人物、作品、地理和自然的常识，以及没有对应工具的事。参数里的名称、路径和词语照用户的原文写，不要翻译。"
+            "算术、操作。不用（none）：问候、语言、翻译、写作、常识。参数里的名称、路径和词语照用户的原文写，不要翻译。"
             "工具的结果已经能回答请求时，就根据结果回答。"
         ),
         "must": '你要使用工具。只回复一个 JSON 对象，不要写别的：{"tool": 工具名, "arguments": {...}}。',

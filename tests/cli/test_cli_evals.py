@@ -1,0 +1,33 @@
+"""`motet eval run | list | show` in a process of its own, with scripted models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cli_process import Motet
+
+
+def test_two_models_are_evaluated_compared_and_listed(tmp_path: Path) -> None:
+    motet = Motet(tmp_path)
+    (tmp_path / "set.jsonl").write_text(
+        '{"input": "hi", "expected": "你好"}\n{"input": "bye", "expected": "再见"}\n', "utf-8"
+    )
+    for name, rules in (("a", "[]"), ("b", '[{user: "bye", reply: "再见。"}]')):
+        (tmp_path / f"{name}.yaml").write_text(f'rules: {rules}\ndefault: "你好。"\n', "utf-8")
+    models = [f"scripted:{tmp_path / name}.yaml" for name in ("a", "b")]
+    told = motet.run(
+        *("eval", "run", str(tmp_path / "set.jsonl"), "-g", "chat", "--name", "first"),
+        *("-m", models[0], "--against-model", models[1]),
+    )
+    assert told.returncode == 0, told.stderr
+    assert "1 of 2 (50 %" in told.stdout
+    assert "1 better, 0 worse; mean score +0.500" in told.stdout
+    assert "first, 2: contains: '再见' is not in '你好。'" in told.stderr
+    listed = json.loads(motet.run("eval", "list", "--json").stdout)
+    assert [(one["name"], one["summary"]["passed"]) for one in listed] == [("first-against", 2), ("first", 1)]
+    shown = motet.run("eval", "show", "first", "--against", "first-against").stdout
+    assert "2\t✗ ✓\t0.00\tbye" in shown
+    wrong = motet.run("eval", "show", "frist")
+    assert wrong.returncode == 2
+    assert "motet eval list" in wrong.stderr
