@@ -16,6 +16,7 @@ from motet.runs.records import ACTIVE, record_of
 from motet.runs.request import RunJob, RunStatus
 from motet.storage.contains import contains
 from motet.storage.tables import runs, threads
+from motet.storage.terms import candidates
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
@@ -177,6 +178,9 @@ class Lookup:
         if thread_ids is not None:
             query = query.where(threads.c.thread_id.in_(thread_ids))
         if metadata:
+            named = candidates(connection, self._tenant_id, metadata)
+            if named is not None:
+                query = query.where(threads.c.thread_id.in_(named))
             query = query.where(contains(threads.c.metadata, metadata, connection.dialect.name))
         if status == "busy":
             query = query.where(active)

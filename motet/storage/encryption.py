@@ -73,6 +73,7 @@ SEALED = (
 READABLE: dict[str, set[str]] = {
     "threads": {"tenant_id", "thread_id", "owner_id", "title", "graph", "metadata"},
     "thread_tags": {"tenant_id", "thread_id", "tag"},
+    "thread_terms": {"tenant_id", "term", "thread_id"},
     "thread_trust": {"tenant_id", "thread_id", "kind", "item_key", "value"},
     "runs": {
         "tenant_id",

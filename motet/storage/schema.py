@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HEAD = "0011"
+HEAD = "0013"
 """The newest migration, which this version of Motet works with."""
 
 _LOCK_KEY = 0x4D6F746574  # PostgreSQL's advisory lock while a schema is made

@@ -276,3 +276,17 @@ async def test_what_is_anothers_is_not_there(house: House) -> None:
         }
         assert (await ann.get(f"/threads/{thread}")).json()["metadata"]["m"] == 1
         assert (await ann.get(f"/runs/crons/{cron}")).json()["enabled"] is True
+
+
+async def test_a_search_by_values_looks_into_so_many_threads_and_says_so(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motet.server.protocols.agent_server.threads.MAX_SEARCHED", 3)
+    for number in range(5):
+        await client.post("/threads", json={"metadata": {"n": number}})
+    narrow = {"values": {"total": 1}, "metadata": {"n": 3}}
+    assert (await client.post("/threads/search", json=narrow)).json() == []
+    for path in ("search", "count"):
+        refused = await client.post(f"/threads/{path}", json={"values": {"total": 1}})
+        assert refused.status_code == 422
+        assert "narrow the search" in refused.json()["detail"]

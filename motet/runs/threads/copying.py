@@ -19,6 +19,7 @@ from motet.runs.threads.base import ThreadWork
 from motet.storage.clock import db_now
 from motet.storage.search import fts_document
 from motet.storage.tables import threads
+from motet.storage.terms import write_terms
 from motet.tools.policy.trust import copy as copy_trust
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Copies(ThreadWork):
         thread_id, new_id = source.thread_id, read.new_id
         origin: dict[str, Any] = {"thread_id": thread_id, "checkpoint_id": read.checkpoint_id}
         word = "forked_from" if kind == "fork" else "copied_from"
+        said = {**json.loads(source.metadata), word: origin}
         connection.execute(
             sa.insert(threads).values(
                 tenant_id=self._tenant_id,
@@ -90,12 +92,13 @@ class Copies(ThreadWork):
                 owner_id=source.owner_id,
                 title=self._title(connection, title, source.title, kind),
                 graph=source.graph,
-                metadata=json.dumps({**json.loads(source.metadata), word: origin}, ensure_ascii=False),
+                metadata=json.dumps(said, ensure_ascii=False),
                 created_at=db_now(),
                 updated_at=db_now(),
                 ttl_s=source.ttl_s,
             )
         )
+        write_terms(connection, self._tenant_id, new_id, said)
         tags = self._records.find_thread(connection, thread_id).tags
         self._add_tags(connection, new_id, tags)
         copy_trust(connection, self._tenant_id, thread_id, new_id)

@@ -18,6 +18,7 @@ from motet.memory import transcript
 from motet.memory.window import recent
 from motet.runs.request import LOCAL_OWNER
 from motet.storage.tables import thread_tags, threads
+from motet.storage.terms import write_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ class Importer:
                 thread_id=thread_id,
             )
         connection.execute(sa.insert(threads).values(self._row(thread_id, file.thread)))
+        write_terms(connection, self._tenant_id, thread_id, file.thread.metadata)
         tags = [
             {"tenant_id": self._tenant_id, "thread_id": thread_id, "tag": tag}
             for tag in dict.fromkeys(file.thread.tags)

@@ -15,6 +15,7 @@ from motet.errors import Conflict, InvalidInput
 from motet.runs.records import ACTIVE, lock_thread, unknown_thread
 from motet.storage.clock import db_now
 from motet.storage.tables import runs, threads
+from motet.storage.terms import write_terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,7 @@ class Maker:
                     ttl_s=ttl_s,
                 )
             )
+            write_terms(connection, self._caller.tenant_id, new_id, metadata or {})
 
         await self._database.write(work)
         return new_id
@@ -86,9 +88,11 @@ class Maker:
             row = lock_thread(connection, self._caller.tenant_id, thread_id)
             if row is None or not self._may_use(row.owner_id):
                 raise unknown_thread(thread_id)
-            noted = _json({**json.loads(row.metadata), **metadata})
+            said = {**json.loads(row.metadata), **metadata}
+            noted = _json(said)
             one = sa.and_(threads.c.tenant_id == row.tenant_id, threads.c.thread_id == thread_id)
             connection.execute(sa.update(threads).where(one).values(metadata=noted, updated_at=db_now()))
+            write_terms(connection, row.tenant_id, thread_id, said)
 
         await self._database.write(work)
 

@@ -28,7 +28,7 @@ from motet.storage.tables.documents import collections, documents, passages, roo
 from motet.storage.tables.keys import encryption_keys
 from motet.storage.tables.runs import events, queue_turns, runs, schedules, tool_calls, webhooks
 from motet.storage.tables.store import store_items, store_revisions, store_texts
-from motet.storage.tables.threads import messages, thread_tags, thread_trust, threads
+from motet.storage.tables.threads import messages, thread_tags, thread_terms, thread_trust, threads
 
 __all__ = [
     "api_keys",
@@ -60,6 +60,7 @@ __all__ = [
     "store_revisions",
     "store_texts",
     "thread_tags",
+    "thread_terms",
     "thread_trust",
     "threads",
     "tool_calls",

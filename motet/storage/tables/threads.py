@@ -22,8 +22,22 @@ threads = Table(
     Column("rewound_messages", Integer, nullable=False, server_default="0"),
     Column("ttl_s", Float),  # seconds after its last use; None for what the settings say, 0 for ever
     Index(None, "tenant_id", "updated_at"),
+    Index(None, "tenant_id", "created_at", "thread_id"),
 )
 """A conversation."""
+
+thread_terms = Table(
+    "thread_terms",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("term", Text, primary_key=True),  # see `storage.terms`
+    Column("thread_id", Text, primary_key=True),
+    ForeignKeyConstraint(
+        ["tenant_id", "thread_id"], ["threads.tenant_id", "threads.thread_id"], ondelete="CASCADE"
+    ),
+    Index(None, "tenant_id", "thread_id"),
+)
+"""What a thread's metadata says, a row a name and value, so that threads are found by it without reading all."""
 
 thread_tags = Table(
     "thread_tags",

@@ -49,6 +49,9 @@ STATE_FIELDS = frozenset(
 SEARCHED_AT_ONCE = 100
 """A search by values loads so many threads' states at a time."""
 
+MAX_SEARCHED = 1000
+"""Most threads whose states one search by values loads; what else it says narrows them down by an index."""
+
 
 async def thread_of(call: Call) -> FoundThread:
     """Return the thread of the path.
@@ -215,7 +218,11 @@ async def stop(call: Call, run_id: str, *, undo: bool = False, reason: str = "ca
 
 
 async def _found(call: Call, asked: bodies.ThreadSearch) -> list[tuple[FoundThread, Holding | None]]:
-    """Return the threads of a search; with what they hold where that was looked at."""
+    """Return the threads of a search; with what they hold where that was looked at.
+
+    Raises:
+        InvalidInput: It looks for values in too many threads.
+    """
 
     async def read(limit: int, offset: int) -> list[FoundThread]:
         return await call.desk.lookup.threads(
@@ -234,6 +241,11 @@ async def _found(call: Call, asked: bodies.ThreadSearch) -> list[tuple[FoundThre
     at, wanted = 0, asked.offset + asked.limit
     while len(found) < wanted and (some := await read(SEARCHED_AT_ONCE, at)):
         at += len(some)
+        if at > MAX_SEARCHED:
+            raise InvalidInput(
+                f"More than {MAX_SEARCHED} threads would have to be looked into for these values: narrow the search "
+                "down by metadata, status or ids."
+            )
         for one in some:
             holding = await call.desk.states.holding(one.thread_id)
             if _holds(holding.values, asked.values):
