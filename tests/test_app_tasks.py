@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from motet import RunRequest, Settings, build_app
 from motet.errors import InvalidInput, NotFound, PermissionRefused
 from motet.events import RunCompleted, RunFailed
 from motet.runs.budget import Budget
 from motet.runs.request import RunOptions
+from motet.storage.clock import db_now
+from motet.storage.tables import schedules
 
 TASK = """schema: motet.task/v1
 name: echo
@@ -30,6 +33,13 @@ def with_task(tmp_path: Path) -> Settings:
     return Settings.load({**overrides, "models.embed": "none"}, cwd=tmp_path)
 
 
+async def begin_tick(app: Any) -> None:
+    """Make the schedules due, and have their runs begun."""
+    change = sa.update(schedules).values(next_at=db_now() - 1)
+    await app._rooms.database.write(lambda c: c.execute(change))
+    await app.schedules.tick()
+
+
 async def play(app: Any, graph: str, given: dict[str, Any], **more: Any) -> Any:
     request = RunRequest.model_validate({"graph": graph, "input": given, **more})
     return [recorded async for recorded in app.stream(request)][-1].event
@@ -46,6 +56,35 @@ async def test_a_task_file_is_a_graph_of_its_own(with_task: Settings, tmp_path: 
         wrong = await play(app, "echo", {"inputs": {"txt": "x"}})
         assert isinstance(wrong, RunFailed)
         assert wrong.error["code"] == "invalid_input"
+
+
+async def test_a_scheduled_run_goes_by_the_file_as_it_was_at_its_tick(
+    with_task: Settings, tmp_path: Path
+) -> None:
+    """It is locked like any other: the file's budget counts, and what changes afterwards does not."""
+    limited = TASK.replace("agents:", "budget: {model_calls: 3}\nagents:")
+    request = RunRequest(graph="echo", input={"inputs": {"text": "x"}})
+    async with build_app(with_task) as app:
+        (tmp_path / "echo.task.yaml").write_text(TASK + "nonsense: 1\n", "utf-8")
+        with pytest.raises(InvalidInput, match="nonsense"):
+            await app.schedules.add("0 0 1 1 *", request, name="s")
+        (tmp_path / "echo.task.yaml").write_text(TASK, "utf-8")
+        await app.schedules.add("0 0 1 1 *", request, name="s")
+        (tmp_path / "echo.task.yaml").write_text(limited, "utf-8")
+        await begin_tick(app)
+        (tmp_path / "echo.task.yaml").write_text(TASK.replace("id: a", "id: changed"), "utf-8")
+        record = await app.schedules.get("s")
+        assert record.error is None
+        run = await app.records.job(record.last_run_id or "")
+        assert run.options.task is not None
+        assert run.options.budget == Budget(max_model_calls=3, at_limit="fail")
+        await app.start_worker(every_thread=True)
+        ended = [recorded async for recorded in app.follow(run.run_id)][-1].event
+        assert isinstance(ended, RunCompleted)
+        assert list(ended.output["outputs"]) == ["a"]
+        (tmp_path / "echo.task.yaml").write_text("nonsense", "utf-8")
+        await begin_tick(app)
+        assert (await app.schedules.get("s")).paused
 
 
 async def test_a_run_goes_by_the_file_as_it_was_when_it_was_accepted(

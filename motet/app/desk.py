@@ -59,7 +59,8 @@ class CallerDesk:
     @property
     def schedules(self) -> Schedules:
         """See `Desk.schedules`."""
-        return Schedules(self._rooms.database, self._app.gate, self.caller.tenant_id)
+        app = self._app
+        return Schedules(self._rooms.database, app.gate, self.caller.tenant_id, complete=app.complete)
 
     @property
     def store(self) -> Any:

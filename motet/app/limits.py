@@ -50,7 +50,7 @@ def _budget(file: TaskFile) -> Budget | None:
         max_time_s=asked.wall,
         max_model_calls=asked.model_calls,
         max_tool_calls=asked.tool_calls,
-        at_limit="fail",
+        at_limit=asked.then,
     )
 
 

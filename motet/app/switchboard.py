@@ -187,7 +187,7 @@ class App:
     @property
     def schedules(self) -> Schedules:
         """Runs that begin by the clock, in processes whose worker takes every thread."""
-        return Schedules(self._rooms.database, self._gate, self.tenant_id)
+        return Schedules(self._rooms.database, self._gate, self.tenant_id, complete=self.complete)
 
     @property
     def tasks(self) -> TaskRoom:
@@ -205,7 +205,11 @@ class App:
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Start a run: the one way in. It is on disk when this returns; see `Gate.submit` for errors."""
-        return await self._gate.submit(await self._rooms.of(request.caller.tenant_id).locked(request))
+        return await self._gate.submit(await self.complete(request))
+
+    async def complete(self, request: RunRequest) -> RunRequest:
+        """Return a request as the gate is to have it: of a registered task file, with the lock of the file as it is."""
+        return await self._rooms.of(request.caller.tenant_id).locked(request)
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Recorded]:
         """Yield a run's events from the log as they come, after a number; end with its terminal event."""

@@ -22,7 +22,7 @@ from motet.storage.tables import schedules
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sqlalchemy.engine import Connection, Row
 
@@ -57,7 +57,10 @@ class _Tick:
 
 
 class Schedules:
-    """The schedules of one tenant; `tick` serves those of all. `clock` is SQL for unix seconds."""
+    """The schedules of one tenant; `tick` serves those of all.
+
+    `clock` is SQL for unix seconds. `complete` gives a request what any door's is given before the gate has it.
+    """
 
     def __init__(
         self,
@@ -66,11 +69,13 @@ class Schedules:
         tenant_id: str,
         *,
         clock: Callable[[], sa.ColumnElement[float]] = db_now,
+        complete: Callable[[RunRequest], Awaitable[RunRequest]] | None = None,
     ) -> None:
         self._database = database
         self._gate = gate
         self._tenant_id = tenant_id
         self._clock = clock
+        self._complete = complete
 
     async def add(
         self,
@@ -107,7 +112,7 @@ class Schedules:
         self._check(request, missed)
         check_zone(zone)
         when = Cron(cron, zone)
-        job = self._gate.grant(request)
+        job = self._gate.grant(await self._completed(request))
         frozen = {"graph": job.graph, "input": _without_ids(job.input or {}), "idempotency_key": None}
         request = request.model_copy(update=frozen)
 
@@ -196,7 +201,7 @@ class Schedules:
             values["details"] = json.dumps(values["details"], ensure_ascii=False)
         if request is not None:
             self._check(request, old.missed)
-            job = self._gate.grant(request)
+            job = self._gate.grant(await self._completed(request))
             frozen = {"graph": job.graph, "input": _without_ids(job.input or {}), "idempotency_key": None}
             request = request.model_copy(update=frozen)
 
@@ -240,7 +245,11 @@ class Schedules:
 
     async def _begin(self, seen: _Tick) -> None:
         try:
-            jobs = await self._database.write(lambda c: self._save(c, seen))
+            asked = await self._database.read(lambda c: self._asked(c, seen))
+            if asked is None:
+                return
+            ready = await self._completed(asked)
+            jobs = await self._database.write(lambda c: self._save(c, seen, asked, ready))
         except (UserError, StateCorrupt) as error:
             message = error.message
             logger.warning("schedule %s of tenant %s is paused: %s", seen.name, seen.tenant_id, message)
@@ -250,11 +259,20 @@ class Schedules:
         for job in jobs:
             self._gate.tell(job)
 
-    def _save(self, connection: Connection, seen: _Tick) -> list[RunJob]:
+    async def _completed(self, request: RunRequest) -> RunRequest:
+        return request if self._complete is None else await self._complete(request)
+
+    def _asked(self, connection: Connection, seen: _Tick) -> RunRequest | None:
+        row = connection.execute(sa.select(schedules).where(_still(seen))).first()
+        return None if row is None else _open(row, texts_of(connection))
+
+    def _save(
+        self, connection: Connection, seen: _Tick, asked: RunRequest, request: RunRequest
+    ) -> list[RunJob]:
         """Take a schedule's due ticks and store their runs, in one transaction: both, or neither."""
         row = connection.execute(sa.select(schedules).where(_still(seen)).with_for_update()).first()
-        if row is None:  # another worker took the tick, or somebody paused or deleted the schedule
-            return []
+        if row is None or _open(row, texts_of(connection)) != asked:
+            return []  # another worker took the tick, or somebody changed, paused or deleted the schedule
         now = self._now(connection)
         cron = Cron(row.cron, row.time_zone)
         next_at, ends_at = cron.after(now), row.ends_at
@@ -263,7 +281,7 @@ class Schedules:
         ticks = [at for at in _due(cron, row.missed, row.next_at, now) if ends_at is None or at <= ends_at]
         if not connection.execute(take).rowcount or not ticks:
             return []
-        request, jobs = _open(row, texts_of(connection)), list[RunJob]()
+        jobs = list[RunJob]()
         values: dict[str, Any] = {}
         for at in ticks:
             try:

@@ -86,6 +86,8 @@ class Budget(Part):
     wall: Seconds | None = None
     model_calls: int | None = Field(default=None, ge=1)
     tool_calls: int | None = Field(default=None, ge=0)
+    then: Literal["fail", "ask"] = "fail"
+    """What happens when one is reached: the run ends with exit status 4, or waits for a person."""
 
 
 class Permissions(Part):
