@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from motet.errors import MotetError
     from motet.runs.request import Caller, RunRequest
     from motet.settings import Settings
+    from motet.tools.function import tool
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ _DOORS = {
     "Settings": "motet.settings",
     "build_app": "motet.app",
     "play_recording": "motet.app.play",
+    "tool": "motet.tools.function",
 }
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "__version__",
     "build_app",
     "play_recording",
+    "tool",
 ]
 
 

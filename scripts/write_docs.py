@@ -78,6 +78,11 @@ Each key is an ending, each value the command that turns such a file into text, 
 [loaders]
 ".doc" = ["antiword", "-m", "UTF-8", "{path}"]
 ```
+
+## `[functions]`, `[http_api.NAME]`, `[searches.NAME]`: tools of your own
+
+Functions, HTTP services and sources of web search that agents are given; see [tools.md](tools.md). They count in your
+own `config.toml` only, as `[mcp.NAME]` does.
 """
 
 ERRORS_HEAD = """\

@@ -8,6 +8,7 @@ import motet
 from motet import app, errors, settings
 from motet.app import play
 from motet.runs import request
+from motet.tools import function
 
 
 def test_every_public_name_is_listed_in_order_and_leads_to_its_room() -> None:
@@ -21,6 +22,7 @@ def test_every_public_name_is_listed_in_order_and_leads_to_its_room() -> None:
         "__version__": motet.__version__,
         "build_app": app.build_app,
         "play_recording": play.play_recording,
+        "tool": function.tool,
     }
 
 

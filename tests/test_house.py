@@ -442,7 +442,7 @@ OTHER_CLIENTS = {
     "motet/models/openai.py": "calls the model's server that the operator named",
     "motet/models/weights_hub.py": "fetches weights from the hub that the operator named",
     "motet/retrieval/rerank.py": "calls the reranker that the operator named",
-    "motet/tools/web_search.py": "ddgs has a client of its own, for its own fixed list of search engines",
+    "motet/tools/search_sources.py": "ddgs has a client of its own, for its own fixed list of search engines",
 }
 """The only modules that may use a client of their own."""
 

@@ -21,6 +21,8 @@ from motet.storage.schema import prepare
 from motet.tools.policy.standing import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
 
@@ -75,6 +77,8 @@ class Rooms:
         self.sandbox = Sandbox(settings.sandbox)
         self._saver: MotetSaver | None = None
         self._store: MotetStore | None = None
+        self._mcp: McpShelf | None = None
+        self.given_tools: Sequence[Any] = ()
         self._memories: Memories | None = None
         self._graphs: dict[str, CompiledStateGraph[Any, Any, Any, Any]] = {}
         self._tenants: dict[str, Rooms] = {tenant_id: self}
@@ -92,6 +96,7 @@ class Rooms:
             found.database, found._models, found._tenants = self.database, self.models, self._tenants
             found._embedder, found._has_embedder = self.embedder, True
             found.egress, found.sandbox, found.policy = self.egress, self.sandbox, self.policy
+            found.given_tools = self.given_tools
             found._indexes = self.indexes
             self._tenants[tenant_id] = found
         return found
@@ -234,17 +239,9 @@ class Rooms:
 
     def guard(self, claim: Claim) -> Guard:
         """Return what decides the tool calls that an attempt of a run makes."""
-        from motet.tools.policy.guard import Guard  # noqa: PLC0415
-        from motet.tools.policy.trust import SqlTrustRows  # noqa: PLC0415
+        from motet.app.toolbox import guard_of  # noqa: PLC0415
 
-        job, table = claim.job, self.policy.table
-        return Guard(
-            SqlTrustRows(self.database, job.tenant_id, job.thread_id),
-            table.layers(job.tenant_id, job.options.permissions),
-            agents=table.agents,
-            classes=table.classes,
-            graph=job.graph,
-        )
+        return guard_of(self.database, claim, self.policy.table, self._settings.tools)
 
     @property
     def budgets(self) -> Budgets:
@@ -296,25 +293,20 @@ class Rooms:
 
     async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:
         """Return the tools that a run with these options may use; `retriever` where it is known already."""
-        from motet.tools.base import ToolContext, build_tools  # noqa: PLC0415
+        from motet.app.toolbox import tools_of  # noqa: PLC0415
 
         found = retriever or await self.retriever(options)
-        context = ToolContext(self._settings.tools, found, egress=self.egress, sandbox=self.sandbox)
-        names = options.tools if options else None
-        theirs = self.mcp.tools()
-        if names is None:
-            return [*build_tools(context), *theirs]
-        by_name = {tool.name: tool for tool in theirs}
-        built = build_tools(context, [name for name in names if name not in by_name])
-        return [*built, *(by_name[name] for name in names if name in by_name)]
+        return await tools_of(self, self._settings, options, found, options.tools if options else None)
 
     @property
     def mcp(self) -> McpShelf:
         """The MCP servers of the settings, and what is approved of them."""
-        from motet.tools.mcp.shelf import McpShelf  # noqa: PLC0415
+        if self._mcp is None:
+            from motet.tools.mcp.shelf import McpShelf  # noqa: PLC0415
 
-        settings = self._settings
-        return McpShelf(settings.mcp, settings.storage.home, self.egress, settings.tools)
+            settings = self._settings
+            self._mcp = McpShelf(settings.mcp, settings.storage.home, self.egress, settings.tools)
+        return self._mcp
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""
@@ -416,6 +408,8 @@ class Rooms:
         """Close what was opened, the last first."""
         for rooms in self._tenants.values():
             rooms._graphs.clear()  # noqa: SLF001  # its own kind
+            if rooms._mcp is not None:  # noqa: SLF001
+                await rooms._mcp.aclose()  # noqa: SLF001
         if self._models is not None:
             await self._models.aclose()
         if self._indexes is not None:

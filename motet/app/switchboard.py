@@ -67,18 +67,24 @@ CHECKS = (
 """What `doctor` asks: functions from settings to a list of findings."""
 
 
-def build_app(settings: Settings) -> App:
-    """Make an app. Nothing is opened until it is entered: it is an async context manager."""
-    return App(settings)
+def build_app(settings: Settings, *, tools: Sequence[Any] = ()) -> App:
+    """Make an app. Nothing is opened until it is entered: it is an async context manager.
+
+    `tools` are functions and LangChain tools that its agents are given besides the usual ones; see `motet.tool`.
+    """
+    return App(settings, tools=tools)
 
 
 class App:
     """One Motet in one process. Two with different settings live side by side."""
 
-    def __init__(self, settings: Settings, *, tenant_id: str = LOCAL_TENANT) -> None:
+    def __init__(
+        self, settings: Settings, *, tenant_id: str = LOCAL_TENANT, tools: Sequence[Any] = ()
+    ) -> None:
         self.settings = settings
         self.tenant_id = tenant_id
         self._rooms = Rooms(settings, tenant_id)
+        self._rooms.given_tools = tools
         self._worker: Worker | None = None
         self._beside: list[asyncio.Task[None]] = []
         self._waiting: set[str] = set()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motet.app.limits import with_limits
+from motet.app.toolbox import tool_names, tools_of
 from motet.errors import DocumentUnreadable, NotFound, PermissionRefused
 from motet.graphs.base import known_graphs
 from motet.tasks import keep
@@ -19,7 +20,6 @@ from motet.tasks.compile import compile_task
 from motet.tasks.load import load_task
 from motet.tasks.parts import TaskParts
 from motet.tasks.trust import is_trusted
-from motet.tools.base import ToolContext, build_tools, known_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,9 @@ class TaskRoom:
 
     def known(self) -> Known:
         """Return the tools and graphs that a task file may name."""
-        return Known(frozenset(known_tools()), frozenset(known_graphs(self._settings.graphs)))
+        return Known(
+            frozenset(tool_names(self._rooms, self._settings)), frozenset(known_graphs(self._settings.graphs))
+        )
 
     async def file(self, name: str, options: RunOptions) -> TaskFile:
         """Return the task file of a run: the locked one, else the one that the settings name.
@@ -88,7 +90,7 @@ class TaskRoom:
 
         async def tools(names: Sequence[str], retriever: Retriever | None) -> list[BaseTool]:
             found = retriever or (await rooms.retriever(options) if "search_documents" in names else None)
-            return build_tools(ToolContext(self._settings.tools, found), names)
+            return await tools_of(rooms, self._settings, options, found, names)
 
         async def graph(name: str, spec: str | None) -> CompiledStateGraph[Any, Any, Any, Any]:
             chosen = options.model_copy(update={"task": None, "model": spec or options.model})

@@ -50,8 +50,8 @@ class ToolSettings:
     enable: str = setting(
         "",
         "MOTET_TOOLS",
-        "Tools that agents are given besides the usual ones: `web_fetch, python, sql`; `shell` and `python_full` "
-        "are there only when they are named here.",
+        "Tools that agents are given besides the usual ones: `web_fetch, python, sql, remember, delegate`; `shell` and "
+        "`python_full` are there only when they are named here.",
     )
     sql_url: Secret = setting(
         Secret(""),
@@ -59,6 +59,24 @@ class ToolSettings:
         "Database that the tool `sql` reads, `sqlite:///path` or `postgresql://…`.",
     )
     web_search: bool = setting(True, "MOTET_WEB_SEARCH", "Whether agents may search the web.")
+    search_sources: str = setting(
+        "ddgs",
+        "MOTET_SEARCH_SOURCES",
+        "Where web search asks, one after the other until one answers: `ddgs`, or names of `[searches.NAME]`.",
+    )
+    calls: str = setting(
+        "",
+        "MOTET_TOOL_CALLS",
+        "Most tool calls of a run, of all tools and of single ones: `100 web_search=10`; no limit unless set.",
+    )
+    parallel: int = setting(
+        8, "MOTET_TOOL_PARALLEL", "Tool calls of a run that may be made at once.", positive=True
+    )
+    delegate_depth: int = setting(
+        2,
+        "MOTET_DELEGATE_DEPTH",
+        "How deep agents may hand tasks on to others by `delegate`; 0 for not at all.",
+    )
     timeout_s: float = setting(30.0, "MOTET_TOOL_TIMEOUT_S", "Longest time of one tool call.", positive=True)
     max_output_chars: int = setting(
         8000,

@@ -22,7 +22,7 @@ from motet.settings.agents import AgentSettings, ToolSettings
 from motet.settings.budgets import BudgetSettings
 from motet.settings.log import LogSettings
 from motet.settings.models import EmbeddedSettings, ModelSettings
-from motet.settings.outside import EgressSettings, SandboxSettings, merge_guarded
+from motet.settings.outside import GUARDED, EgressSettings, SandboxSettings, merge_guarded, secrets_of
 from motet.settings.retrieval import RetrievalSettings, read_command
 from motet.settings.runs import RunSettings
 from motet.settings.server import ServerSettings
@@ -58,6 +58,12 @@ class Settings:
     """Rules on tool calls; `[permissions]` in a settings file, read by `tools.policy.table`."""
     mcp: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """MCP servers; `[mcp.NAME]` in the user's own settings file, read by `tools.mcp.servers`."""
+    functions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Functions that are tools: name to `module:function`; `[functions]` in the user's own settings file."""
+    http_api: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """HTTP services by their OpenAPI documents; `[http_api.NAME]` in the user's own settings file."""
+    searches: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """More sources of web search; `[searches.NAME]` in the user's own settings file."""
     origins: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
     """Where each `group.field` that is not a default came from."""
     own_file: Path = field(default=Path("config.toml"), compare=False)
@@ -83,9 +89,7 @@ class Settings:
         """
         env = os.environ if environ is None else environ
         values: dict[str, tuple[Any, str]] = {}
-        tables: dict[str, dict[str, Any]] = {
-            name: {} for name in ("graphs", "loaders", "tasks", "permissions", "mcp")
-        }
+        tables: dict[str, dict[str, Any]] = {name: {} for name in ("graphs", "loaders", "tasks", *GUARDED)}
         own = _user_file(env)
         files = (own, (cwd or Path.cwd()) / "motet.toml")
         for key, value, path, origin in read_files(files, env.get(PROFILE_VARIABLE, "")):
@@ -94,7 +98,7 @@ class Settings:
             elif key.startswith("tasks."):  # beside the settings file
                 named = Path(parse_value(key, value, str, origin)).expanduser()
                 tables["tasks"][key.removeprefix("tasks.")] = str(path.parent.absolute() / named)
-            elif key.startswith(("permissions.", "mcp.")):
+            elif key.partition(".")[0] in GUARDED:
                 group, _, name = key.partition(".")
                 before = tables[group].get(name)
                 tables[group][name] = merge_guarded(before, key, value, path, own=path == own)
@@ -174,7 +178,8 @@ class Settings:
             getattr(g, f.name) for g in groups if dataclasses.is_dataclass(g) for f in dataclasses.fields(g)
         )
         keys = [value.reveal() for value in values if isinstance(value, Secret) and value]
-        return keys + passwords(self.storage.database_url)
+        sent = [*secrets_of(self.mcp), *secrets_of(self.http_api), *secrets_of(self.searches)]
+        return keys + sent + passwords(self.storage.database_url)
 
 
 PROFILE_VARIABLE = "MOTET_PROFILE"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from motet.errors import SettingInvalid
 from motet.settings.field import setting
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +76,19 @@ def merge_rules(before: Any, name: str, value: Any, path: Path, *, own: bool) ->
     return value
 
 
-def merge_guarded(before: Any, key: str, value: Any, path: Path, *, own: bool) -> Any:
-    """Return the value of a key of `[permissions]` or `[mcp]`, with what an earlier file said of it.
+GUARDED = ("permissions", "mcp", "functions", "http_api", "searches")
+"""Tables that say what is run or called; a project's file, which comes with what somebody cloned, may not."""
 
-    MCP servers stand in the user's own settings file alone: they say what is started and called.
+_MIN_SECRET_CHARS = 8
+_SECRET = re.compile(r"key|token|secret|passw|auth|credential", re.IGNORECASE)
+_PUBLIC_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+
+
+def merge_guarded(before: Any, key: str, value: Any, path: Path, *, own: bool) -> Any:
+    """Return the value of a key of a `GUARDED` table, with what an earlier file said of it.
+
+    All but `[permissions]` stand in the user's own settings file alone: they say what is started and called. The
+    document of an `[http_api.NAME]` is looked for beside that file.
 
     Raises:
         SettingInvalid: The value has another shape, or a project's file may not say it.
@@ -87,4 +98,20 @@ def merge_guarded(before: Any, key: str, value: Any, path: Path, *, own: bool) -
         return merge_rules(before, name, value, path, own=own)
     if not own:
         raise SettingInvalid(f"{key} stands in {path}. Move it to your own settings file.", setting=key)
+    if group == "http_api" and isinstance(value, dict) and isinstance(value.get("document"), str):
+        given = cast("dict[str, Any]", value)
+        return {**given, "document": str(path.parent.absolute() / Path(given["document"]).expanduser())}
     return value
+
+
+def secrets_of(table: Mapping[str, Any]) -> list[str]:
+    """Return the values of the headers and variables that entries of a table send along; logs do not show them."""
+    found: list[str] = []
+    for entry in table.values():
+        for part in ("headers", "env"):
+            pairs = entry.get(part) if isinstance(entry, dict) else None
+            for name, value in (cast("dict[str, Any]", pairs) if isinstance(pairs, dict) else {}).items():
+                public = name.lower() in _PUBLIC_HEADERS if part == "headers" else not _SECRET.search(name)
+                if not public and len(str(value)) >= _MIN_SECRET_CHARS:
+                    found.append(str(value))
+    return found

@@ -1,38 +1,44 @@
 """The port of the tools' room: what a tool is, and the table of those that ship with Motet.
 
 What does not live here: any tool. A tool is one file with a `build(context) -> BaseTool` and one line in
-`TOOLS`; another package adds its own through the entry-point group `motet.tools`.
+`TOOLS`; another package adds its own through the entry-point group `motet.tools`, a user by a line of `[functions]`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from motet.errors import NotFound, did_you_mean
+from motet.errors import NotFound, SettingInvalid, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.tools import BaseTool
 
     from motet.egress.client import Egress
+    from motet.memory.recall import Memories
     from motet.retrieval.base import Retriever
     from motet.sandbox.box import Sandbox
     from motet.settings import ToolSettings
+    from motet.tools.delegate import Delegates
 
 TOOLS: dict[str, str] = {
     "ask_user": "motet.tools.ask_user:build",
     "calculator": "motet.tools.calculator:build",
+    "delegate": "motet.tools.delegate:build",
     "edit_file": "motet.tools.files:build_edit",
+    "forget": "motet.tools.memory:build_forget",
     "list_files": "motet.tools.files:build_list",
     "now": "motet.tools.now:build",
     "python": "motet.tools.python:build",
     "python_full": "motet.tools.run_code:build_python",
     "read_file": "motet.tools.read_file:build",
+    "recall": "motet.tools.memory:build_recall",
+    "remember": "motet.tools.memory:build_remember",
     "search_documents": "motet.tools.search_documents:build",
     "search_files": "motet.tools.files:build_search",
     "shell": "motet.tools.run_code:build_shell",
@@ -97,6 +103,18 @@ class ToolContext:
     """The way out; None where nothing may be called."""
     sandbox: Sandbox | None = None
     """What programs are run in; None where none are."""
+    memories: Memories | None = None
+    """What is remembered about the user; None forgets everything."""
+    delegates: Delegates | None = None
+    """Who tasks can be handed on to; None for nobody."""
+    functions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """`[functions]` of the settings."""
+    http_apis: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """`[http_api.NAME]` of the settings."""
+    searches: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """`[searches.NAME]` of the settings."""
+    given: Sequence[Any] = ()
+    """Functions and LangChain tools that the app was given in Python."""
 
 
 def known_tools() -> dict[str, str]:
@@ -108,21 +126,59 @@ def known_tools() -> dict[str, str]:
 def build_tools(context: ToolContext, names: Sequence[str] | None = None) -> list[BaseTool]:
     """Build the named tools, in the order of the names; unless named the usual ones and those that are enabled.
 
-    A tool whose `build` returns None cannot work with these settings and is left out.
+    The user's own (`functions`, `http_apis`, `given`) are among the usual ones; none takes a shipped one's place. A
+    tool whose `build` returns None cannot work with these settings and is left out.
 
     Raises:
         NotFound: A name is unknown.
+        SettingInvalid: A tool of the user's own cannot be made.
     """
     table = known_tools()
-    tools: list[BaseTool] = []
+    own = _own_tools(context, table)
     shipped = {*USUAL, *context.settings.enabled()}
     usual = [name for name in table if name in shipped or name not in TOOLS]
-    for name in usual if names is None else names:
-        if name not in table:
-            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, table)}", tool=name)
-        module, _, function = table[name].partition(":")
-        build: Callable[[ToolContext], BaseTool | None] = getattr(import_module(module), function)
-        tool = build(context)
+    tools: list[BaseTool] = []
+    for name in [*usual, *own] if names is None else names:
+        if name not in table and name not in own:
+            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, [*table, *own])}", tool=name)
+        tool = own[name] if name in own else _built(name, table[name], context)
         if tool is not None:
             tools.append(tool)
     return tools
+
+
+def _built(name: str, target: str, context: ToolContext) -> BaseTool | None:
+    """Build a tool of the table: by its `build(context)`; another package's may be a function or a LangChain tool."""
+    module, _, attribute = target.partition(":")
+    found = getattr(import_module(module), attribute)
+    if name not in TOOLS:
+        from motet.tools.function import takes_context, to_tool  # noqa: PLC0415  # read without LangChain
+
+        if not takes_context(found):
+            return to_tool(found, name)
+    build: Callable[[ToolContext], BaseTool | None] = found
+    return build(context)
+
+
+def _own_tools(context: ToolContext, table: Mapping[str, str]) -> dict[str, BaseTool]:
+    """Make the tools of the user's own, by name."""
+    made: list[BaseTool] = []
+    if context.functions:
+        from motet.tools.own import own_tool  # noqa: PLC0415
+
+        made += [own_tool(name, entry) for name, entry in context.functions.items()]
+    if context.http_apis and context.egress is not None:
+        from motet.tools.http_api.settings import read_apis  # noqa: PLC0415
+        from motet.tools.http_api.tools import http_tools  # noqa: PLC0415
+
+        made += http_tools(read_apis(context.http_apis), context.egress, context.settings)
+    if context.given:
+        from motet.tools.function import to_tool  # noqa: PLC0415
+
+        made += [to_tool(one, "") for one in context.given]
+    taken = sorted({tool.name for tool in made} & table.keys())
+    if taken:
+        raise SettingInvalid(
+            f"A tool '{taken[0]}' is there already: give yours another name.", setting="functions"
+        )
+    return {tool.name: tool for tool in made}

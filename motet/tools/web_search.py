@@ -1,33 +1,35 @@
-"""Web search through `ddgs`, which asks several public search engines and needs no key.
+"""Web search: the sources of the settings, one after the other until one answers.
 
-What does not live here: opening the pages that were found.
+What does not live here: the sources (`search_sources`) and opening the pages that were found.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import unicodedata
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
 from motet.errors import ToolFailed
-from motet.storage.search import has_cjk
+from motet.tools.search_sources import ENGINES, MAX_WAIT_S, Engines, TooMany, read_sources
 from motet.tools.wrap import as_tool, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.tools import BaseTool
 
     from motet.tools.base import ToolContext
+    from motet.tools.search_sources import Source
+
+logger = logging.getLogger(__name__)
 
 LIMIT = 5
 """Results of one search."""
 _SHOWN = {"title": 200, "href": 500, "body": 300}
 """What is shown of a result, and the most characters of each."""
-_ENGINE_TIMEOUT_S = 8
-"""Longest wait for one engine; others are asked after it, within the tool's own time."""
 _GO_ON = "Go on without it, and say in the answer that the web was not searched."
 _UNREACHABLE = f"Web search cannot be reached now. {_GO_ON}"
 _BUSY = f"Web search refuses more questions for now. {_GO_ON}"
@@ -39,41 +41,36 @@ class Arguments(BaseModel):
     query: str = Field(description="A few words to search for", min_length=1, max_length=400)
 
 
-class Search(Protocol):
-    """What is asked: `ddgs.DDGS().text`, or a test's own. Blocking; raises as ddgs does."""
-
-    def __call__(self, query: str, *, region: str, max_results: int) -> Sequence[dict[str, Any]]:
-        """Return rows of `title`, `href` and `body`, best first."""
-        ...
-
-
-def build(context: ToolContext, *, search: Search | None = None, pause_s: float = 1.0) -> BaseTool | None:
+def build(context: ToolContext, *, search: Any = None, pause_s: float = 1.0) -> BaseTool | None:
     """Build the tool; None where the settings forbid web search.
 
     Args:
-        context: Its settings bound the time and the length of a search.
-        search: Asked instead of the real engines.
-        pause_s: Wait before the first retry of a search that was refused as too many; the second waits twice.
+        context: Its settings bound the time and the length of a search, and name the sources.
+        search: Asked instead of the real engines, as `ddgs.DDGS().text` is: blocking, raising as ddgs does.
+        pause_s: Wait before a source that refuses more questions is asked a second time; before the third, twice that.
     """
     settings = context.settings
     if not settings.web_search:
         return None
-    ask = search or _ask_engines
+    sources = read_sources(settings.search_sources, context.searches, context.egress)
+    if search is not None:
+        sources = [(name, Engines(search) if name == ENGINES else source) for name, source in sources]
+    if not sources:
+        return None
 
     async def web_search(query: str) -> tuple[str, dict[str, Any]]:
+        told = _UNREACHABLE
         try:
             async with asyncio.timeout(settings.timeout_s):
-                for pause in (pause_s, 2 * pause_s, None):
-                    rows = await asyncio.to_thread(_attempt, ask, query)
-                    if rows is not None:
+                for name, source in sources:
+                    rows, told = await _ask(name, source, query, pause_s)
+                    if rows or (rows is not None and name == sources[-1][0]):
                         links = [str(row.get("href") or "") for row in rows[:LIMIT]]
                         shown = _show(rows, query, settings.max_output_chars)
                         return shown, {"offers": [link for link in links if link]}
-                    if pause is not None:
-                        await asyncio.sleep(pause)
         except TimeoutError:
             raise ToolFailed(_UNREACHABLE, tool="web_search") from None
-        raise ToolFailed(_BUSY, tool="web_search")
+        raise ToolFailed(told, tool="web_search")
 
     return as_tool(
         web_search,
@@ -86,34 +83,25 @@ def build(context: ToolContext, *, search: Search | None = None, pause_s: float 
     )
 
 
-def _ask_engines(query: str, *, region: str, max_results: int) -> Sequence[dict[str, Any]]:
-    from ddgs import DDGS  # noqa: PLC0415  # most runs search nothing
-
-    return DDGS(timeout=_ENGINE_TIMEOUT_S).text(query, region=region, max_results=max_results)
-
-
-def _attempt(search: Search, query: str) -> Sequence[dict[str, Any]] | None:
-    """Search once, on a thread; None when the engines say that there were too many questions.
-
-    Raises:
-        ToolFailed: No engine can be reached.
-    """
-    from ddgs.exceptions import DDGSException, RatelimitException  # noqa: PLC0415
-
-    try:
-        return search(query, region="cn-zh" if has_cjk(query) else "us-en", max_results=LIMIT)
-    except RatelimitException:
-        return None
-    except DDGSException as error:
-        # An empty result and an unreachable network are the same class; only the words differ.
-        if str(error).startswith("No results"):
-            return []
-        raise ToolFailed(_UNREACHABLE, tool="web_search", reason=cut(str(error), 300)) from error
-    except OSError as error:
-        raise ToolFailed(_UNREACHABLE, tool="web_search", reason=cut(str(error), 300)) from error
+async def _ask(
+    name: str, source: Source, query: str, pause_s: float
+) -> tuple[Sequence[Mapping[str, Any]] | None, str]:
+    """Ask one source, up to three times while it refuses; return its rows, or None and why it gave none."""
+    for pause in (pause_s, 2 * pause_s, None):
+        try:
+            return await source.search(query, LIMIT), ""
+        except TooMany as busy:
+            wait = max(pause or 0.0, busy.wait_s or 0.0)
+            if pause is None or wait > MAX_WAIT_S:
+                break
+            await asyncio.sleep(wait)
+        except ToolFailed as error:
+            logger.info("web search: %s failed: %s", name, error.message)
+            return None, _UNREACHABLE
+    return None, _BUSY
 
 
-def _show(rows: Sequence[dict[str, Any]], query: str, limit: int) -> str:
+def _show(rows: Sequence[Mapping[str, Any]], query: str, limit: int) -> str:
     if not rows:
         return f"The web search for '{query}' found nothing. Try other words, or go on without it."
     blocks: list[str] = []

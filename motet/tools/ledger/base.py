@@ -83,6 +83,10 @@ class Ledger(Protocol):
         """Store that a call ended without a result."""
         ...
 
+    async def made(self, besides: Call) -> dict[str, int]:
+        """Return how many calls of each tool this run has in the ledger, one left out."""
+        ...
+
     def around(self, place: str) -> AbstractContextManager[None]:
         """Have a crash point before and after what is done inside; see `storage.crash`."""
         ...

@@ -17,7 +17,8 @@ import asyncio
 import hashlib
 import json
 from collections import Counter, defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import ToolMessage
@@ -30,10 +31,11 @@ from motet.errors import MotetError
 from motet.tools.base import IDEMPOTENCY_KEY, effect_of, fails_cleanly
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
-from motet.tools.ledger.recorded import from_tape, to_tape, with_id
+from motet.tools.ledger.recorded import from_tape, shortened, to_tape, with_id
+from motet.tools.limits import CallLimits
 from motet.tools.policy.approval import read
 from motet.tools.policy.guard import CONFIG_KEY as GUARD_KEY
-from motet.tools.policy.guard import told_denied, told_no
+from motet.tools.policy.guard import refusal, told_denied, told_no
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
@@ -49,6 +51,10 @@ if TYPE_CHECKING:
 
 CONFIG_KEY = "motet_call_keeper"
 """Where the keeper is in a config's `configurable`."""
+
+
+_inside: ContextVar[bool] = ContextVar("motet_inside_a_call", default=False)
+"""Whether this is part of a tool call."""
 
 
 class LedgerFailed(GraphBubbleUp):
@@ -88,6 +94,9 @@ class CallKeeper:
         self._made: Counter[str] = Counter()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stored: dict[tuple[str, str], bool] = {}
+        self._limits = guard.limits if guard is not None else CallLimits()
+        self._counting = asyncio.Lock() if self._limits.calls else nullcontext()
+        self._places = asyncio.Semaphore(self._limits.parallel) if self._limits.parallel else nullcontext()
 
     @property
     def configurable(self) -> dict[str, Any]:
@@ -156,7 +165,13 @@ class CallKeeper:
         verdict = await self._guard.judge(tool, arguments, place, messages) if self._guard else None
         if verdict is not None and verdict.action == "deny":
             return [told_denied(call.tool, verdict)], arguments
-        entry = await self._ledger.begin(call, asks_first=verdict is not None and verdict.action == "ask")
+        asks_first = verdict is not None and verdict.action == "ask"
+        async with self._counting:
+            if self._limits.calls and (
+                told := self._limits.reached(call.tool, await self._ledger.made(besides=call))
+            ):
+                return [refusal(call.tool, told)], arguments
+            entry = await self._ledger.begin(call, asks_first=asks_first)
         if not entry.asks_first or verdict is None:
             return await self._settle(call, entry), arguments
         answer = read(interrupt(verdict.question(call.tool, arguments), response_schema=verdict.schema(tool)))
@@ -204,7 +219,7 @@ class CallKeeper:
     async def _make(self, call: Call, tool: BaseTool, execute: Callable[[], Awaitable[Any]]) -> Any:
         try:
             with self._ledger.around(f"a call of {call.tool}"):
-                result = await execute()
+                result = await self._limited(tool, execute)
         except LedgerFailed:  # of a call inside this one, whose end nobody knows then either
             raise
         except GraphBubbleUp:
@@ -220,6 +235,29 @@ class CallKeeper:
             await self._note(tool, result)
             await self._ledger.finish(call, result)
         return result
+
+    async def _limited(self, tool: BaseTool, execute: Callable[[], Awaitable[Any]]) -> Any:
+        """Make a call within the limits; one that waits for a person, or for others, has none of its own.
+
+        A call inside of another takes no place of its own: the outer one holds its place until the inner one ends.
+        """
+        about = tool.metadata or {}
+        if about.get("asks"):
+            return await execute()
+        limit_s = float(about.get("timeout_s", self._limits.timeout_s))
+        clock = asyncio.timeout(limit_s or None)
+        async with nullcontext() if _inside.get() else self._places:
+            token = _inside.set(True)
+            try:
+                async with clock:
+                    return shortened(await execute(), self._limits.output_chars)
+            except TimeoutError:
+                if not clock.expired():
+                    raise
+            finally:
+                _inside.reset(token)
+        told = f"{tool.name} did not end within {limit_s:g} s. What it began may be done all the same."
+        return refusal(tool.name, told)
 
     async def _note(self, tool: BaseTool, result: Any) -> None:
         if self._guard is not None:

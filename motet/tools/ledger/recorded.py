@@ -43,6 +43,15 @@ def with_id(result: Any) -> Any:
     return result
 
 
+def shortened(result: Any, limit: int) -> Any:
+    """Return a result whose text has at most `limit` characters; 0 for as many as it has."""
+    text = result.content if isinstance(result, ToolMessage) else result
+    if not limit or not isinstance(text, str) or len(text) <= limit:
+        return result
+    short = f"{text[:limit]}… ({len(text) - limit:,} more characters)"
+    return result.model_copy(update={"content": short}) if isinstance(result, ToolMessage) else short
+
+
 def _is_plain(value: Any) -> bool:
     try:
         json.dumps(value)

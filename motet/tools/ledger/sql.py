@@ -90,6 +90,17 @@ class SqlLedger:
         change = sa.update(table).where(still_open).values(status=status, ended_at=db_now())
         await self._database.write(lambda c: c.execute(change))
 
+    async def made(self, besides: Call) -> dict[str, int]:
+        """See `Ledger.made`."""
+        mine = sa.and_(
+            table.c.tenant_id == self._attempt.tenant_id,
+            table.c.run_id == self._attempt.run_id,
+            table.c.call_key != besides.key,
+        )
+        query = sa.select(table.c.tool, sa.func.count()).where(mine).group_by(table.c.tool)
+        rows = await self._database.read(lambda c: c.execute(query).all())
+        return {str(tool): int(count) for tool, count in rows}
+
     def _begin(self, connection: Connection, call: Call, *, asks_first: bool) -> Row[Any] | None:
         self._check_lease(connection)
         row = connection.execute(sa.select(table).where(self._one(call.key))).first()

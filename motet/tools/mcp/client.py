@@ -1,6 +1,7 @@
-"""Talks to one MCP server: what it offers, and one call. A session lasts as long as one of these.
+"""Talks to one MCP server: what it offers, and one call.
 
-What does not live here: which of its offers are approved (`pins`), and the tools that are made of them (`tools`).
+What does not live here: which of its offers are approved (`pins`), the tools that are made of them (`tools`), and
+which sessions are kept (`sessions`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from motet.errors import ExtraMissing, MotetError, ToolFailed
 from motet.settings import child_environment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Generator
 
     from motet.egress.client import Egress
     from motet.tools.mcp.servers import McpServer
+    from motet.tools.mcp.sessions import McpSessions
 
 _MAX_PAGES = 20
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
@@ -40,8 +42,17 @@ class Offer:
 class McpClient:
     """Opens sessions with one server."""
 
-    def __init__(self, server: McpServer, egress: Egress, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        server: McpServer,
+        egress: Egress,
+        *,
+        timeout_s: float = 30.0,
+        sessions: McpSessions | None = None,
+    ) -> None:
+        """Wire it; with `sessions` a session is kept for the calls after it, else each call has one of its own."""
         self._server = server
+        self._sessions = sessions
         self._egress = egress
         self._timeout_s = timeout_s
 
@@ -52,8 +63,10 @@ class McpClient:
             ToolFailed: It cannot be reached, or breaks the protocol.
             EgressRefused: Its address may not be called.
         """
-        async with self._session() as session:
-            return await _offers(session)
+        with self._explained():
+            async with asyncio.timeout(self._timeout_s), self._open() as session:
+                return await _offers(session)
+        raise AssertionError
 
     async def call(
         self, kind: str, name: str, arguments: dict[str, Any], offer: Offer | None
@@ -72,42 +85,69 @@ class McpClient:
         Raises:
             ToolFailed: The offer has changed, or the server cannot be reached.
         """
-        async with self._session() as session:
-            if offer is not None and offer not in await _offers(session):
-                raise ToolFailed(
-                    f"The MCP server '{self._server.name}' describes '{name}' otherwise than when it was approved: it "
-                    f"is not called. An operator looks at it with 'motet tools approve {self._server.name}'.",
-                    tool=name,
-                )
-            if kind == "resource":
-                read = await session.read_resource(name)
-                return "\n".join(getattr(part, "text", "(binary)") for part in read.contents), False
-            if kind == "prompt":
-                got = await session.get_prompt(name, {key: str(value) for key, value in arguments.items()})
-                return "\n".join(
-                    f"{message.role}: {_text(message.content)}" for message in got.messages
-                ), False
-            result = await session.call_tool(name, arguments)
-            return "\n".join(_text(part) for part in result.content), bool(result.is_error)
+        with self._explained():
+            async with asyncio.timeout(self._timeout_s), self._ready(offer, name) as session:
+                return await _called(session, kind, name, arguments)
+        raise AssertionError
 
     @contextlib.asynccontextmanager
-    async def _session(self) -> AsyncIterator[Any]:
+    async def _ready(self, offer: Offer | None, name: str) -> AsyncIterator[Any]:
+        """Give a session in which the server offers the very same as was approved.
+
+        A kept session whose server is gone is opened anew: nothing was called in it yet.
+        """
+        if self._sessions is None:
+            async with self._open() as session:
+                self._check(offer, name, await _offers(session) if offer is not None else [])
+                yield session
+            return
+        for is_last in (False, True):
+            was_there = False
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    session, was_there = await stack.enter_async_context(
+                        self._sessions.use(self._server.name, self._open)
+                    )
+                    offers = await _offers(session) if offer is not None else []
+                except Exception:
+                    if is_last or not was_there:
+                        raise
+                    continue
+                self._check(offer, name, offers)
+                yield session
+                return
+
+    def _check(self, offer: Offer | None, name: str, offers: list[Offer]) -> None:
+        if offer is not None and offer not in offers:
+            raise ToolFailed(
+                f"The MCP server '{self._server.name}' describes '{name}' otherwise than when it was approved: it "
+                f"is not called. An operator looks at it with 'motet tools approve {self._server.name}'.",
+                tool=name,
+            )
+
+    @contextlib.contextmanager
+    def _explained(self) -> Generator[None]:
         try:
             import mcp  # noqa: PLC0415  # an extra
         except ImportError:
             raise ExtraMissing("MCP servers need the extra mcp: pip install 'motet[mcp]'.") from None
         try:
-            async with (
-                asyncio.timeout(self._timeout_s),
-                self._streams() as (read, write),
-                mcp.ClientSession(read, write) as session,
-            ):
-                await session.initialize()
-                yield session
+            yield
         except BaseExceptionGroup as group:
             raise self._explain(_first(group)) from None
         except (TimeoutError, OSError, mcp.MCPError) as error:
             raise self._explain(error) from None
+
+    @contextlib.asynccontextmanager
+    async def _open(self) -> AsyncIterator[Any]:
+        """Open a session; it must be closed by the task that opened it."""
+        import mcp  # noqa: PLC0415
+
+        with self._explained():
+            async with self._streams() as (read, write), mcp.ClientSession(read, write) as session:
+                async with asyncio.timeout(self._timeout_s):
+                    await session.initialize()
+                yield session
 
     @contextlib.asynccontextmanager
     async def _streams(self) -> AsyncIterator[Any]:
@@ -147,6 +187,17 @@ class McpClient:
             )
         reason = (str(error) or type(error).__name__)[:200]
         return ToolFailed(f"The MCP server '{self._server.name}' cannot be used: {reason}.")
+
+
+async def _called(session: Any, kind: str, name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+    if kind == "resource":
+        read = await session.read_resource(name)
+        return "\n".join(getattr(part, "text", "(binary)") for part in read.contents), False
+    if kind == "prompt":
+        got = await session.get_prompt(name, {key: str(value) for key, value in arguments.items()})
+        return "\n".join(f"{message.role}: {_text(message.content)}" for message in got.messages), False
+    result = await session.call_tool(name, arguments)
+    return "\n".join(_text(part) for part in result.content), bool(result.is_error)
 
 
 async def _offers(session: Any) -> list[Offer]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from motet.egress.client import Egress
     from motet.settings import ToolSettings
     from motet.tools.mcp.client import Offer
+    from motet.tools.mcp.sessions import McpSessions
 
 
 class McpShelf:
@@ -28,12 +29,24 @@ class McpShelf:
         self._pins = Pins(home)
         self._egress = egress
         self._settings = settings
+        self._sessions: McpSessions | None = None
 
     def tools(self) -> list[BaseTool]:
         """Return the tools of what was approved; nothing is started or called."""
         from motet.tools.mcp.tools import mcp_tools  # noqa: PLC0415  # the shelf is read without LangChain
 
-        return mcp_tools(self.servers, self._pins, self._egress, self._settings) if self.servers else []
+        if not self.servers:
+            return []
+        if self._sessions is None:
+            from motet.tools.mcp.sessions import McpSessions  # noqa: PLC0415
+
+            self._sessions = McpSessions()
+        return mcp_tools(self.servers, self._pins, self._egress, self._settings, self._sessions)
+
+    async def aclose(self) -> None:
+        """Close the sessions with its servers."""
+        if self._sessions is not None:
+            await self._sessions.aclose()
 
     async def look(self, name: str) -> list[tuple[str, Offer]]:
         """Ask a server what it offers; return what is `new`, `changed`, `same` or `gone` since it was approved.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from motet.tools.mcp.client import Offer
     from motet.tools.mcp.pins import Pins
     from motet.tools.mcp.servers import McpServer
+    from motet.tools.mcp.sessions import McpSessions
 
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 _RESOURCE = {
@@ -32,12 +33,16 @@ _RESOURCE = {
 
 
 def mcp_tools(
-    servers: Mapping[str, McpServer], pins: Pins, egress: Egress, settings: ToolSettings
+    servers: Mapping[str, McpServer],
+    pins: Pins,
+    egress: Egress,
+    settings: ToolSettings,
+    sessions: McpSessions | None = None,
 ) -> list[BaseTool]:
     """Return a tool for each approved tool and prompt, and one a server that reads its approved resources."""
     found: list[BaseTool] = []
     for server in servers.values():
-        client = McpClient(server, egress, timeout_s=settings.timeout_s)
+        client = McpClient(server, egress, timeout_s=settings.timeout_s, sessions=sessions)
         approved = pins.approved(server.name)
         found += [
             _tool(server, client, offer, settings.max_output_chars)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables.config import ensure_config
 
+from motet.tools.limits import CallLimits
 from motet.tools.policy import approval, offers
 from motet.tools.policy.origins import Origin, Texts, trace
 from motet.tools.policy.rules import DEFAULTS, Access, Action, Asked, Permissions, Rule, decide, find
@@ -81,12 +82,14 @@ class Guard:
         agents: Mapping[str, Permissions] | None = None,
         classes: Mapping[str, Access] | None = None,
         graph: str = "",
+        limits: CallLimits = CallLimits(),  # noqa: B008  # frozen
     ) -> None:
         self._rows = rows
         self._layers = list(layers)
         self._agents = agents or {}
         self._classes = classes or {}
         self._graph = graph
+        self.limits = limits
         self._trusted: Trusted | None = None
         self._said: list[str] | None = None
 
@@ -178,6 +181,15 @@ class Guard:
         await self._rows.add("outside", message_id)
         self._said = None
 
+    async def is_users_own(self, text: str) -> bool:
+        """Say whether a text stands in the user's own words, whole."""
+        (origin,) = trace({"text": text}, await self._texts(await self._load(), ())) or (None,)
+        return origin is not None and origin.is_trusted
+
+    async def read(self) -> list[str]:
+        """Return where this conversation has read strangers' words, first come first."""
+        return (await self._load()).read
+
     async def grant(
         self, tool: BaseTool, arguments: Mapping[str, Any], always: str, *, is_tainted: bool
     ) -> None:
@@ -228,17 +240,18 @@ async def note_read(where: str) -> None:
 def told_no(tool: str, answer: approval.Answer) -> ToolMessage:
     """Return what an agent is told of a call that a person refused."""
     why = f" The reason: {answer.reason}" if answer.reason else ""
-    return _refusal(tool, f"A person refused this call of {tool}.{why} Do not try it again another way.")
+    return refusal(tool, f"A person refused this call of {tool}.{why} Do not try it again another way.")
 
 
 def told_denied(tool: str, verdict: Verdict) -> ToolMessage:
     """Return what an agent is told of a call that the rules deny."""
-    return _refusal(
+    return refusal(
         tool, f"{tool} may not be called with these arguments. {' '.join(verdict.reasons)} Go on without it."
     )
 
 
-def _refusal(tool: str, text: str) -> ToolMessage:
+def refusal(tool: str, text: str) -> ToolMessage:
+    """Return what an agent is told of a call that was not made, or not to its end."""
     return ToolMessage(text, name=tool, tool_call_id="", status="error")
 
 
