@@ -107,6 +107,7 @@ TESTED_ELSEWHERE = {
     "motet.tasks.prices": "the tests of the plan ask for one",
     "motet.tasks.records": "the tests of the compiled graphs keep them",
     "motet.tasks.steps": "the tests of the compiled graphs do them",
+    "motet.tools.own": "the tests of functions as tools read its lines",
     "motet.tasks.problems": "the tests of the checks read every kind",
     "motet.tasks.spec": "the tests of the checks and of loading go through it",
     "motet.tasks.starter": "the tests of the commands write it",
