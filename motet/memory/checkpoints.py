@@ -7,7 +7,6 @@ connection.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import sys
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     empty_checkpoint,
     get_serializable_checkpoint_metadata,
@@ -27,14 +27,16 @@ from motet.memory.saver.drafts import Draft, NeedsConnection, Put, Writes, is_ca
 from motet.memory.saver.history import History
 from motet.memory.saver.listing import Query, read_page
 from motet.memory.saver.loading import Loader
+from motet.memory.saver.pace import Pace
 from motet.memory.saver.rows import ScopeName, Statements, Vault
 from motet.memory.saver.saving import Writer
+from motet.memory.saver.together import Together
 from motet.memory.saver.tuples import config_of, tuple_of
 from motet.memory.serde import StrictSerializer
 from motet.secret import Secret
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
-from motet.storage.fence import guarded, held
+from motet.storage.fence import fence_of, guarded, held
 from motet.storage.probe import database_file
 from motet.storage.schema import prepare
 from motet.storage.seal import Seal, derive_keys, read_key_file
@@ -87,6 +89,8 @@ class MotetSaver(BaseCheckpointSaver[int]):
         self._seal = seal.with_cipher(database.texts.cipher)
         self._memory = Memory(max_items=cache_items)
         self._statements = Statements(database.dialect)
+        self._together = Together(database)
+        self._pace = Pace()
         self._wire()
 
     @classmethod
@@ -219,10 +223,11 @@ class MotetSaver(BaseCheckpointSaver[int]):
         """
         put = self._put(config, checkpoint, metadata, new_versions)
         try:
-            draft = await asyncio.to_thread(self._draft, None, put)
+            draft = await self._pace.do(lambda: self._draft(None, put))
         except NeedsConnection:
             draft = await self._read(lambda connection: self._draft(connection, put))
-        done = await self.database.write(lambda c: self._writer.commit(held(c, config), draft))
+        place = put.scope, fence_of(config)
+        done = await self._together.now(place, lambda c: self._writer.commit(held(c, config), draft))
         self._writer.remember(done)
         return config_of(put.scope, checkpoint["id"])
 
@@ -264,12 +269,18 @@ class MotetSaver(BaseCheckpointSaver[int]):
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task wrote, before its superstep ends; a repeated call changes nothing.
+        """Store what a task wrote, with its superstep's checkpoint or a moment later; a repeated call changes nothing.
 
         Raises:
             InvalidInput: A value is of an unknown class.
         """
-        await self.database.write(self._writes(config, writes, task_id, task_path))
+        work = self._writes(config, writes, task_id, task_path)
+        if any(
+            channel in WRITES_IDX_MAP for channel, _ in writes
+        ):  # an error, a question: no checkpoint follows
+            await self.database.write(work)
+        else:
+            await self._together.soon((self._named(config)[0], fence_of(config)), work)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -285,7 +296,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
 
     def delete_thread(self, thread_id: str) -> None:
         """Do `adelete_thread` on the calling thread."""
-        self.database.write_sync(lambda connection: self.upkeep.delete_thread(connection, str(thread_id)))
+        self.database.write_sync(lambda c: self.upkeep.delete_thread(c, str(thread_id)))
 
     async def adelete_for_runs(self, run_ids: Sequence[str], *, fence: Fence | None = None) -> None:
         """Delete the checkpoints whose metadata has one of these `run_id`s; the others stay whole.
@@ -305,15 +316,11 @@ class MotetSaver(BaseCheckpointSaver[int]):
         Raises:
             Conflict: The target has checkpoints.
         """
-        await self.database.write(
-            lambda connection: self.upkeep.copy_thread(connection, source_thread_id, target_thread_id)
-        )
+        await self.database.write(lambda c: self.upkeep.copy_thread(c, source_thread_id, target_thread_id))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Do `acopy_thread` on the calling thread."""
-        self.database.write_sync(
-            lambda connection: self.upkeep.copy_thread(connection, source_thread_id, target_thread_id)
-        )
+        self.database.write_sync(lambda c: self.upkeep.copy_thread(c, source_thread_id, target_thread_id))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Keep the newest checkpoint of each namespace (`keep_latest`), or nothing (`delete`).

@@ -44,34 +44,37 @@ def append(
     citations: Sequence[Passage] = (),
 ) -> int | None:
     """Add a message; return its `seq` in the thread, from 1, or None when its id is there already."""
-    mine = _of(tenant_id, thread_id)
-    there = connection.execute(sa.select(messages.c.seq).where(mine, messages.c.message_id == message_id))
-    if there.first() and not _make_way(connection, mine, message_id):
+    place = {"of_tenant": tenant_id, "of_thread": thread_id}
+    there = connection.execute(_IS_THERE, {**place, "of_message": message_id}).first()
+    if there and not _make_way(connection, _of(tenant_id, thread_id), message_id):
         return None
-    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
-    seq = connection.execute(
-        sa.update(threads)
-        .where(one)
-        .values(last_message_seq=threads.c.last_message_seq + 1, updated_at=db_now())
-        .returning(threads.c.last_message_seq)
-    ).scalar_one()
-    key = connection.execute(
-        sa.insert(messages)
-        .values(
-            tenant_id=tenant_id,
-            thread_id=thread_id,
-            seq=seq,
-            message_id=message_id,
-            run_id=run_id,
-            role=role,
-            text=text,
-            citations=json.dumps([p.model_dump(mode="json") for p in citations], ensure_ascii=False),
-            created_at=db_now(),
-        )
-        .returning(messages.c.message_key)
-    ).scalar_one()
+    seq = connection.execute(_NEXT_SEQ, place).scalar_one()
+    row = {
+        "tenant_id": tenant_id,
+        "thread_id": thread_id,
+        "seq": seq,
+        "message_id": message_id,
+        "run_id": run_id,
+        "role": role,
+        "text": text,
+        "citations": json.dumps([p.model_dump(mode="json") for p in citations], ensure_ascii=False),
+    }
+    key = connection.execute(_PUT, row).scalar_one()
     fulltext.add(connection, INDEX, [(key, text)], scope=tenant_id)
     return seq
+
+
+_MINE = sa.and_(
+    messages.c.tenant_id == sa.bindparam("of_tenant"), messages.c.thread_id == sa.bindparam("of_thread")
+)
+_IS_THERE = sa.select(messages.c.seq).where(_MINE, messages.c.message_id == sa.bindparam("of_message"))
+_NEXT_SEQ = (
+    sa.update(threads)
+    .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
+    .values(last_message_seq=threads.c.last_message_seq + 1, updated_at=db_now())
+    .returning(threads.c.last_message_seq)
+)
+_PUT = sa.insert(messages).values(created_at=db_now()).returning(messages.c.message_key)
 
 
 def move_to_end(connection: Connection, tenant_id: str, thread_id: str, message_ids: Sequence[str]) -> None:
@@ -80,17 +83,26 @@ def move_to_end(connection: Connection, tenant_id: str, thread_id: str, message_
     What a user says while a run is at work is stored at once. When its own run begins, what the runs before it had
     to say has come after it: it is moved, so that questions and answers stand in the order of the runs.
     """
-    mine = sa.and_(_of(tenant_id, thread_id), messages.c.message_id.in_(message_ids))
-    query = sa.select(messages.c.message_key, messages.c.seq).where(mine).order_by(messages.c.seq)
-    rows = connection.execute(query).all() if message_ids else []
-    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
-    last = connection.execute(sa.select(threads.c.last_message_seq).where(one)).scalar()
+    place = {"of_tenant": tenant_id, "of_thread": thread_id}
+    rows = connection.execute(_THESE, {**place, "these": list(message_ids)}).all() if message_ids else []
+    last = connection.execute(_LAST_SEQ, place).scalar()
     if not rows or last is None or rows[-1].seq == last:
         return
+    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
     for seq, row in enumerate(rows, last + 1):
         this = messages.c.message_key == row.message_key
         connection.execute(sa.update(messages).where(this).values(seq=seq))
     connection.execute(sa.update(threads).where(one).values(last_message_seq=last + len(rows)))
+
+
+_THESE = (
+    sa.select(messages.c.message_key, messages.c.seq)
+    .where(_MINE, messages.c.message_id.in_(sa.bindparam("these", expanding=True)))
+    .order_by(messages.c.seq)
+)
+_LAST_SEQ = sa.select(threads.c.last_message_seq).where(
+    threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread")
+)
 
 
 def read(connection: Connection, tenant_id: str, thread_id: str, *, limit: int) -> Sequence[Row[Any]]:

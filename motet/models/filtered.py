@@ -6,6 +6,7 @@ What does not live here: any filter. A filter is made anew for every answer.
 from __future__ import annotations
 
 from collections.abc import Callable  # noqa: TC003  # pydantic reads the field's type
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.messages import AIMessageChunk
@@ -57,6 +58,14 @@ class StreamFilterModel(WrapperChatModel):
     @override
     def _exchange(self, messages: list[BaseMessage], options: dict[str, Any]) -> Exchange:
         return _Filtering(messages, options, self.make_filter())
+
+    @cached_property
+    @override
+    def _serialized(self) -> dict[str, Any]:
+        """What callbacks are told of the model: its kind. LangChain would spell the wrapped model out each time."""
+        kind = type(self)
+        where = [*kind.__module__.split("."), kind.__name__]
+        return {"lc": 1, "type": "not_implemented", "id": where, "name": kind.__name__}
 
     @property
     @override

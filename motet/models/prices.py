@@ -48,6 +48,10 @@ class Prices:
                 )
         return cls(own)
 
+    def is_listed(self, provider: str, model: str, base_url: str = "") -> bool:
+        """Say whether a price is looked up in the lists, which takes a second the first time."""
+        return model not in self._own and provider not in OWN_PROVIDERS and not _is_own(base_url)
+
     def cost_usd(
         self, provider: str, model: str, input_tokens: int, output_tokens: int, *, base_url: str = ""
     ) -> float | None:
@@ -63,7 +67,7 @@ class Prices:
         if model in self._own:
             read, written = self._own[model]
             return (input_tokens * read + output_tokens * written) / MILLION
-        if provider in OWN_PROVIDERS or _is_own(base_url):
+        if not self.is_listed(provider, model, base_url):
             return 0.0
         return _listed(provider, model, input_tokens, output_tokens, base_url)
 

@@ -9,6 +9,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
@@ -135,6 +136,10 @@ class ScriptedChatModel(StreamedChatModel):
 
     def _metadata(self, reply: Reply) -> dict[str, Any]:
         return {"finish_reason": reply.reason, "model_name": self.model, "model_provider": "scripted"}
+
+    @override
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return LangSmithParams(ls_provider="scripted", ls_model_type="chat", ls_model_name=self.model)
 
     @property
     @override

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage
 
-from motet.models.prices import OWN_PROVIDERS
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,8 +40,10 @@ class CalledModel:
     async def cost_usd(self, prices: Prices, input_tokens: int, output_tokens: int) -> float | None:
         """Return what a call cost; the price lists are read on a thread, which takes a second the first time."""
         arguments = (self.provider, self.name, input_tokens, output_tokens)
-        if self.provider in OWN_PROVIDERS or not self.name:
-            return prices.cost_usd(*arguments, base_url=self.base_url) if self.name else None
+        if not self.name:
+            return None
+        if not prices.is_listed(self.provider, self.name, self.base_url):
+            return prices.cost_usd(*arguments, base_url=self.base_url)
         return await asyncio.to_thread(prices.cost_usd, *arguments, base_url=self.base_url)
 
 

@@ -263,8 +263,14 @@ class Records:
 
 def lock_thread(connection: Connection, tenant_id: str, thread_id: str) -> Row[Any] | None:
     """Return a thread's row and keep others from changing it until the transaction ends."""
-    query = sa.select(threads).where(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
-    return connection.execute(query.with_for_update()).first()
+    return connection.execute(_LOCKED, {"of_tenant": tenant_id, "of_thread": thread_id}).first()
+
+
+_LOCKED = (
+    sa.select(threads)
+    .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
+    .with_for_update()
+)
 
 
 def delete_thread(connection: Connection, tenant_id: str, thread_id: str) -> int:

@@ -267,23 +267,21 @@ def _dump(message: BaseMessage) -> dict[str, Any]:
 def _store(connection: Connection, request: RunRequest, job: RunJob, request_hash: str) -> Accepted:
     _check_source(connection, job)
     events = _first_events(job)
-    connection.execute(
-        sa.insert(runs).values(
-            tenant_id=job.tenant_id,
-            run_id=job.run_id,
-            thread_id=job.thread_id,
-            owner_id=job.owner_id,
-            graph=job.graph,
-            job=texts_of(connection).close(job.model_dump_json(), job.tenant_id, "runs", job.run_id, "job"),
-            status="pending",
-            priority=request.priority,
-            not_before=db_now() + request.delay_s if request.delay_s else 0,
-            last_seq=len(events),
-            idempotency_key=request.idempotency_key,
-            request_hash=request_hash,
-            created_at=db_now(),
-        )
-    )
+    row = {
+        "tenant_id": job.tenant_id,
+        "run_id": job.run_id,
+        "thread_id": job.thread_id,
+        "owner_id": job.owner_id,
+        "graph": job.graph,
+        "job": texts_of(connection).close(job.model_dump_json(), job.tenant_id, "runs", job.run_id, "job"),
+        "status": "pending",
+        "priority": request.priority,
+        "last_seq": len(events),
+        "idempotency_key": request.idempotency_key,
+        "request_hash": request_hash,
+    }
+    due = db_now() + request.delay_s if request.delay_s else None
+    connection.execute(_PUT if due is None else _PUT.values(not_before=due), row)
     log.insert(
         connection, job.tenant_id, job.run_id, 1, [EVENT.dump_json(event).decode() for event in events]
     )
@@ -293,12 +291,16 @@ def _store(connection: Connection, request: RunRequest, job: RunJob, request_has
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
 
 
+_PUT = sa.insert(runs).values(not_before=0, created_at=db_now())
+
+
 def _check_source(connection: Connection, job: RunJob) -> None:
     """Refuse a run whose results are to be used again when there is no such run."""
     source = job.options.reuse_results_of
-    query = sa.select(runs.c.run_id).where(runs.c.tenant_id == job.tenant_id, runs.c.run_id == source)
-    if source is not None and connection.execute(query).first() is None:
-        raise NotFound(f"There is no run '{source}'. 'motet runs list' shows them.", run_id=source)
+    if source is not None:
+        query = sa.select(runs.c.run_id).where(runs.c.tenant_id == job.tenant_id, runs.c.run_id == source)
+        if connection.execute(query).first() is None:
+            raise NotFound(f"There is no run '{source}'. 'motet runs list' shows them.", run_id=source)
     check_replay(connection, job)
 
 
@@ -362,10 +364,7 @@ def _make_thread(connection: Connection, job: RunJob, ttl_s: float | None) -> No
 
 def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None:
     """Apply the multitask strategy to a busy thread; a run that is to stop is told by its row."""
-    active = sa.and_(
-        runs.c.tenant_id == job.tenant_id, runs.c.thread_id == job.thread_id, runs.c.status.in_(ACTIVE)
-    )
-    busy = connection.execute(sa.select(runs).where(active).order_by(runs.c.position).with_for_update()).all()
+    busy = connection.execute(_BUSY, {"of_tenant": job.tenant_id, "of_thread": job.thread_id}).all()
     if busy and request.multitask == "reject":
         raise Conflict(f"Thread {job.thread_id} is busy with run {busy[0].run_id}.", thread_id=job.thread_id)
     undo = request.multitask == "rollback"
@@ -377,6 +376,15 @@ def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None
             )
     for row in busy if request.multitask in ("interrupt", "rollback") else ():
         ask_to_stop(connection, row, reason=f"another run took its place ({request.multitask})", undo=undo)
+
+
+_BUSY = (
+    sa.select(runs)
+    .where(runs.c.tenant_id == sa.bindparam("of_tenant"), runs.c.thread_id == sa.bindparam("of_thread"))
+    .where(runs.c.status.in_(ACTIVE))
+    .order_by(runs.c.position)
+    .with_for_update()
+)
 
 
 def _answers(connection: Connection, row: Row[Any]) -> bool:

@@ -156,7 +156,7 @@ class Worker:
         run_id = claim.job.run_id
         active = self._active[run_id]
         try:
-            if run_id in await self._queue.cancels([run_id]) and active.stop_reason is None:
+            if claim.cancel_requested and active.stop_reason is None:
                 active.stop_reason = "cancelled before it began"
             active.working = True
             await self._engine.execute(claim, stopped=lambda: active.stop_reason)

@@ -16,6 +16,7 @@ import re
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,7 +48,7 @@ from motet.storage.texts import Texts, option
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from sqlalchemy.engine import Connection, Engine, NestedTransaction
 
@@ -92,6 +93,8 @@ class Database:
         self._reads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="motet-read")
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._kept: Connection | None = None
+        """The writer's connection, between two commits."""
         self._lock = threading.Lock()
         self._closed = False
 
@@ -171,7 +174,7 @@ class Database:
         while running:
             first = self._queue.get()
             if first is None:
-                return
+                break
             batch = [first]
             while len(batch) < GROUP_MAX:
                 try:
@@ -183,6 +186,8 @@ class Database:
                     break
                 batch.append(more)
             self._commit([write for write in batch if write.done.set_running_or_notify_cancel()])
+        if self._kept is not None:
+            self._kept.close()
 
     def _commit(self, batch: list[_Write], tries: int = 1) -> None:
         """Run a batch in one transaction.
@@ -193,7 +198,7 @@ class Database:
         results: list[tuple[_Write, Any, BaseException | None]] = []
         committing = False
         try:
-            with self.crash.around("a commit"), self.engine.connect() as connection:
+            with self.crash.around("a commit"), self._writing() as connection:
                 transaction = connection.begin()
                 alone = len(batch) == 1
                 results.extend((write, *_run(connection, write, alone=alone)) for write in batch)
@@ -208,6 +213,20 @@ class Database:
             results = [(write, None, error) for write in batch]
         for write, value, error in results:
             self._finish(write, value, error, tries)
+
+    @contextmanager
+    def _writing(self) -> Generator[Connection]:
+        """Give the writer its connection: on SQLite the same again, as long as nothing went wrong with it."""
+        connection, self._kept = self._kept or self.engine.connect(), None
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if self.dialect == "sqlite":
+            self._kept = connection
+        else:  # a server may have ended it meanwhile: the pool asks before it gives it again
+            connection.close()
 
     def _finish(self, write: _Write, value: Any, error: BaseException | None, tries: int) -> None:
         """Tell a write's caller what became of it, or try it again, alone."""

@@ -36,14 +36,20 @@ def hold(connection: Connection, fence: Fence) -> None:
     Raises:
         LeaseLost: It is another claim's by now, or has ended; the transaction must not write anything for it.
     """
-    query = sa.select(runs.c.position).where(
-        runs.c.tenant_id == fence.tenant_id,
-        runs.c.run_id == fence.run_id,
-        runs.c.fence == fence.number,
+    if connection.execute(_HELD, fence._asdict()).first() is None:
+        raise LeaseLost(f"Run {fence.run_id} is another worker's, or has ended.", run_id=fence.run_id)
+
+
+_HELD = (  # made once, as every statement of every step: to put it together takes longer than to execute it
+    sa.select(runs.c.position)
+    .where(
+        runs.c.tenant_id == sa.bindparam("tenant_id"),
+        runs.c.run_id == sa.bindparam("run_id"),
+        runs.c.fence == sa.bindparam("number"),
         runs.c.status == "running",
     )
-    if connection.execute(query.with_for_update(key_share=True)).first() is None:
-        raise LeaseLost(f"Run {fence.run_id} is another worker's, or has ended.", run_id=fence.run_id)
+    .with_for_update(key_share=True)
+)
 
 
 def guarded(connection: Connection, fence: Fence | None) -> Connection:
@@ -59,4 +65,9 @@ def held(connection: Connection, config: Mapping[str, Any]) -> Connection:
     Raises:
         LeaseLost: The run is another claim's by now.
     """
-    return guarded(connection, (config.get("configurable") or {}).get(CONFIG_KEY))
+    return guarded(connection, fence_of(config))
+
+
+def fence_of(config: Mapping[str, Any]) -> Fence | None:
+    """Return the fence of the run that a LangGraph config belongs to; None when it belongs to none."""
+    return (config.get("configurable") or {}).get(CONFIG_KEY)

@@ -6,9 +6,9 @@ import pytest
 from studio import Studio
 
 from motet.errors import StorageError
-from motet.events import Notice, RunCompleted
+from motet.events import Notice, Recorded, RunCompleted
 from motet.runs.log.sql import SqlLog
-from motet.runs.log.watch import Watcher
+from motet.runs.log.watch import FRESH_MAX, Watcher
 from motet.storage import changes
 from motet.storage.engine import Database
 
@@ -70,3 +70,55 @@ async def test_a_reader_hears_of_a_database_that_went_away(studio: Studio) -> No
         with pytest.raises(StorageError, match="closed"):
             await reader
     assert watchers() == []
+
+
+def recorded(*numbers: int) -> list[Recorded]:
+    return [Recorded(run_id="r1", thread_id="t", seq=n, at=0.0, event=Notice(text=str(n))) for n in numbers]
+
+
+async def test_events_of_this_process_are_read_from_memory_and_never_with_a_gap(database: Database) -> None:
+    watcher = Watcher(database, 0.05)
+    watcher.keep("local", "r1", recorded(1))  # nobody reads: nothing is kept
+    async with watcher.reader("local", "r1") as woken:
+        assert watcher.fresh("local", "r1", 0, 10) == []
+        watcher.keep("local", "r1", recorded(3, 4))
+        assert woken.is_set()
+        assert watcher.fresh("local", "r1", 2, 10) == recorded(3, 4)
+        assert watcher.fresh("local", "r1", 3, 10) == recorded(4)
+        assert watcher.fresh("local", "r1", 2, 1) == recorded(3)
+        assert watcher.fresh("local", "r1", 1, 10) == []  # 2 is another process's: the database has it
+        watcher.keep("local", "r1", recorded(7))  # so are 5 and 6
+        assert watcher.fresh("local", "r1", 4, 10) == []
+        assert watcher.fresh("local", "r1", 6, 10) == recorded(7)
+    assert watcher.fresh("local", "r1", 6, 10) == []
+
+
+async def test_a_reader_that_does_not_read_is_kept_a_bounded_number_of_events(database: Database) -> None:
+    watcher = Watcher(database, 0.05)
+    async with watcher.reader("local", "r1"):
+        for n in range(1, 10 * FRESH_MAX):
+            watcher.keep("local", "r1", recorded(n))
+        assert watcher.fresh("local", "r1", 5, 10) == []
+        last = 10 * FRESH_MAX - 1
+        assert watcher.fresh("local", "r1", last - FRESH_MAX, 500) == recorded(*range(last + 1)[-FRESH_MAX:])
+
+
+async def test_a_reader_here_hears_of_a_run_that_another_process_took_over(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "SURE_S", 0.05)
+    await studio.submit("hi")
+    claim = await studio.queue.claim("w1")
+    assert claim is not None
+    run_id = claim.job.run_id
+    elsewhere = SqlLog(studio.database, studio.settings.runs)
+
+    async def read() -> list[int]:
+        return [r.seq async for r in studio.log.follow("local", run_id)]
+
+    async with asyncio.timeout(10):
+        reader = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        await studio.log.append(claim, [Notice(text="here")])
+        await elsewhere.append(claim, [Notice(text="there"), RunCompleted(output={})])
+        assert await reader == [1, 2, 3, 4, 5]

@@ -75,19 +75,13 @@ class SqlLog:
         kept, encoded = [event for event, _ in pairs], [text for _, text in pairs]
         with self._database.crash.around(f"an append of {events[-1].type}"):
             recorded = await self._database.write(lambda c: _append(c, claim, kept, encoded))
-        self._watcher.tell(claim.job.tenant_id, claim.job.run_id, recorded[-1].seq)
+        self._watcher.keep(claim.job.tenant_id, claim.job.run_id, recorded)
         return recorded
 
     async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
         """See `EventLog.read`."""
-        query = (
-            sa.select(table.c.seq, table.c.at, table.c.event, runs.c.thread_id)
-            .join(runs, sa.and_(runs.c.tenant_id == table.c.tenant_id, runs.c.run_id == table.c.run_id))
-            .where(table.c.tenant_id == tenant_id, table.c.run_id == run_id, table.c.seq > after)
-            .order_by(table.c.seq)
-            .limit(limit)
-        )
-        rows, texts = await self._database.read(lambda c: c.execute(query).all()), self._database.texts
+        asked = {"of_tenant": tenant_id, "of_run": run_id, "after": after, "most": limit}
+        rows, texts = await self._database.read(lambda c: c.execute(_READ, asked).all()), self._database.texts
         return [
             Recorded(
                 run_id=run_id,
@@ -120,7 +114,8 @@ class SqlLog:
         async with self._watcher.reader(tenant_id, run_id) as woken:
             while True:
                 woken.clear()
-                found = await self.read(tenant_id, run_id, after=after, limit=limit)
+                found = self._watcher.fresh(tenant_id, run_id, after, limit)
+                found = found or await self.read(tenant_id, run_id, after=after, limit=limit)
                 if found:
                     after = found[-1].seq
                     yield found
@@ -132,10 +127,8 @@ class SqlLog:
 
     async def _heard_all(self, tenant_id: str, run_id: str, after: int) -> bool:
         """Say whether nothing can come after a number; refuse a run or a number that does not exist."""
-        query = sa.select(runs.c.status, runs.c.last_seq).where(
-            runs.c.tenant_id == tenant_id, runs.c.run_id == run_id
-        )
-        row = await self._database.read(lambda c: c.execute(query).first())
+        asked = {"of_tenant": tenant_id, "of_run": run_id}
+        row = await self._database.read(lambda c: c.execute(_HOW_FAR, asked).first())
         if row is None:
             raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
         if after > row.last_seq:
@@ -162,15 +155,47 @@ def insert(
     connection: Connection, tenant_id: str, run_id: str, first_seq: int, encoded: Sequence[str]
 ) -> float:
     """Insert encoded events from `first_seq` on; return their time by the database's clock."""
-    at = connection.execute(sa.select(db_now())).scalar_one()
+    at = connection.execute(_NOW).scalar_one()
+    _insert(connection, (tenant_id, run_id), first_seq, encoded, at)
+    return at
+
+
+def _insert(
+    connection: Connection, of: tuple[str, str], first_seq: int, encoded: Sequence[str], at: float
+) -> None:
+    tenant_id, run_id = of
     one, texts = {"tenant_id": tenant_id, "run_id": run_id, "at": at}, texts_of(connection)
     rows = [
         one | {"seq": seq, "event": texts.close(event, tenant_id, "events", run_id, seq)}
         for seq, event in enumerate(encoded, first_seq)
     ]
-    connection.execute(sa.insert(table), rows)
+    connection.execute(_PUT, rows)
     announce(connection, tenant_id, run_id, first_seq + len(rows) - 1)
-    return at
+
+
+_NOW = sa.select(db_now())
+_PUT = sa.insert(table)
+_MY_RUN = (runs.c.tenant_id == sa.bindparam("of_tenant"), runs.c.run_id == sa.bindparam("of_run"))
+_COUNT = (
+    sa.update(runs)
+    .where(*_MY_RUN, runs.c.fence == sa.bindparam("of_fence"), runs.c.status == "running")
+    .values(last_seq=runs.c.last_seq + sa.bindparam("more"))
+    .returning(runs.c.last_seq, runs.c.undo, db_now().label("at"))
+)
+_USED = (
+    sa.update(threads)
+    .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
+    .values(updated_at=db_now())
+)
+_READ = (
+    sa.select(table.c.seq, table.c.at, table.c.event, runs.c.thread_id)
+    .join(runs, sa.and_(runs.c.tenant_id == table.c.tenant_id, runs.c.run_id == table.c.run_id))
+    .where(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.run_id == sa.bindparam("of_run"))
+    .where(table.c.seq > sa.bindparam("after"))
+    .order_by(table.c.seq)
+    .limit(sa.bindparam("most"))
+)
+_HOW_FAR = sa.select(runs.c.status, runs.c.last_seq).where(*_MY_RUN)
 
 
 def remember(connection: Connection, job: RunJob, events: Sequence[Event]) -> None:
@@ -193,29 +218,20 @@ def _append(
     connection: Connection, claim: Claim, events: Sequence[Event], encoded: Sequence[str]
 ) -> list[Recorded]:
     job = claim.job
-    row = connection.execute(
-        sa.update(runs)
-        .where(
-            runs.c.tenant_id == job.tenant_id,
-            runs.c.run_id == job.run_id,
-            runs.c.fence == claim.fence,
-            runs.c.status == "running",
-        )
-        .values(last_seq=runs.c.last_seq + len(events), **ending(connection, job, events[-1]))
-        .returning(runs.c.last_seq, runs.c.undo)
-    ).first()
+    place = {"of_tenant": job.tenant_id, "of_run": job.run_id, "of_fence": claim.fence, "more": len(events)}
+    changed = ending(connection, job, events[-1])
+    row = connection.execute(_COUNT.values(**changed) if changed else _COUNT, place).first()
     if row is None:
         raise LeaseLost(f"Run {job.run_id} is another worker's, or has ended.", run_id=job.run_id)
     if row.undo:
         _undo(connection, job, events[-1])
     first = row.last_seq - len(events) + 1
-    at = insert(connection, job.tenant_id, job.run_id, first, encoded)
+    _insert(connection, (job.tenant_id, job.run_id), first, encoded, row.at)
     remember(connection, job, events)
     if events[-1].type in TERMINAL:
-        one = sa.and_(threads.c.tenant_id == job.tenant_id, threads.c.thread_id == job.thread_id)
-        connection.execute(sa.update(threads).where(one).values(updated_at=db_now()))
+        connection.execute(_USED, {"of_tenant": job.tenant_id, "of_thread": job.thread_id})
     return [
-        Recorded(run_id=job.run_id, thread_id=job.thread_id, seq=first + i, at=at, event=event)
+        Recorded(run_id=job.run_id, thread_id=job.thread_id, seq=first + i, at=row.at, event=event)
         for i, event in enumerate(events)
     ]
 

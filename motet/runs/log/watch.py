@@ -10,6 +10,8 @@ import contextlib
 import itertools
 import json
 import logging
+import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -19,16 +21,20 @@ from motet.storage import changes
 from motet.storage.tables import runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from sqlalchemy.engine import Connection
 
+    from motet.events import Recorded
     from motet.storage.engine import Database
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "motet_events"
 """Where PostgreSQL tells of new events: the JSON of `[tenant_id, run_id, last_seq]`."""
+
+FRESH_MAX = 100
+"""So many of a run's newest events are kept for its readers in this process; one that is slower reads the database."""
 
 _Key = tuple[str, str]
 """A run: its tenant's id and its own."""
@@ -47,6 +53,8 @@ class Watcher:
         self._poll_s = poll_s
         self._readers: dict[_Key, set[asyncio.Event]] = {}
         self._seen: dict[_Key, int] = {}
+        self._fresh: dict[_Key, deque[Recorded]] = {}
+        self._kept_at: dict[_Key, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
@@ -61,8 +69,8 @@ class Watcher:
         finally:
             self._readers[key].discard(woken)
             if not self._readers[key]:
-                del self._readers[key]
-                self._seen.pop(key, None)
+                for of_readers in (self._readers, self._seen, self._fresh, self._kept_at):
+                    of_readers.pop(key, None)
             if not self._readers:
                 await self._stop()
 
@@ -73,6 +81,24 @@ class Watcher:
             self._seen[key] = last_seq
             for woken in self._readers[key]:
                 woken.set()
+
+    def keep(self, tenant_id: str, run_id: str, recorded: Sequence[Recorded]) -> None:
+        """Say that this process put events of a run on disk; its readers here need not read them from there."""
+        key = (tenant_id, run_id)
+        if key in self._readers:
+            kept = self._fresh.setdefault(key, deque(maxlen=FRESH_MAX))
+            if kept and recorded[0].seq != kept[-1].seq + 1:
+                kept.clear()  # another process had the run meanwhile
+            kept.extend(recorded)
+            self._kept_at[key] = time.monotonic()
+            self.tell(tenant_id, run_id, recorded[-1].seq)
+
+    def fresh(self, tenant_id: str, run_id: str, after: int, limit: int) -> list[Recorded]:
+        """Return the kept events that come right after a number, at most so many; [] when those are not kept."""
+        kept = self._fresh.get((tenant_id, run_id))
+        if not kept or kept[0].seq > after + 1:
+            return []
+        return list(itertools.islice((one for one in kept if one.seq > after), limit))
 
     async def _stop(self) -> None:
         task, self._task = self._task, None
@@ -97,11 +123,15 @@ class Watcher:
         if words is not None:
             self.tell(*json.loads(words))
             return
-        if len(self._readers) == 1:  # to read is as quick as to look whether there is something to read
-            self._wake_all()
+        # A run that is at work in this process is told of by `keep`; should another take it over, in a moment.
+        own_since = time.monotonic() - changes.SURE_S
+        foreign = [key for key in self._readers if self._kept_at.get(key, 0.0) < own_since]
+        if len(foreign) <= 1:  # to read is as quick as to look whether there is something to read
+            for woken in itertools.chain.from_iterable(self._readers[key] for key in foreign):
+                woken.set()
             return
         of_tenants: dict[str, list[str]] = {}
-        for tenant_id, run_id in self._readers:
+        for tenant_id, run_id in foreign:
             of_tenants.setdefault(tenant_id, []).append(run_id)
         followed = [
             sa.and_(runs.c.tenant_id == tenant_id, runs.c.run_id.in_(run_ids))

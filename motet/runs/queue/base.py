@@ -52,6 +52,8 @@ class Claim:
     """From 1; more than 1 after a crash."""
     retries: int = 0
     """How often it was put back after a passing fault."""
+    cancel_requested: bool = False
+    """Whether somebody wants it stopped already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ class SqlQueue:
         self._settings = settings
         # Made once: to put the question together takes longer than to answer it.
         self._next, self._next_of = (_claimable(settings, of_threads=named) for named in (False, True))
+        self._lock_next = {
+            q: q.with_for_update(of=runs, skip_locked=True) for q in (self._next, self._next_of)
+        }
 
     def accepted(self, job: RunJob) -> None:
         """See `RunQueue.accepted`. The row itself is the queue: workers find it."""
@@ -116,7 +119,7 @@ class SqlQueue:
     ) -> Claim | None:
         if connection.dialect.name == "postgresql":  # limits and turns hold only when one claims at a time
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
-        locking = query.with_for_update(of=runs, skip_locked=True)
+        locking = self._lock_next[query]
         while (row := connection.execute(locking, named).first()) is not None:
             job = _job(connection, row)
             if job is not None:
@@ -124,26 +127,30 @@ class SqlQueue:
         return None
 
     def _take(self, connection: Connection, worker_id: str, row: Any, job: RunJob) -> Claim:
-        taken = connection.execute(
-            sa.update(runs)
-            .where(runs.c.position == row.position)
-            .values(
-                status="running",
-                worker_id=worker_id,
-                lease_until=lease_now() + self._settings.lease_s,
-                fence=runs.c.fence + 1,
-                attempt=runs.c.attempt + 1,
-                started_at=sa.func.coalesce(runs.c.started_at, db_now()),
-            )
-            .returning(runs.c.fence, runs.c.attempt, runs.c.retries)
-        ).one()
+        how = {"at": row.position, "by": worker_id, "for_s": self._settings.lease_s}
+        taken = connection.execute(_TAKE, how).one()
         _turn(connection, job.tenant_id)
         if row.started_at is None:
             asked = (message.get("id") for message in (job.input or {}).get("messages", ()))
             transcript.move_to_end(
                 connection, job.tenant_id, job.thread_id, [str(one) for one in asked if one]
             )
-        return Claim(job, taken.fence, taken.attempt, taken.retries)
+        return Claim(job, taken.fence, taken.attempt, taken.retries, bool(taken.cancel_requested))
+
+
+_TAKE = (
+    sa.update(runs)
+    .where(runs.c.position == sa.bindparam("at"))
+    .values(
+        status="running",
+        worker_id=sa.bindparam("by"),
+        lease_until=lease_now() + sa.bindparam("for_s", type_=sa.Float),
+        fence=runs.c.fence + 1,
+        attempt=runs.c.attempt + 1,
+        started_at=sa.func.coalesce(runs.c.started_at, db_now()),
+    )
+    .returning(runs.c.fence, runs.c.attempt, runs.c.retries, runs.c.cancel_requested)
+)
 
 
 def _claimable(settings: RunSettings, *, of_threads: bool) -> sa.Select[Any, Any]:
@@ -214,11 +221,17 @@ def _job(connection: Connection, row: Any) -> RunJob | None:
 
 def _turn(connection: Connection, tenant_id: str) -> None:
     """Put a tenant behind all others that have something to do."""
-    newest = sa.select(sa.func.coalesce(sa.func.max(queue_turns.c.turn), 0) + 1).scalar_subquery()
-    turn = connection.execute(sa.select(newest)).scalar_one()
-    mine = queue_turns.c.tenant_id == tenant_id
-    if not connection.execute(sa.update(queue_turns).where(mine).values(turn=turn)).rowcount:
+    turn = connection.execute(_NEXT_TURN).scalar_one()
+    if not connection.execute(_TURN, {"of_tenant": tenant_id, "next_turn": turn}).rowcount:
         connection.execute(sa.insert(queue_turns).values(tenant_id=tenant_id, turn=turn))
+
+
+_NEXT_TURN = sa.select(sa.select(sa.func.coalesce(sa.func.max(queue_turns.c.turn), 0) + 1).scalar_subquery())
+_TURN = (
+    sa.update(queue_turns)
+    .where(queue_turns.c.tenant_id == sa.bindparam("of_tenant"))
+    .values(turn=sa.bindparam("next_turn"))
+)
 
 
 def _held(claim: Claim) -> sa.ColumnElement[bool]:
