@@ -273,6 +273,20 @@ _LOCKED = (
 )
 
 
+def lock_active(connection: Connection, tenant_id: str, thread_id: str) -> Sequence[Row[Any]]:
+    """Return a thread's runs that have not ended, oldest first, and keep others from changing them."""
+    return connection.execute(_ACTIVE, {"of_tenant": tenant_id, "of_thread": thread_id}).all()
+
+
+_ACTIVE = (
+    sa.select(runs)
+    .where(runs.c.tenant_id == sa.bindparam("of_tenant"), runs.c.thread_id == sa.bindparam("of_thread"))
+    .where(runs.c.status.in_(ACTIVE))
+    .order_by(runs.c.position)
+    .with_for_update()
+)
+
+
 def delete_thread(connection: Connection, tenant_id: str, thread_id: str) -> int:
     """Delete a thread with its runs, events and transcript; return 0 when there is no such thread, else 1."""
     transcript.delete(connection, tenant_id, thread_id)

@@ -22,7 +22,7 @@ from motet.runs.drive import Drive, allowed_configurable
 from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
 from motet.runs.recordings.store import check_replay
-from motet.runs.records import ACTIVE, lock_thread, touch_thread
+from motet.runs.records import lock_active, lock_thread, touch_thread
 from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
 from motet.runs.scopes import authorize, check_permissions, narrow
 from motet.runs.webhooks import rows as webhooks
@@ -364,7 +364,7 @@ def _make_thread(connection: Connection, job: RunJob, ttl_s: float | None) -> No
 
 def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None:
     """Apply the multitask strategy to a busy thread; a run that is to stop is told by its row."""
-    busy = connection.execute(_BUSY, {"of_tenant": job.tenant_id, "of_thread": job.thread_id}).all()
+    busy = lock_active(connection, job.tenant_id, job.thread_id)
     if busy and request.multitask == "reject":
         raise Conflict(f"Thread {job.thread_id} is busy with run {busy[0].run_id}.", thread_id=job.thread_id)
     undo = request.multitask == "rollback"
@@ -376,15 +376,6 @@ def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None
             )
     for row in busy if request.multitask in ("interrupt", "rollback") else ():
         ask_to_stop(connection, row, reason=f"another run took its place ({request.multitask})", undo=undo)
-
-
-_BUSY = (
-    sa.select(runs)
-    .where(runs.c.tenant_id == sa.bindparam("of_tenant"), runs.c.thread_id == sa.bindparam("of_thread"))
-    .where(runs.c.status.in_(ACTIVE))
-    .order_by(runs.c.position)
-    .with_for_update()
-)
 
 
 def _answers(connection: Connection, row: Row[Any]) -> bool:
