@@ -1,22 +1,69 @@
 """Logging, set up once by the app. Rooms call `logging.getLogger(__name__)` and nothing more.
 
-Secrets are taken out at the sink: any configured secret's exact value becomes `***`, in traces too.
+Secrets are taken out at the sink: any configured secret becomes `***`, in traces too.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+HIDDEN = "***"
+"""What stands in a secret's place."""
+
 MIN_SECRET_CHARS = 6
 """A shorter value is no secret: taking it out would only make the log unreadable."""
+
+
+class Redactor:
+    """Takes secrets out of texts, in the forms that they are sent in: as they are, in a URL, in base64, in JSON."""
+
+    def __init__(self, secrets: Iterable[str], *, at_least: int = MIN_SECRET_CHARS) -> None:
+        plain = [secret for secret in secrets if len(secret) >= at_least]
+        self._secrets = sorted({form for secret in plain for form in _forms(secret)}, key=len, reverse=True)
+
+    def __bool__(self) -> bool:
+        return bool(self._secrets)
+
+    def redact(self, text: str) -> str:
+        """Return a text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def clean(self, value: Any) -> Any:
+        """Return plain JSON without secrets, in names too."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, list):
+            items: list[Any] = value
+            return [self.clean(item) for item in items]
+        if isinstance(value, dict):
+            pairs: dict[str, Any] = value
+            return {self.redact(str(name)): self.clean(inner) for name, inner in pairs.items()}
+        return value
+
+    def held(self, text: str) -> int:
+        """Return how many of a text's last characters may be the beginning of a secret."""
+        for length in range(min(len(text), len(self._secrets[0]) - 1) if self._secrets else 0, 0, -1):
+            tail = text[-length:]
+            if any(len(secret) > length and secret.startswith(tail) for secret in self._secrets):
+                return length
+        return 0
+
+
+def _forms(secret: str) -> set[str]:
+    encoded = base64.b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+    return {secret, quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1], encoded}
 
 
 class _Redacted(logging.Formatter):
@@ -24,16 +71,10 @@ class _Redacted(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
-        self._secrets = sorted((s for s in secrets if len(s) >= MIN_SECRET_CHARS), key=len, reverse=True)
+        self.redact = Redactor(secrets).redact
 
     def format(self, record: logging.LogRecord) -> str:
         return self.redact(super().format(record))
-
-    def redact(self, text: str) -> str:
-        """Return a text without secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
 
 class _Json(_Redacted):

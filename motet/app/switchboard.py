@@ -20,6 +20,7 @@ from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRe
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
 from motet.storage.fence import Fence
+from motet.telemetry import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.app.tasks import TaskRoom
+    from motet.app.tracing import Tracing
     from motet.events import Recorded
     from motet.memory.fact import Memory
     from motet.memory.recall import Memories
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from motet.retrieval.filters import Where
     from motet.retrieval.search import HybridRetriever
     from motet.runs.budgets.service import Budgets
+    from motet.runs.execute import Engine
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
     from motet.runs.recordings.service import Recordings
@@ -87,6 +90,7 @@ class App:
         self._rooms.given_tools = tools
         self._worker: Worker | None = None
         self._beside: list[asyncio.Task[None]] = []
+        self._tracing: Tracing | None = None
         self._waiting: set[str] = set()
         self.accepting = True
         """Whether callers' new runs are taken; not any more after `drain`."""
@@ -244,26 +248,14 @@ class App:
         if self._worker is not None:
             return self._worker
         await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
-        from motet.runs.execute import Engine  # noqa: PLC0415  # imported just now, on the thread
-        from motet.runs.retry import RetryPolicy  # noqa: PLC0415
-        from motet.runs.threads.upkeep import DAY_S, keep_tidy  # noqa: PLC0415
+        from motet.runs.threads.upkeep import DAY_S, keep_tidy  # noqa: PLC0415  # imported just now, on the thread
         from motet.runs.upkeep import chores_of  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
 
-        runs, threads = self.settings.runs, None if every_thread else set(self._waiting)
-        engine = Engine(
-            log=self._rooms.log,
-            build_graph=self._graph_of,
-            spec_of=lambda job: self.models.spec("deep", job.options.model),
-            max_steps=self.settings.agents.max_steps,
-            max_attempts=runs.max_attempts,
-            retry=RetryPolicy(runs.max_retries, runs.retry_delay_s, runs.retry_max_delay_s),
-            undo=self._undo,
-            budgets=self._rooms.budgets,
-            recordings=self._rooms.recordings,
-            keep_calls=self._rooms.ledger,
-            guard_calls=self._rooms.guard,
-            crash=self._rooms.database.crash,
+        runs, threads, engine = (
+            self.settings.runs,
+            None if every_thread else set(self._waiting),
+            self._engine(),
         )
         chores = [*chores_of(self._rooms.database, runs), *([self.schedules.tick] if every_thread else [])]
         worker = Worker(self._rooms.queue, engine, runs, threads=threads, chores=chores)
@@ -377,7 +369,35 @@ class App:
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.aclose()
+        tracing, self._tracing = self._tracing, None
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
         await self._rooms.aclose()
+
+    def _engine(self) -> Engine:
+        from motet.app.tracing import open_tracing  # noqa: PLC0415
+        from motet.runs.execute import Engine  # noqa: PLC0415
+        from motet.runs.redact import MIN_CHARS  # noqa: PLC0415
+        from motet.runs.retry import RetryPolicy  # noqa: PLC0415
+
+        runs = self.settings.runs
+        self._tracing = open_tracing(self.settings)
+        return Engine(
+            log=self._rooms.log,
+            build_graph=self._graph_of,
+            spec_of=lambda job: self.models.spec("deep", job.options.model),
+            max_steps=self.settings.agents.max_steps,
+            max_attempts=runs.max_attempts,
+            retry=RetryPolicy(runs.max_retries, runs.retry_delay_s, runs.retry_max_delay_s),
+            undo=self._undo,
+            budgets=self._rooms.budgets,
+            recordings=self._rooms.recordings,
+            keep_calls=self._rooms.ledger,
+            guard_calls=self._rooms.guard,
+            crash=self._rooms.database.crash,
+            redactor=Redactor(self.settings.secrets(), at_least=MIN_CHARS),
+            traces=self._tracing.traces if self._tracing is not None else None,
+        )
 
     async def _graph_of(self, job: RunJob) -> CompiledStateGraph[Any, Any, Any, Any]:
         return await self._rooms.of(job.tenant_id).graph(job.graph, job.options)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from motet.events import Event, MessageCompleted, RunCompleted
+from motet.runs.traces import TRACE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from motet.runs.recordings.service import Recordings
     from motet.runs.recordings.tape import RunTape
     from motet.runs.request import RunJob
+    from motet.runs.traces import Traces
     from motet.runs.writer import EventWriter
     from motet.tools.policy.guard import Guard
 
@@ -48,11 +50,15 @@ class Attendance:
 
 @asynccontextmanager
 async def attend(
-    claim: Claim, budgets: Budgets | None, recordings: Recordings | None
+    claim: Claim, budgets: Budgets | None, recordings: Recordings | None, traces: Traces | None = None
 ) -> AsyncIterator[Attendance]:
     """Have an attempt attended to, for as long as the context lasts. Enter it on the run's event loop."""
     attendance = Attendance(claim, recordings=recordings)
     async with AsyncExitStack() as leaving:
+        if traces is not None:
+            trace = leaving.enter_context(traces.run(claim))
+            attendance.callbacks.append(trace)
+            attendance.configurable[TRACE_KEY] = trace
         if budgets is not None:
             attendance.prices = budgets.prices
             guard = budgets.guard(claim)

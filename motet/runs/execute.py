@@ -37,6 +37,7 @@ from motet.runs.drive import SendTo
 from motet.runs.log.base import MustUndo
 from motet.runs.outside import note_outside
 from motet.runs.parts import Recorder, parts_of
+from motet.runs.redact import CleanEvents
 from motet.runs.retry import RetryPolicy
 from motet.runs.sync_steps import let_graphs_without_saver_be_sync
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from motet.runs.queue.base import Claim
     from motet.runs.recordings.service import Recordings
     from motet.runs.request import RunJob
+    from motet.runs.traces import Traces
+    from motet.telemetry import Redactor
     from motet.tools.ledger.base import Ledger
     from motet.tools.policy.guard import Guard
 
@@ -94,6 +97,10 @@ class Engine:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     undo: Callable[[Claim], Awaitable[None]] | None = None
     """Takes back what a run did to its thread's state; a run is only rolled back where there is one."""
+    redactor: Redactor | None = None
+    """Takes secrets out of what is told."""
+    traces: Traces | None = None
+    """Makes spans of what happens; without it none are made."""
 
     async def execute(self, claim: Claim, *, stopped: Callable[[], str | None]) -> None:
         """Run a claimed run to its end, or on from where an earlier attempt stopped.
@@ -105,7 +112,7 @@ class Engine:
             LeaseLost: The run is another worker's; nothing more was written.
             DatabaseFull, DatabaseUnavailable: The database takes nothing now; the run has not ended.
         """
-        writer = EventWriter(self.log, claim)
+        writer = EventWriter(self.log, claim, CleanEvents(self.redactor) if self.redactor else None)
         try:
             await writer.put(RunStarted(attempt=claim.attempt))
             reason = stopped()
@@ -148,7 +155,7 @@ class Engine:
         if self.budgets is not None and stops(job.answers or {}):
             first = job.model_copy(update={"run_id": job.budget_of or job.run_id})
             return await stop_with_what_there_is(self.budgets, job, await self._told(first), writer)
-        async with attend(claim, self.budgets, self.recordings) as attendance:
+        async with attend(claim, self.budgets, self.recordings, self.traces) as attendance:
             return await self._work(claim, writer, attendance)
 
     async def _work(self, claim: Claim, writer: EventWriter, attendance: Attendance) -> Event:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
+    from motet.runs.redact import CleanEvents
 
 DELTA_PAUSE_S = 0.04
 """After a write of text pieces alone, the next waits this long: 25 writes a second are smooth to the eye."""
@@ -26,11 +27,15 @@ MAX_WAITING = 2000
 
 
 class EventWriter:
-    """Appends one run's events in order. `put` returns early; `flush` when all are on disk."""
+    """Appends one run's events in order. `put` returns early; `flush` when all are on disk.
 
-    def __init__(self, log: EventLog, claim: Claim) -> None:
+    `clean` says what is told instead of an event.
+    """
+
+    def __init__(self, log: EventLog, claim: Claim, clean: CleanEvents | None = None) -> None:
         self._log = log
         self._claim = claim
+        self._clean = clean
         self._waiting: list[Event] = []
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
@@ -44,8 +49,12 @@ class EventWriter:
         if self._task is not None and self._task.done():
             await self._task  # raises what went wrong
             self._task = None
-        if not _merged(self._waiting, event):
-            self._waiting.append(event)
+        told = (event,) if self._clean is None else tuple(self._clean.of(event))
+        for one in told:
+            if not _merged(self._waiting, one):
+                self._waiting.append(one)
+        if not told:  # held back
+            return
         if not isinstance(event, MessageDelta):
             self._hurry.set()
         if self._task is None:

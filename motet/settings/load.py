@@ -178,8 +178,9 @@ class Settings:
             getattr(g, f.name) for g in groups if dataclasses.is_dataclass(g) for f in dataclasses.fields(g)
         )
         keys = [value.reveal() for value in values if isinstance(value, Secret) and value]
+        several = [part.strip() for key in keys if "," in key for part in key.split(",") if part.strip()]
         sent = [*secrets_of(self.mcp), *secrets_of(self.http_api), *secrets_of(self.searches)]
-        return keys + sent + passwords(self.storage.database_url)
+        return keys + several + sent + passwords(self.storage.database_url)
 
 
 PROFILE_VARIABLE = "MOTET_PROFILE"

@@ -16,6 +16,7 @@ from motet.events import Passage
 from motet.memory.fact import Memory
 from motet.memory.recall import Memories, Written
 from motet.models.cassette import TAPE_KEY
+from motet.runs.traces import TRACE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from motet.models.cassette import Kind
     from motet.models.replay import Tape
     from motet.retrieval.base import Retriever
+    from motet.runs.traces import RunTrace
 
 _PASSAGES = TypeAdapter(list[Passage])
 _NUMBERS = TypeAdapter(list[float])
@@ -55,7 +57,15 @@ class TappedRetriever:
 
     async def search(self, query: str, *, limit: int = 4) -> list[Passage]:
         """See `Retriever.search`."""
+        config = ensure_config()
+        trace: RunTrace | None = (config.get("configurable") or {}).get(TRACE_KEY)
+        if trace is None:
+            return await self._search(query, limit)
+        with trace.search(getattr(config.get("callbacks"), "parent_run_id", None), query) as found:
+            found.extend(await self._search(query, limit))
+            return found
 
+    async def _search(self, query: str, limit: int) -> list[Passage]:
         async def ask() -> list[Passage]:
             return await self._inner.search(query, limit=limit) if self._inner is not None else []
 
