@@ -1,5 +1,7 @@
 """What task files cost on top of the model: 200 scripted steps in a row, and the rows of a map.
 
+The longest map is killed half-way, and another process goes on with it.
+
 Run it with `make bench-tasks`. It needs no network and no model: a scripted one answers at once, so that what is
 measured is Motet's own work: the graph, its checkpoints on SQLite, the event log, the gate and the queue.
 """
@@ -9,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -34,13 +38,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--rows", type=int, nargs="*", default=[200, 1000])
+    parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000])
     parser.add_argument("--parallel", type=int, default=4)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(_steps(Path(folder), asked.steps))
         for count in asked.rows:
-            _rows(Path(folder), count, asked.parallel)
+            _rows(Path(folder), count, asked.parallel, kill=count == max(asked.rows))
 
 
 async def _steps(folder: Path, count: int) -> None:
@@ -75,39 +79,66 @@ async def _steps(folder: Path, count: int) -> None:
             )
 
 
-def _rows(folder: Path, count: int, parallel: int) -> None:
-    """Time a map in a process of its own, and read how much memory it took at most."""
+def _rows(folder: Path, count: int, parallel: int, *, kill: bool) -> None:
+    """Time a map in a process of its own, and read how much memory it took at most.
+
+    With `kill` it gets SIGKILL when half of the rows are written; another process goes on.
+    """
     (folder / "row.task.yaml").write_text(ROW_TASK, "utf-8")
     rows, out = folder / f"rows{count}.jsonl", folder / f"out{count}.jsonl"
     rows.write_text("".join(json.dumps({"text": f"row {n}"}) + "\n" for n in range(count)), "utf-8")
-    words = [
-        "run",
-        str(folder / "row.task.yaml"),
-        "--map",
-        str(rows),
-        "--out",
-        str(out),
-        "--max-parallel",
-        str(parallel),
-    ]
-    code = (
-        "import resource, sys\nfrom motet.cli.entry import run\n"
-        f"status = run({words!r})\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)\nsys.exit(status)"
+    home = folder / f"home{count}"
+    words = ["run", str(folder / "row.task.yaml"), "--map", str(rows), "--out", str(out)]
+    began = time.perf_counter()
+    first = _start(folder, home, *words, "--max-parallel", str(parallel))
+    while kill and first.poll() is None and _lines(out) < count // 2:
+        time.sleep(0.2)
+    if kill:
+        first.kill()
+    memory = [_memory_mb(first)]
+    before = _lines(out)
+    if kill:
+        memory.append(_memory_mb(_start(folder, home, *words, "--max-parallel", str(parallel), "--resume")))
+    took = time.perf_counter() - began
+    found = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    told = f", killed after {before:,} and gone on with" if kill else ""
+    print(
+        f"{count:,} rows{told}: {count / took:.1f} a second; at most {' and '.join(map(str, memory))} MB of memory; "
+        f"in order: {[line['row'] for line in found] == list(range(count))}; "
+        f"failed: {sum(line['status'] != 'success' for line in found)}; runs: {_runs(home):,}"
     )
+
+
+def _start(folder: Path, home: Path, *words: str) -> subprocess.Popen[bytes]:
     from motet.settings import child_environment  # noqa: PLC0415  # beside its only use
 
     environment = child_environment(
-        MOTET_HOME=str(folder / f"home{count}"),
+        MOTET_HOME=str(home),
         MOTET_MODEL=f"scripted:{folder / 'script.json'}",
         MOTET_MODEL_EMBED="none",
         MOTET_CONFIG=str(folder / "none.toml"),
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True, check=True
+    return subprocess.Popen(
+        [sys.executable, "-m", "motet", *words], env=environment, cwd=folder, stderr=subprocess.DEVNULL
     )
-    told, memory_mb = done.stderr.strip().splitlines()[-2:]
-    print(f"{told}; at most {memory_mb} MB of memory")
+
+
+def _memory_mb(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process; return the most memory that it had."""
+    _, _, used = os.wait4(process.pid, 0)
+    return used.ru_maxrss // 1024
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _runs(home: Path) -> int:
+    connection = sqlite3.connect(home / "motet.db")
+    try:
+        return connection.execute("select count(*) from runs").fetchone()[0]
+    finally:
+        connection.close()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def show(file: TaskFile, inputs: dict[str, Any], *, as_json: bool) -> None:
     """Print what a run would do; nothing is run and nothing is stored."""
+    from motet.models.prices import Prices
     from motet.settings import Settings
     from motet.tasks.plan import plan
 
@@ -24,6 +25,7 @@ def show(file: TaskFile, inputs: dict[str, Any], *, as_json: bool) -> None:
         inputs,
         default_model=settings.models.deep or settings.models.default,
         max_tokens=settings.models.max_tokens,
+        prices=Prices.parse(settings.budgets.prices),
     )
     if as_json:
         print_json(made)
@@ -42,5 +44,5 @@ def show(file: TaskFile, inputs: dict[str, Any], *, as_json: bool) -> None:
                 print(f"    {line}")
     guess = made["estimate"]
     print(
-        f"\nModel calls: {guess['model_calls']} or more, about {guess['tokens']:,} tokens at most, {guess['cost']}"
+        f"\nModel calls: {guess['model_calls']} or more, about {guess['tokens']:,} tokens at most: {guess['cost']}"
     )

@@ -3,7 +3,8 @@
 What does not live here: the checks (`motet.tasks.expect`).
 
 A test runs through the same gate and engine as any run, in a data folder that is made for it and thrown away. Its
-artifacts go there too. With a recorded or scripted model nothing is asked of any other machine.
+artifacts go there too. With a scripted model no other machine is asked for an answer; with a recording (`replay:FILE`)
+no model and no tool is called at all. `--record` makes the recordings.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import tempfile
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +25,8 @@ from motet.cli.task_files import File, load
 from motet.cli.task_import import task
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from motet.app import App
     from motet.cli.task_result import TaskResult
     from motet.settings import Settings
@@ -57,11 +61,25 @@ class Tested:
 @task.command("test")
 def run_tests(
     file: File,
+    *,
     only: Annotated[
         str | None, typer.Option("--only", metavar="NAME", help="Only tests whose name has this.")
     ] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write a JUnit report.")
+    ] = None,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record",
+            help="Run tests whose model is replay:FILE with a real model, and write FILE; then play it.",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="SPEC", help="The model that is recorded; the file's own unless given."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +95,10 @@ def run_tests(
     settings = Settings.load()
     results: list[Tested] = []
     for found in chosen:
-        tested = asyncio.run(run_test(loaded, found, settings))
+        fault = asyncio.run(record_test(loaded, found, settings, model)) if record else ""
+        tested = (
+            Tested(found.name, faults=[fault]) if fault else asyncio.run(run_test(loaded, found, settings))
+        )
         results.append(tested)
         if not as_json:
             _print(tested)
@@ -93,52 +114,106 @@ def run_tests(
 
 async def run_test(file: TaskFile, found: Test, settings: Settings) -> Tested:
     """Run one test in a folder of its own, and hold what came out against what it asserts."""
-    from motet.app import build_app
     from motet.errors import MotetError
-    from motet.tasks.trust import is_trusted, trust
 
     tested = Tested(found.name)
-    with tempfile.TemporaryDirectory(prefix="motet-test-") as folder:
-        home = Path(folder)
-        trusted = is_trusted(settings.storage.home, file.digest)
-        own = dataclasses.replace(file, model=_model(file, found), save_to=home / "artifacts")
-        if trusted:
-            trust(home, own)
-        try:
-            async with build_app(_settings(settings, home)) as app:
-                await _run(app, own, found, tested)
-        except MotetError as error:
-            tested.faults.append(error.message)
+    inputs: dict[str, Any] = {}
+    path = _recording(file, found)
+    if path is not None and not path.exists():
+        tested.faults.append(f"there is no recording {path}: 'motet task test {file.file} --record' makes it")
+        return tested
+    try:
+        async with _place(file, _model(file, found), settings) as (app, own):
+            result = await _run(app, own, found, inputs)
+            tested.seconds = round(result.outcome.duration_s, 3)
+            fault = _ending(result)
+            if fault:
+                tested.faults.append(fault)
+                return tested
+            came = _came(app, inputs, result)
+            for check in found.assert_:
+                await _check(check, came, app.settings, tested)
+    except MotetError as error:
+        tested.faults.append(error.message)
     return tested
 
 
-async def _run(app: App, file: TaskFile, found: Test, tested: Tested) -> None:
+async def record_test(file: TaskFile, found: Test, settings: Settings, model: str | None) -> str:
+    """Run a test with a real model and write its recording; return why there is none, "" where there is one.
+
+    A test whose model is no recording is left as it is.
+    """
+    from motet.errors import MotetError
+
+    path = _recording(file, found)
+    if path is None:
+        return ""
+    try:
+        async with _place(file, model, settings) as (app, own):
+            result = await _run(app, own, found, {}, record=True)
+            fault = _ending(result)
+            if not fault:
+                cassette = app.recordings.redacted(
+                    await app.recordings.of(app.tenant_id, result.outcome.run_id)
+                )
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("".join(cassette.lines()), "utf-8")
+            return f"not recorded: {fault}" if fault else ""
+    except MotetError as error:
+        return f"not recorded: {error.message}"
+
+
+@asynccontextmanager
+async def _place(
+    file: TaskFile, model: str | None, settings: Settings
+) -> AsyncGenerator[tuple[App, TaskFile]]:
+    """Open an app over a data folder that is thrown away; give it with the file as it runs there."""
+    from motet.app import build_app
+    from motet.tasks.trust import is_trusted, trust
+
+    with tempfile.TemporaryDirectory(prefix="motet-test-") as folder:
+        home = Path(folder)
+        own = dataclasses.replace(file, model=model, save_to=home / "artifacts")
+        if is_trusted(settings.storage.home, file.digest):
+            trust(home, own)
+        async with build_app(_settings(settings, home)) as app:
+            yield app, own
+
+
+async def _run(
+    app: App, file: TaskFile, found: Test, inputs: dict[str, Any], *, record: bool = False
+) -> TaskResult:
+    """Run a test's run; its inputs are put into `inputs`, those with a default too."""
     from motet.cli.task_result import TaskResult
     from motet.cli.task_run import options_of, take_documents
     from motet.runs.request import RunRequest
     from motet.tasks.inputs import complete
 
-    inputs = complete(file.task, found.inputs)
+    inputs |= complete(file.task, found.inputs)
     await take_documents(app, file, inputs)
+    options = (await options_of(app, file)).model_copy(update={"record": record or None})
+    if file.model is not None and file.model.startswith("replay:"):  # tools' results are played too
+        options = options.model_copy(update={"model": file.model})
     request = RunRequest(
         graph="task",
         input={"inputs": inputs, "control": {"approved": list(found.approve)}},
-        options=await options_of(app, file),
+        options=options,
     )
     result = TaskResult(file.task.name)
     async for recorded in app.stream(request):
         result.show(recorded)
-    tested.seconds = round(result.outcome.duration_s, 3)
-    if result.outcome.status == "interrupted":
-        asked = [question.value for question in result.outcome.questions]
-        tested.faults.append(f"it waits for a person: {asked}; name the step under approve")
-        return
-    if result.outcome.status != "success":
-        tested.faults.append(str((result.outcome.error or {}).get("message", result.outcome.status)))
-        return
-    came = _came(app, inputs, result)
-    for check in found.assert_:
-        await _check(check, came, app.settings, tested)
+    return result
+
+
+def _ending(result: TaskResult) -> str:
+    """Return why a run has no outcome to look at; "" when it has."""
+    outcome = result.outcome
+    if outcome.status == "interrupted":
+        asked = [question.value for question in outcome.questions]
+        return f"it waits for a person: {asked}; name the step under approve"
+    if outcome.status != "success":
+        return str((outcome.error or {}).get("message", outcome.status))
+    return ""
 
 
 async def _check(check: Check, came: Came, settings: Settings, tested: Tested) -> None:
@@ -180,6 +255,12 @@ def _model(file: TaskFile, found: Test) -> str | None:
         return None
     spec = ModelSpec.parse(found.model)
     return f"{spec.provider}:{file.folder / spec.name}" if spec.provider in BESIDE else found.model
+
+
+def _recording(file: TaskFile, found: Test) -> Path | None:
+    """Return the recording that a test plays; None where its model is another."""
+    model = _model(file, found) or ""
+    return Path(model.removeprefix("replay:")) if model.startswith("replay:") else None
 
 
 def _settings(settings: Settings, home: Path) -> Settings:

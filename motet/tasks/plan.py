@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from motet.tasks import order
 from motet.tasks.actions import model_of
 from motet.tasks.expressions import fill, text_of
-from motet.tasks.prices import cost_text
+from motet.tasks.prices import cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from motet.models.prices import Prices
     from motet.tasks.expressions import Expression
     from motet.tasks.load import TaskFile
     from motet.tasks.spec import Step
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 _SHOWN = ("prompt", "with_", "set", "run", "approve", "save")
 
 
-def plan(file: TaskFile, inputs: Mapping[str, Any], *, default_model: str, max_tokens: int) -> dict[str, Any]:
+def plan(
+    file: TaskFile, inputs: Mapping[str, Any], *, default_model: str, max_tokens: int, prices: Prices
+) -> dict[str, Any]:
     """Return `{"steps", "estimate"}` as plain JSON.
 
     The guess counts what is known of each prompt and the longest answer, `max_tokens`; a list that is not known yet
@@ -33,22 +36,28 @@ def plan(file: TaskFile, inputs: Mapping[str, Any], *, default_model: str, max_t
     by_id = {step.id: step for step in file.task.steps}
     scope = {"inputs": inputs}
     steps: list[dict[str, Any]] = []
-    calls, asked, told, models = 0, 0, 0, set[str]()
+    calls, tokens = 0, dict[str, tuple[int, int]]()
     for name in order.sorted_steps(waits):
         step = by_id[name]
         shown = _step(step, waits[name], scope)
         if step.action in ("agent", "graph"):
             times = _times(step, scope)
             shown["model"] = model_of(file, step, {"model": step.model}) or default_model
-            models.add(shown["model"])
+            asked, told = tokens.get(shown["model"], (0, 0))
             calls += times
             asked += times * count_tokens(
                 json.dumps(shown["filled"], ensure_ascii=False) + _system(file, step)
             )
-            told += times * max_tokens
+            tokens[shown["model"]] = asked, told + times * max_tokens
         steps.append(shown)
-    estimate = {"model_calls": calls, "input_tokens": asked, "output_tokens": told, "tokens": asked + told}
-    return {"steps": steps, "estimate": estimate | {"cost": cost_text(models, asked, told)}}
+    read, written = (sum(each[n] for each in tokens.values()) for n in (0, 1))
+    estimate = {
+        "model_calls": calls,
+        "input_tokens": read,
+        "output_tokens": written,
+        "tokens": read + written,
+    }
+    return {"steps": steps, "estimate": estimate | cost_of(prices, tokens)}
 
 
 def _step(step: Step, needs: list[str], scope: Mapping[str, Any]) -> dict[str, Any]:

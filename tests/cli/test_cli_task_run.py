@@ -121,6 +121,47 @@ def test_a_question_waits_for_an_answer(
     assert json.loads(desk("run", "ask.task.yaml", "-q", "--approve", "all")) == {"y": 2}
 
 
+def test_a_spent_budget_ends_the_run_or_waits_for_a_person(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from motet.cli.entry import run
+
+    limited = TASK.replace("agents:", "budget: {model_calls: 1}\nagents:")
+    (tmp_path / "b.task.yaml").write_text(limited, "utf-8")
+    assert "model calls" in desk("run", "b.task.yaml", "-i", "topic=x", "-q", status=4)
+    (tmp_path / "c.task.yaml").write_text(limited.replace("1}", "1, then: ask}"), "utf-8")
+    assert run(["run", "c.task.yaml", "-i", "topic=x", "-q"]) == 5
+    told = capsys.readouterr().err
+    assert "it asks: The budget of this run is spent: 1 of 1 model calls." in told
+    run_id = told.split("motet runs resume ")[1].split()[0]
+    assert run(["runs", "resume", run_id, "-q", "--answer", "more"]) == 0
+    assert (tmp_path / "out" / "x.md").read_text("utf-8") == "写好了。\n"
+
+
+def test_a_files_permissions_are_kept_to(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "script.yaml").write_text(
+        'rules:\n  - {user: go, reply: {tool: calculator, arguments: {expression: "6*7"}}}\n'
+        '  - {after: calculator, reply: "ended"}\n',
+        "utf-8",
+    )
+    plain = (
+        HEAD + "agents: {w: {system: Do it., tools: [calculator]}}\nsteps: [{id: a, agent: w, prompt: go}]\n"
+    )
+    for name, rules, status, result in [
+        ("allowed", "allow: [calculator]", 0, "42"),
+        ("denied", "deny: ['calculator:expression=6*']", 0, "may not be called with these arguments"),
+        ("asked", "ask: [calculator]", 5, "May the tool 'calculator' be called"),
+    ]:
+        (tmp_path / f"{name}.task.yaml").write_text(f"{plain}permissions: {{{rules}}}\n", "utf-8")
+        shown = desk("run", f"{name}.task.yaml", "-q", "--output", "jsonl", status=0) if not status else ""
+        if status:
+            from motet.cli.entry import run
+
+            assert run(["run", f"{name}.task.yaml", "-q"]) == status
+            shown = desk._capsys.readouterr().err
+        assert result in shown
+
+
 def test_programs_run_when_the_file_is_trusted_as_it_is(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "p.task.yaml"
     path.write_text(HEAD + "steps:\n  - {id: a, run: [python, -c, 'print(6 * 7)']}\n")

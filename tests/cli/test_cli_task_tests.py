@@ -80,3 +80,70 @@ def test_a_test_that_fails_says_why_and_exits_with_1(
     assert "no such test. Its tests: right, wrong, asks" in desk(
         "task", "test", "t.task.yaml", "--only", "z", status=2
     )
+
+
+RECORDED = """schema: motet.task/v1
+name: sums
+inputs: {count: {type: integer}}
+agents: {w: {system: You count., tools: [calculator]}}
+steps:
+  - {id: a, agent: w, prompt: "${{ inputs.count }} batteries of 12 kWh"}
+  - {id: b, needs: [a], agent: w, prompt: "sum up ${{ steps.a.text }}"}
+outputs: {text: "${{ steps.b.text }}"}
+tests:
+  - name: thirty
+    inputs: {count: 30}
+    model: replay:cassettes/thirty.jsonl
+    assert: [{type: contains, value: 电}, {type: tool_called, value: calculator}]
+"""
+
+WORDS = """
+rules:
+  - {user: "sum up", reply: "一共 360 千瓦时的电。"}
+  - {user: "30 batteries", reply: {tool: calculator, arguments: {expression: "12*30"}}}
+  - {after: calculator, reply: "360 kWh"}
+"""
+
+
+def test_a_recording_is_made_and_played_with_no_model(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sums.task.yaml").write_text(RECORDED, "utf-8")
+    (tmp_path / "words.yaml").write_text(WORDS, "utf-8")
+    cassette = tmp_path / "cassettes" / "thirty.jsonl"
+    [missing] = json.loads(failing(desk, "task", "test", "sums.task.yaml", "--json"))
+    assert "there is no recording" in missing["faults"][0]
+    assert "--record' makes it" in missing["faults"][0]
+
+    words = ("task", "test", "sums.task.yaml", "--record", "--model", f"scripted:{tmp_path / 'words.yaml'}")
+    [made] = desk.json(*words)
+    assert made["faults"] == []
+    kinds = [json.loads(line).get("kind") for line in cassette.read_text("utf-8").splitlines()]
+    assert kinds == [None, "model", "tool", "model", "model"]
+
+    monkeypatch.setenv("MOTET_MODEL", "openai:none@http://127.0.0.1:1/v1")
+    (tmp_path / "words.yaml").unlink()
+    [played] = desk.json("task", "test", "sums.task.yaml")
+    assert played["faults"] == []
+    (tmp_path / "sums.task.yaml").write_text(RECORDED.replace("You count.", "You add."), "utf-8")
+    [other] = json.loads(failing(desk, "task", "test", "sums.task.yaml", "--json"))
+    assert "The recording has no such call of the model" in other["faults"][0]
+
+
+def test_what_fails_is_not_recorded(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "sums.task.yaml").write_text(RECORDED, "utf-8")
+    (tmp_path / "words.yaml").write_text("rules: [{user: batteries, reply: {fault: refused}}]", "utf-8")
+    shown = failing(
+        desk, "task", "test", "sums.task.yaml", "--record", "--model", f"scripted:{tmp_path / 'words.yaml'}"
+    )
+    assert "not recorded: Step 'a' failed" in shown
+    assert not (tmp_path / "cassettes").exists()
+
+
+def failing(desk: Desk, *words: str) -> str:
+    """Run a command whose tests fail; return what it printed."""
+    from motet.cli.entry import run
+
+    desk._capsys.readouterr()
+    assert run(list(words)) == 1
+    return desk._capsys.readouterr().out

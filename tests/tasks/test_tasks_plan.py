@@ -4,6 +4,7 @@ from pathlib import Path
 
 from task_rig import load
 
+from motet.models.prices import Prices
 from motet.tasks.plan import count_tokens, plan
 
 TEXT = """
@@ -18,7 +19,9 @@ steps:
 
 
 def test_prompts_are_filled_as_far_as_they_are_known(tmp_path: Path) -> None:
-    made = plan(load(tmp_path, TEXT), {"topic": "茶"}, default_model="embedded", max_tokens=100)
+    made = plan(
+        load(tmp_path, TEXT), {"topic": "茶"}, default_model="embedded", max_tokens=100, prices=Prices()
+    )
     by_id = {step["id"]: step for step in made["steps"]}
     assert by_id["a"]["filled"] == {"prompt": "plan 茶"}
     assert by_id["b"]["filled"] == {"prompt": "‹item› of 茶"}
@@ -27,7 +30,24 @@ def test_prompts_are_filled_as_far_as_they_are_known(tmp_path: Path) -> None:
     assert (by_id["a"]["model"], by_id["c"]["model"]) == ("openai:big", "scripted:x")
     assert made["estimate"]["model_calls"] == 1 + 3 + 2
     assert made["estimate"]["output_tokens"] == 600
-    assert "openai:big" in made["estimate"]["cost"]
+    assert made["estimate"]["cost"] == "what openai:big costs: no list has its price (MOTET_PRICES)"
+    assert made["estimate"]["cost_usd"] is None
+
+
+def test_the_cost_goes_by_each_models_price(tmp_path: Path) -> None:
+    file, prices = load(tmp_path, TEXT), Prices.parse("big=1000000/2000000")
+    made = plan(file, {"topic": "茶"}, default_model="embedded", max_tokens=100, prices=prices)["estimate"]
+    only_big = made["input_tokens"] - 2 * count_tokens('{"prompt": "x"}' + "You write.")
+    assert made["cost_usd"] == only_big + 2 * 400
+    assert made["cost"] == f"${only_big + 800:.4f} at most"
+    own = TEXT.replace("openai:big", "embedded, openai:big")
+    made = plan(load(tmp_path, own), {"topic": "茶"}, default_model="embedded", max_tokens=1, prices=prices)
+    assert made["estimate"]["cost"] == "at no cost: models of your own"
+    listed = TEXT.replace("openai:big", "openai:gpt-4o-mini")
+    made = plan(
+        load(tmp_path, listed), {"topic": "茶"}, default_model="embedded", max_tokens=1, prices=Prices()
+    )
+    assert made["estimate"]["cost_usd"] > 0
 
 
 def test_tokens_are_guessed_for_both_languages() -> None:
