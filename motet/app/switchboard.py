@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from motet import telemetry
+from motet.app.allowances import Allowances
 from motet.app.rooms import Rooms, load
 from motet.graphs.base import DESCRIPTIONS, known_graphs
 from motet.runs.erase import erase_memories
@@ -92,8 +93,8 @@ class App:
         self._beside: list[asyncio.Task[None]] = []
         self._tracing: Tracing | None = None
         self._waiting: set[str] = set()
-        self.accepting = True
-        """Whether callers' new runs are taken; not any more after `drain`."""
+        self.allowances = Allowances(self._rooms)
+        self.accepting = True  # whether callers' new runs are taken; not any more after `drain`
 
     async def __aenter__(self) -> Self:
         log = self.settings.log

@@ -68,6 +68,8 @@ class Settings:
     """Where each `group.field` that is not a default came from."""
     own_file: Path = field(default=Path("config.toml"), compare=False)
     """The user's own settings file, whether it is there or not."""
+    profile: str = field(default="", compare=False)
+    """The profile of the settings files that counts; "" for none."""
 
     @classmethod
     def load(
@@ -139,7 +141,8 @@ class Settings:
         storage["database_url"] = storage.get("database_url") or f"sqlite:///{storage['home'] / 'motet.db'}"
         hints = get_type_hints(cls)
         built = {group: hints[group](**fields) for group, fields in groups.items()}
-        settings = cls(**built, **tables, origins=origins, own_file=_user_file(env).absolute())
+        own, profile = _user_file(env).absolute(), env.get(PROFILE_VARIABLE, "")
+        settings = cls(**built, **tables, origins=origins, own_file=own, profile=profile)
         settings.check()
         return settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,10 +64,13 @@ async def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 def test_every_command_leads_somewhere_and_no_two_are_one() -> None:
-    names = [name_of(command.usage) for command in COMMANDS]
+    names = [name for command in COMMANDS for name in (name_of(command.usage), command.alias)]
     assert len(set(names)) == len(names)
     for command in COMMANDS:
         assert find(f"{name_of(command.usage)} something") is command
+        assert find(command.alias) is command
+        module, _, name = command.target.partition(":")
+        assert callable(getattr(import_module(module), name))
     with pytest.raises(InvalidInput, match="Did you mean '/rewind'"):
         find("/rewnd")
 
@@ -178,5 +182,106 @@ async def test_what_is_there_and_what_was_spent_is_shown(talk: Talk) -> None:
     assert "2 model calls," in whole
     shown = await talk.shown("/help")
     assert all(name_of(command.usage) in shown for command in COMMANDS)
+    chinese = await talk.shown("/帮助 zh")
+    assert all(command.alias in chinese and command.zh in chinese for command in COMMANDS)
+    with pytest.raises(InvalidInput, match="no language"):
+        await talk.run("/help fr")
     assert (await talk.run("/quit")).leave
     assert (await talk.run("/editor")).edit
+
+
+async def test_the_last_turn_is_taken_back(talk: Talk) -> None:
+    await talk.say("first", "second")
+    assert "taken out" in await talk.shown("/undo")
+    assert await talk.texts() == ["first", "One."]
+
+
+async def test_an_answer_is_copied_where_there_is_a_clipboard(talk: Talk) -> None:
+    await talk.say("first", "second")
+    with pytest.raises(InvalidInput, match="no clipboard"):
+        await talk.run("/copy")
+    taken: list[str] = []
+    talk.copy = taken.append
+    await talk.run("/copy")
+    await talk.run("/copy 1")
+    assert taken == ["Two.", "One."]
+    for wrong in ("2", "x"):
+        with pytest.raises(InvalidInput):
+            await talk.run(f"/copy {wrong}")
+
+
+async def test_colours_are_chosen_where_there_are_any(talk: Talk) -> None:
+    with pytest.raises(InvalidInput, match="no terminal"):
+        await talk.run("/theme dark")
+    chosen: list[str] = []
+    talk.paint = chosen.append
+    assert "dark, light, plain" in await talk.shown("/theme")
+    await talk.run("/theme light")
+    assert chosen == ["light"]
+    with pytest.raises(InvalidInput, match="Did you mean 'light'"):
+        await talk.run("/theme lihgt")
+
+
+async def test_documents_are_taken_in_looked_at_again_and_searched(talk: Talk, tmp_path: Path) -> None:
+    assert "no documents yet" in await talk.shown("/kb")
+    (tmp_path / "票价 表.md").write_text("# 票价\n\n团体票打八五折。", "utf-8")
+    assert "added" in await talk.shown("/kb add '票价 表.md'")
+    assert "1 document" in await talk.shown("/文档")
+    assert "团体票打八五折" in await talk.shown("/kb search 团体票")
+    (tmp_path / "票价 表.md").write_text("# 票价\n\n团体票打七折。", "utf-8")
+    assert "replaced" in await talk.shown("/kb sync")
+    for wrong in ("/kb add", "/kb search", "/kb nonsense", "/kb add '"):
+        with pytest.raises(InvalidInput):
+            await talk.run(wrong)
+
+
+async def test_a_run_is_shown_with_what_it_took(talk: Talk) -> None:
+    for line in ("/trace", "/compact", "/approve t"):
+        with pytest.raises(InvalidInput, match="say something first"):
+            await talk.run(line)
+    await talk.say("first")
+    assert "tokens in" in await talk.shown("/trace")
+    assert "models of your own" in await talk.shown("/cost")
+    context = await talk.shown("/context")
+    assert "tokens in its longest call" in context
+    assert "2 messages" in context
+    assert "every word is kept" in await talk.shown("/compact 1")
+    with pytest.raises(InvalidInput, match="no number of turns"):
+        await talk.run("/compact all")
+    assert "writer" in await talk.shown("/agents")
+    assert "config.toml" in await talk.shown("/profile") or "none.toml" in await talk.shown("/profile")
+    with pytest.raises(InvalidInput, match="motet --profile work chat"):
+        await talk.run("/profile work")
+
+
+async def test_options_count_for_the_next_messages(talk: Talk) -> None:
+    assert (await talk.shown("/set")).count("as the settings say") == 5
+    await talk.run("/set budget model_calls=5")
+    await talk.run("/set tools calculator, now")
+    await talk.run("/set record on")
+    shown = await talk.shown("/set max_steps 50")
+    assert "model_calls=5" in shown
+    assert "calculator, now" in shown
+    await talk.say("first")
+    options = await talk.conversation.app.records.options(talk.conversation.last.run_id)
+    assert options.budget is not None
+    assert (options.budget.max_model_calls, options.tools, options.max_steps) == (
+        5,
+        ["calculator", "now"],
+        50,
+    )
+    assert options.record is True
+    await talk.run("/set budget")
+    assert "budget" not in talk.conversation.options
+    for wrong in ("/set budgt x", "/set budget x", "/set max_steps many", "/set record perhaps"):
+        with pytest.raises(InvalidInput):
+            await talk.run(wrong)
+
+
+async def test_calls_are_allowed_in_one_conversation(talk: Talk) -> None:
+    await talk.say("first")
+    assert "@write, @exec are asked for" in await talk.shown("/approve")
+    await talk.run("/approve write_file:path=notes/*")
+    assert "write_file:path=notes/*  (in this conversation)" in await talk.shown("/批准")
+    with pytest.raises(InvalidInput, match="is no rule"):
+        await talk.run("/approve no rule")

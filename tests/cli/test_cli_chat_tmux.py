@@ -261,6 +261,25 @@ def test_forty_columns_in_chinese(terminal: Terminal) -> None:
     assert rows[start + 1].startswith("  ")
     assert "  thirty batteries" in rows
     assert not any(row.lstrip().startswith(("，", "。")) for row in rows)
+    terminal.send("/帮助 zh")
+    terminal.wait_for("Ctrl-D")
+    assert all(cell_len(row) <= 40 for row in terminal.scrollback().splitlines())
+
+
+def test_keys_and_commands_that_need_the_terminal_itself(terminal: Terminal) -> None:
+    terminal.send("hello")
+    terminal.wait_for("Hello, 你好。")
+    terminal.send("/theme light")
+    terminal.wait_for("Colours: light.")
+    terminal.send("/copy")
+    terminal.wait_for("Copied 10 characters")
+    terminal.send("!echo $((6*7))号")
+    terminal.wait_for("42号")
+    terminal.wait_for(PROMPT)
+    terminal.keys("Escape", "Escape")
+    terminal.wait_for("› /rewind")
+    assert "1  hello" in terminal.screen()
+    terminal.keys("C-c")
 
 
 def test_a_killed_chat_is_finished_when_it_comes_back(terminal: Terminal) -> None:

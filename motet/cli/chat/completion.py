@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.completion import Completer, Completion
 
-from motet.cli.chat.slash.base import COMMANDS, name_of
+from motet.cli.chat.slash.base import COMMANDS, find, name_of
+from motet.cli.chat.slash.work import OPTIONS
 from motet.cli.lists import ID_CHARS
+from motet.cli.markdown.paint import THEMES
+from motet.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -61,9 +64,13 @@ class Completions(Completer):
             return [f"@{path}" for path in _files(word[1:])]
         if not before.startswith("/"):
             return []
-        command = name_of(before)
         if before == word:
-            return [name for name in map(name_of, (c.usage for c in COMMANDS)) if name.startswith(word)]
+            known = [name for c in COMMANDS for name in (name_of(c.usage), c.alias)]
+            return [name for name in known if name.startswith(word)]
+        try:
+            command = name_of(find(before).usage)
+        except InvalidInput:
+            return []
         return [name for name in await self._arguments(command) if name.startswith(word)]
 
     async def _arguments(self, command: str) -> list[str]:
@@ -72,6 +79,12 @@ class Completions(Completer):
             return list(MODELS)
         if command == "/export":
             return _files("")
+        if command == "/set":
+            return list(OPTIONS)
+        if command == "/theme":
+            return list(THEMES)
+        if command == "/kb":
+            return ["add", "search", "sync"]
         if self._app is None:
             return []
         if command == "/graph":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from motet.cli.chat.asking import Asking
 from motet.cli.chat.attachments import content_of
@@ -32,6 +32,8 @@ class Conversation:
         self.thread_id = thread_id
         self.graph = graph
         self.model = model
+        self.options: dict[str, Any] = {}
+        """Options of the runs to come, besides the model: the fields of `RunOptions`."""
         self.last = Outcome()
         """The last run that was shown, as far as it has come."""
         self._earlier = Spent()
@@ -82,8 +84,8 @@ class Conversation:
                     thread_id=self.thread_id,
                     input={"messages": [{"role": "user", "content": content}]},
                     options=RunOptions(
-                        **read_choice(self.model), max_retries=0
-                    ),  # somebody is there to ask again,
+                        **read_choice(self.model), **self.options, max_retries=0
+                    ),  # somebody is there to ask again
                 )
             )
             self.thread_id = accepted.thread_id

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
+from prompt_toolkit.application import run_in_terminal
 from rich.text import Text
 
 from motet.cli import exit_codes
@@ -63,6 +65,7 @@ class InteractiveChat:
         self._said: asyncio.Queue[str] = asyncio.Queue()
         self._queued: list[str] = []
         self._armed_at = float("-inf")
+        self._escaped_at = float("-inf")
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> int:
@@ -94,12 +97,19 @@ class InteractiveChat:
 
     def _submit(self, text: str) -> None:
         """Take what the person sent: messages in order, commands at once unless they leave the conversation."""
+        if text.startswith("!"):
+            self._start(self._shell(text[1:]))
+            return
         if text.startswith("/") and not _waits(text):
             self._start(self._command(text))
             return
         self._queued.append(text)
         self._said.put_nowait(text)
         self._show_queue()
+
+    async def _shell(self, command: str) -> None:
+        """Run what the person wrote after `!`, on the terminal itself."""
+        await run_in_terminal(lambda: subprocess.run(command, shell=True, check=False))  # noqa: S602  # their words
 
     def _interrupt(self, draft: str) -> str:
         """Answer Ctrl-C; return the draft that stays."""
@@ -120,8 +130,13 @@ class InteractiveChat:
         return ""
 
     def _escape(self, draft: str) -> str:
-        """Answer Esc: stop what is being answered; return the draft that stays."""
+        """Answer Esc: stop what is being answered; return the draft that stays. Twice: choose a turn to go back to."""
         if self._conversation is None or not self._busy():
+            now = asyncio.get_running_loop().time()
+            twice, self._escaped_at = now - self._escaped_at < ARMED_S, now
+            if twice and not draft and self._conversation is not None:
+                self._start(self._command("/turns"))
+                return "/rewind "
             return draft
         self._start(self._conversation.stop())
         waiting = self._take_back()
@@ -147,7 +162,7 @@ class InteractiveChat:
         await self._prompt.shown.wait()
         conversation = await self._begin()
         self._conversation = conversation
-        self._desk = Desk(conversation, self._screen.note)
+        self._desk = Desk(conversation, self._screen.note, copy=self._prompt.copy, paint=self._screen.paint)
         self._completions.know(conversation.app)
         self._begun.set()
         conversation.warm_up()

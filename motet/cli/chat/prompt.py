@@ -6,6 +6,7 @@ What does not live here: what happens to what is sent (`interactive`).
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
@@ -83,6 +84,15 @@ class Prompt:
     def edit(self) -> None:
         """Open what stands at the prompt in the person's editor."""
         self._session.default_buffer.open_in_editor()
+
+    def copy(self, text: str) -> None:
+        """Hand a text to the terminal for its clipboard.
+
+        Source: xterm's control sequences, OSC 52; tmux passes it on with `set-clipboard on`.
+        """
+        output = self._session.app.output
+        output.write_raw(f"\x1b]52;c;{base64.b64encode(text.encode()).decode()}\x07")
+        output.flush()
 
     def leave(self, status: int) -> None:
         """End `run`. A second call does nothing."""

@@ -9,11 +9,32 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.markdown import Heading, Markdown, Paragraph
 from rich.segment import Segment
+from rich.style import Style
+from rich.theme import Theme
 
 from motet.cli.markdown.wrap import wrap
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
+
+
+THEMES: dict[str, tuple[str, dict[str, str]]] = {
+    "dark": ("ansi_dark", {}),
+    "light": ("ansi_light", {"markdown.code": "bold blue", "markdown.link_url": "blue", "cyan": "blue"}),
+    "plain": (
+        "bw",
+        {"markdown.code": "bold", "markdown.h1": "bold", "markdown.h2": "bold", "markdown.item.bullet": ""},
+    ),
+}
+"""What can be chosen: the colours of code, and styles that differ."""
+
+_CODE = "motet.code"
+
+
+def theme(name: str) -> Theme:
+    """Return one of `THEMES` for a console."""
+    code, styles = THEMES[name]
+    return Theme({**styles, _CODE: Style.from_meta({"theme": code})})
 
 
 class _Paragraph(Paragraph):
@@ -32,6 +53,11 @@ class Block(Markdown):
 
     def __init__(self, markup: str) -> None:
         super().__init__(markup, code_theme="ansi_dark", hyperlinks=False)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        chosen = console.get_style(_CODE, default="none").meta.get("theme")
+        self.code_theme = chosen or self.code_theme
+        yield from super().__rich_console__(console, options)
 
 
 def to_lines(console: Console, renderable: RenderableType, width: int | None = None) -> list[list[Segment]]:

@@ -23,6 +23,8 @@ class Spent:
     input_tokens: int = 0
     output_tokens: int = 0
     model_s: float = 0.0
+    cost_usd: float = 0.0
+    """US dollars, as far as prices are known."""
 
     def __add__(self, other: Spent) -> Spent:
         """Return both together."""
@@ -31,6 +33,7 @@ class Spent:
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.model_s + other.model_s,
+            self.cost_usd + other.cost_usd,
         )
 
 
@@ -52,6 +55,9 @@ class Outcome:
         self.input_tokens = 0
         self.output_tokens = 0
         self.model_s = 0.0
+        self.cost_usd = 0.0
+        self.longest_tokens = 0
+        """Tokens that went into the longest of its model calls."""
         self.first_at = 0.0
         self.last_at = 0.0
 
@@ -63,7 +69,7 @@ class Outcome:
     @property
     def spent(self) -> Spent:
         """What its model calls took so far."""
-        return Spent(self.model_calls, self.input_tokens, self.output_tokens, self.model_s)
+        return Spent(self.model_calls, self.input_tokens, self.output_tokens, self.model_s, self.cost_usd)
 
     def add(self, recorded: Recorded) -> None:  # noqa: C901  # a branch per event
         """Take the next event."""
@@ -149,3 +155,5 @@ class Outcome:
         self.input_tokens += usage.input_tokens
         self.output_tokens += usage.output_tokens
         self.model_s += usage.duration_s
+        self.cost_usd += usage.cost_usd or 0.0
+        self.longest_tokens = max(self.longest_tokens, usage.input_tokens)

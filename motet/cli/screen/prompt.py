@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.formatted_text import ANSI
 
+from motet.cli.markdown.paint import theme
 from motet.cli.screen.base import LIVE_ROWS, Live, Spacing, render, to_ansi
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class PromptScreen:
     def answer(self, block: RenderableType) -> None:
         """Print a finished block of the answer, with a blank line before it; it stays."""
         self._print("answer", block)
+
+    def paint(self, name: str) -> None:
+        """Use other colours from now on; see `motet.cli.markdown.paint.THEMES`."""
+        self._console.push_theme(theme(name))
 
     def live(self, slot: str, paint: Painter | None) -> None:
         """Say how a slot of the live part is painted from now on; None empties it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import locale
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from motet.cli.chat.slash.base import COMMANDS, Then, row
@@ -22,21 +24,46 @@ KEYS = {
     "Tab": "complete a command, a conversation, a model, a file after @",
     "@FILE": "a text file or a picture to go with the message",
     "Ctrl-X Ctrl-E": "write in your editor",
+    "!COMMAND": "run a command of your shell; agents do not see it",
     "Esc": "stop the run",
+    "Esc Esc": "choose a turn to go back to",
     "Ctrl-C": "clear what is written, else stop the run, else refuse the call that waits, else (twice) leave",
     "Ctrl-D": "leave",
+}
+
+KEYS_ZH = {
+    "Enter": "发送",
+    "Esc Enter, Alt-Enter": "换行",
+    "Tab": "补全命令、会话、模型、@ 后的文件",
+    "@FILE": "随消息附上文本文件或图片",
+    "Ctrl-X Ctrl-E": "在编辑器中写",
+    "!COMMAND": "运行自己的 shell 命令；智能体看不到",
+    "Esc": "停止运行",
+    "Esc Esc": "选择要回退到的轮次",
+    "Ctrl-C": "清除草稿，否则停止运行，否则拒绝等待批准的调用，否则（两次）离开",
+    "Ctrl-D": "离开",
 }
 
 REMEMBERED = 20
 """Most memories that `/memory` shows."""
 
 
-async def show_help(desk: Desk, _argument: str) -> None:
-    """Show every command and key."""
-    lines = {command.usage: command.meaning for command in COMMANDS} | KEYS
-    width = max(map(len, lines))
+async def show_help(desk: Desk, language: str) -> None:
+    """Show every command and key, in the language of the settings or of the system; `/help zh`, `/help en`.
+
+    Raises:
+        InvalidInput: Another language is asked for.
+    """
+    if language not in ("", "en", "zh"):
+        raise InvalidInput(f"'{language}' is no language of /help: write /help en or /help zh.")
+    chosen = language or desk.conversation.app.settings.agents.language
+    if chosen == "zh" or (chosen == "auto" and (locale.getlocale()[0] or "").startswith(("zh", "Chinese"))):
+        lines = {f"{command.alias} {command.usage}": command.zh for command in COMMANDS} | KEYS_ZH
+    else:
+        lines = {command.usage: command.meaning for command in COMMANDS} | KEYS
+    width = max(map(cell_len, lines))
     for usage, meaning in lines.items():
-        desk.tell(row(usage.ljust(width), meaning))
+        desk.tell(row(usage + " " * (width - cell_len(usage)), meaning))
 
 
 async def show_plan(desk: Desk, _argument: str) -> None:

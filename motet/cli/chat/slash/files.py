@@ -1,4 +1,4 @@
-"""Slash commands that write files."""
+"""Slash commands that write files, the clipboard, and the screen's colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from motet.errors import InvalidInput
+from motet.cli.markdown.paint import THEMES
+from motet.errors import InvalidInput, did_you_mean
 from motet.runs.threads.export import FORMS, export_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,42 @@ async def export(desk: Desk, name: str) -> None:
     messages = await desk.conversation.messages(EVERY_MESSAGE)
     path = await asyncio.to_thread(_write, name, thread, messages)
     desk.tell(Text(f"Wrote {path}."))
+
+
+async def copy(desk: Desk, number: str) -> None:
+    """Copy the last answer, or the N-th before it, as the markdown that it is.
+
+    Raises:
+        InvalidInput: There is no such answer, or no terminal whose clipboard could take it.
+    """
+    if number and not number.isdecimal():
+        raise InvalidInput(f"'{number}' is no number: /copy copies the last answer, /copy 1 the one before.")
+    back = int(number or 0)
+    said = [m.text for m in await desk.conversation.messages(EVERY_MESSAGE) if m.role == "assistant"]
+    if back >= len(said):
+        raise InvalidInput(f"There are {len(said)} answers in this conversation; none to copy there.")
+    if desk.copy is None:
+        raise InvalidInput("There is no clipboard here. Write the conversation into a file: /export FILE.")
+    text = said[-1 - back]
+    desk.copy(text)
+    desk.tell(Text(f"Copied {len(text):,} characters, if your terminal takes them (OSC 52)."))
+
+
+async def theme(desk: Desk, name: str) -> None:
+    """Show the colours that there are, or use others from now on.
+
+    Raises:
+        InvalidInput: There are none of this name, or no terminal.
+    """
+    if desk.paint is None:
+        raise InvalidInput("There are no colours here: this is no terminal.")
+    if not name:
+        desk.tell(Text(f"Colours: {', '.join(THEMES)}."))
+        return
+    if name not in THEMES:
+        raise InvalidInput(f"There are no colours '{name}'.{did_you_mean(name, THEMES)}")
+    desk.paint(name)
+    desk.tell(Text(f"Colours: {name}."))
 
 
 def _write(name: str, thread: ThreadRecord, messages: list[MessageRecord]) -> Path:

@@ -54,6 +54,11 @@ async def rewind(desk: Desk, turn: str) -> None:
     )
 
 
+async def undo(desk: Desk, _argument: str) -> None:
+    """Take the last turn back."""
+    await rewind(desk, "")
+
+
 async def retry(desk: Desk, _argument: str) -> Then:
     """Take the last answer back and ask the same again."""
     last = (await _turns(desk))[-1]
