@@ -84,14 +84,10 @@ def run_tests(
     as_json: AsJson = False,
 ) -> None:
     """Run the tests of a task file; exit with 1 when one fails."""
-    from motet.errors import NotFound
     from motet.settings import Settings
 
     loaded = load(file)
-    chosen = [found for found in loaded.task.tests if only is None or only in found.name]
-    if not chosen:
-        names = ", ".join(found.name for found in loaded.task.tests) or "none"
-        raise NotFound(f"{file} has no such test. Its tests: {names}.")
+    chosen = _chosen(loaded, only)
     settings = Settings.load()
     results: list[Tested] = []
     for found in chosen:
@@ -110,6 +106,17 @@ def run_tests(
         write_junit(junit, loaded.task.name, [tested.case() for tested in results])
     if any(tested.faults for tested in results):
         raise typer.Exit(exit_codes.FAILED)
+
+
+def _chosen(file: TaskFile, only: str | None) -> list[Test]:
+    """Return the tests whose name has a text; every one unless it is given."""
+    from motet.errors import NotFound
+
+    chosen = [found for found in file.task.tests if only is None or only in found.name]
+    if not chosen:
+        names = ", ".join(found.name for found in file.task.tests) or "none"
+        raise NotFound(f"{file.file} has no such test. Its tests: {names}.")
+    return chosen
 
 
 async def run_test(file: TaskFile, found: Test, settings: Settings) -> Tested:
