@@ -21,7 +21,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-prefix chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -121,6 +121,9 @@ vllm: setup ## Serve a small real model with vLLM on CPU, in an environment of i
 
 vllm-test: setup ## Run the models' conformance suite against that vLLM
 	MOTET_TEST_VLLM=1 $(BIN)/python -m pytest -m vllm --timeout 1800 tests/models/test_models_conformance.py </dev/null
+
+bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; the embedded model unless given)
+	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL))
 
 bench-tasks: setup ## Measure what a step of a task file costs on top of the model, and the rows of a map
 	@$(BIN)/python -m benchmarks.tasks

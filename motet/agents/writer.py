@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from motet.agents.citations import CitationFilter, cited
+from motet.agents.context import shown
 from motet.agents.notes import notes_text, with_notes
 from motet.events import CITATIONS_KEY
-from motet.memory.window import last_user_text, visible
+from motet.memory.window import last_user_text
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import place_of
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from motet.agents.prompts import Language
     from motet.events import Passage
     from motet.memory.recall import Memory
-
-HISTORY_WIDTH = 4000
-"""Columns of conversation that a direct answer sees."""
 
 
 def brief(
@@ -84,8 +82,8 @@ async def write_direct(
     """
     prompt = SystemMessage(parts.prompts.text("direct", language))
     model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(()))
-    shown = visible(messages, max_width=HISTORY_WIDTH)
-    reply = await model.ainvoke([prompt, *with_notes(parts, shown, memories, language)])
+    told = await shown(parts, "writer", messages, language)
+    reply = await model.ainvoke([prompt, *with_notes(parts, told, memories, language)])
     return with_citations(reply, ())
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from motet.agents.base import AgentParts
     from motet.app.rooms import Rooms
+    from motet.graphs.base import GraphParts
+    from motet.memory.recall import Memories
     from motet.models.base import ConnectedModel
     from motet.runs.budgets.service import Budgets
     from motet.runs.log.base import EventLog
@@ -37,6 +40,14 @@ def build_budgets(database: Database, log: EventLog, settings: Settings) -> Budg
     )
 
 
+def graph_parts(agents: AgentParts, memories: Memories, database: Database, tenant_id: str) -> GraphParts:
+    """Return what a graph is built from: memories and transcripts go by the run's tape."""
+    from motet.graphs.base import GraphParts  # noqa: PLC0415
+    from motet.runs.recordings.taps import TappedHistory, TappedMemories  # noqa: PLC0415
+
+    return GraphParts(agents, TappedMemories(memories), TappedHistory(database, tenant_id))
+
+
 async def surroundings(rooms: Rooms, job: RunJob, own: dict[str, str]) -> dict[str, Any]:
     """Say what a job works with, for its recording; `own` are the user's own graphs."""
     tools = await rooms.of(job.tenant_id).tools(job.options)
@@ -58,4 +69,5 @@ def _described(model: ConnectedModel) -> dict[str, Any]:
         "json_schema": can.json_schema,
         "small": can.small,
         "context_tokens": can.context_tokens,
+        "tokenizer": model.tokenizer is not None,
     }

@@ -9,9 +9,9 @@ import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from motet.app.control import build_budgets, surroundings
+from motet.app.control import build_budgets, graph_parts, surroundings
 from motet.egress.client import Egress
-from motet.graphs.base import GraphParts, build_graph
+from motet.graphs.base import build_graph
 from motet.runs.log.base import LOGS
 from motet.runs.queue.base import target_of
 from motet.runs.records import Records
@@ -310,8 +310,6 @@ class Rooms:
 
     async def graph(self, name: str, options: RunOptions) -> CompiledStateGraph[Any, Any, Any, Any]:
         """Build a graph for a run; one graph serves every run with the same options."""
-        from motet.runs.recordings.taps import TappedMemories  # noqa: PLC0415
-
         options = options.model_copy(update=dict.fromkeys(("reuse_results_of", "budget", "record")))
         if options.task is not None or name in self._settings.tasks:
             return await self._task_graph(name, options)
@@ -324,7 +322,7 @@ class Rooms:
         found = self._graphs.get(key)
         if found is None:
             agents = await self._agent_parts(options, retriever, await self.connected(options))
-            parts = GraphParts(agents, TappedMemories(self.memories))
+            parts = graph_parts(agents, self.memories, self.database, self._tenant_id)
             found = build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
             self._graphs[key] = found
         return found
@@ -352,7 +350,6 @@ class Rooms:
         """Build a graph whose models say what a recording has; no other run is given it."""
         from motet.models.base import ModelSpec  # noqa: PLC0415
         from motet.models.replay import replayed  # noqa: PLC0415
-        from motet.runs.recordings.taps import TappedMemories  # noqa: PLC0415
 
         played, spec = options.replay, ModelSpec("replay", "recorded")
         live = played is not None and (played.live or played.live_from is not None)
@@ -369,7 +366,7 @@ class Rooms:
         searched = "search_documents" in (options.tools or ())
         retriever = await self.retriever(options) if searched else None
         agents = await self._agent_parts(options, retriever, models)
-        parts = GraphParts(agents, TappedMemories(self.memories))
+        parts = graph_parts(agents, self.memories, self.database, self._tenant_id)
         return build_graph(name, parts, own=self._settings.graphs, checkpointer=self.saver)
 
     async def connected(self, options: RunOptions) -> _Connected:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.agents.base import AgentParts
+    from motet.memory.history import History
     from motet.memory.recall import Memories
     from motet.retrieval.base import Retriever
 
@@ -47,6 +48,8 @@ class GraphParts:
     agents: AgentParts
     memories: Memories | None = None
     """What is known about the user; None forgets everything between threads."""
+    history: History | None = None
+    """The conversations' transcripts; None finds nothing that left a thread's state."""
 
 
 def known_graphs(own: Mapping[str, str]) -> dict[str, str]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
-from langgraph.config import get_stream_writer
+from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from motet.agents.citations import CitationFilter
+from motet.agents.context import condense, shown, since
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
-from motet.agents.writer import HISTORY_WIDTH, with_citations
+from motet.agents.writer import with_citations
 from motet.events import Passage, RetrievalCompleted
-from motet.graphs.state import Conversation, memory_ids, recall
-from motet.memory.window import last_user_text, visible
+from motet.graphs.state import RECENT_MESSAGES, Conversation, memory_ids, recall
+from motet.memory.history import Said  # noqa: TC001  # LangGraph reads the state's types
+from motet.memory.window import last_user_text
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
 from motet.tools.ledger.keep import keep_call
@@ -30,11 +32,19 @@ if TYPE_CHECKING:
     from motet.graphs.base import GraphParts
 
 
+TURN_MESSAGES = 4
+"""About what a turn adds to the state: older ones leave it soon, and are looked for in the transcript."""
+
+
 class ChatState(Conversation):
     """The conversation, and what is known about the user."""
 
     memories: list[str]
     """Ids alone: what is forgotten later must not stay behind in a checkpoint."""
+    earlier: dict[str, str]
+    """What of the conversation is summed up; see `agents.context`."""
+    found: list[Said]
+    """Older messages that belong to what is asked in this turn."""
 
 
 def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -63,10 +73,21 @@ class _Score:
     def __init__(self, parts: GraphParts) -> None:
         self._parts = parts.agents
         self._memories = parts.memories
+        self._history = parts.history
 
     async def recall(self, state: ChatState) -> dict[str, Any]:
         """Look up what is known about the user."""
-        return {"memories": await recall(self._memories, last_user_text(state["messages"]))}
+        messages = state["messages"]
+        memories = await recall(self._memories, last_user_text(messages))
+        return {"memories": memories, "found": await self._look_back(messages, state.get("earlier") or {})}
+
+    async def _look_back(self, messages: Sequence[AnyMessage], earlier: dict[str, str]) -> list[Said]:
+        """Find older messages that are not shown any more; nobody looks while all of them are."""
+        if self._history is None or not (earlier or len(messages) >= RECENT_MESSAGES - TURN_MESSAGES):
+            return []
+        thread_id = str((get_config().get("configurable") or {}).get("thread_id", ""))
+        known = {m.id or "" for m in since(messages, earlier)}
+        return await self._history.find(thread_id, last_user_text(messages), known=known)
 
     async def agent(self, state: ChatState) -> dict[str, list[AIMessage]]:
         """Ask the model for an answer or a tool call."""
@@ -81,9 +102,16 @@ class _Score:
         )
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))
-        shown = visible(_numbered(messages), max_width=HISTORY_WIDTH)
-        shown = with_notes(parts, shown, memories, language)
-        reply: AIMessage = await model.ainvoke([SystemMessage(system), *shown])
+        told = await shown(
+            parts,
+            "chat",
+            _numbered(messages),
+            language,
+            earlier=state.get("earlier"),
+            found=state.get("found") or (),
+        )
+        told = with_notes(parts, told, memories, language)
+        reply: AIMessage = await model.ainvoke([SystemMessage(system), *told])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
 
     def after_agent(self, state: ChatState) -> Literal["tools", "remember"]:
@@ -91,12 +119,14 @@ class _Score:
         return "tools" if isinstance(last, AIMessage) and last.tool_calls else "remember"
 
     async def remember(self, state: ChatState) -> dict[str, Any]:
-        """Keep what the user told about themselves. Nothing that was read in documents comes here."""
-        asked = last_user_text(state["messages"])
+        """Keep what the user told about themselves, and sum up what has grown too long to be shown."""
+        messages = state["messages"]
+        asked = last_user_text(messages)
+        language = self._parts.prompts.language_of(asked)
         if self._memories and speaks_of_self(asked):
-            language = self._parts.prompts.language_of(asked)
-            await keep_facts(self._parts, self._memories, state["messages"], language)
-        return {}
+            await keep_facts(self._parts, self._memories, messages, language)
+        earlier = await condense(self._parts, "chat", messages, state.get("earlier") or {}, language)
+        return {"earlier": earlier} if earlier else {}
 
 
 def _tell_new_passages(messages: Sequence[AnyMessage]) -> list[Passage]:

@@ -20,20 +20,35 @@ if TYPE_CHECKING:
 
 Messages = list[AnyMessage]
 
+PINNED_KEY = "pinned"
+"""Key in a message's `additional_kwargs`, true for one that is pinned."""
+
+MAX_PINNED = 4
+"""Pinned messages that stay beyond the limit; older ones go."""
+
 
 @cache  # never forgotten: LangGraph takes two reducers of one channel for a mistake
 def recent(limit: int) -> Callable[[Messages, Messages], Messages]:
     """Make a reducer: LangGraph's `add_messages`, and then only the last `limit` messages or so.
 
     A cut never parts a tool's result from its call: it falls before a user's message where there is one, and so may
-    leave a few messages fewer than `limit`. When one turn alone is longer than the limit, it is kept whole.
+    leave a few messages fewer than `limit`. When one turn alone is longer than the limit, it is kept whole. Pinned
+    messages stay, `MAX_PINNED` of them.
     """
 
     def reduce(left: Messages, right: Messages) -> Messages:
         merged: Messages = add_messages(left, right)  # pyright: ignore[reportAssignmentType, reportArgumentType]
-        return merged if len(merged) <= limit else merged[_cut(merged, len(merged) - limit) :]
+        if len(merged) <= limit:
+            return merged
+        cut = _cut(merged, len(merged) - limit)
+        return [*[m for m in merged[:cut] if is_pinned(m)][-MAX_PINNED:], *merged[cut:]]
 
     return reduce
+
+
+def is_pinned(message: BaseMessage) -> bool:
+    """Say whether a message is pinned: it stays in the state and in what models see, however old it is."""
+    return message.additional_kwargs.get(PINNED_KEY) is True
 
 
 def _cut(messages: Sequence[BaseMessage], least: int) -> int:
@@ -50,14 +65,20 @@ def _call_of(messages: Sequence[BaseMessage], at: int) -> int:
     return at
 
 
-def visible(messages: Sequence[BaseMessage], *, max_width: int) -> list[BaseMessage]:
+def visible(
+    messages: Sequence[BaseMessage],
+    *,
+    max_width: int,
+    size: Callable[[BaseMessage], int] = lambda message: text_width(message.text),
+) -> list[BaseMessage]:
     """Return the newest messages whose text fits into `max_width` columns (a CJK character takes two).
 
     The last message is always there, and a tool's result never without its call. While a turn is under way (the
     last message is a tool's result), so is the user's message that began it, whatever was left out between.
-    Width stands for tokens: a token is about four columns of English and two of Chinese.
+    Width stands for tokens: a token is about four columns of English and two of Chinese. With a `size` of its own, as
+    one that counts tokens, `max_width` is in its units.
     """
-    start = _first_that_fits(messages, max_width)
+    start = _first_that_fits(messages, max_width, size)
     if start < len(messages) and isinstance(messages[start], ToolMessage):
         later = (i for i in range(start, len(messages)) if not isinstance(messages[i], ToolMessage))
         start = next(later, _call_of(messages, start))
@@ -69,12 +90,14 @@ def visible(messages: Sequence[BaseMessage], *, max_width: int) -> list[BaseMess
     return kept
 
 
-def _first_that_fits(messages: Sequence[BaseMessage], max_width: int) -> int:
+def _first_that_fits(
+    messages: Sequence[BaseMessage], max_width: int, size: Callable[[BaseMessage], int]
+) -> int:
     """Return the position from which on all messages fit; the last one always does."""
     total = 0
     start = len(messages)
     for i in range(len(messages) - 1, -1, -1):
-        total += text_width(messages[i].text)
+        total += size(messages[i])
         if total > max_width and i < len(messages) - 1:
             break
         start = i

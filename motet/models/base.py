@@ -13,6 +13,7 @@ from motet.errors import InvalidInput, did_you_mean
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
+    from motet.models.tokenizer import Tokenizer
     from motet.settings import Settings
 
 ToolMethod = Literal["native", "schema", "prompt"]
@@ -137,6 +138,8 @@ class ConnectedModel:
     spec: ModelSpec
     chat: BaseChatModel
     capabilities: Capabilities
+    tokenizer: Tokenizer | None = None
+    """Its own, where its server lends it; else tokens are guessed."""
 
 
 class Provider(Protocol):

@@ -19,14 +19,14 @@ from motet.models.embedded_check import check_embedded
 from motet.models.embedded_server import EmbeddedServer
 from motet.models.openai import make_chat, ready
 from motet.models.patience import Patience
+from motet.models.tokenizer import Tokenizer, ask_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from langchain_core.language_models.chat_models import BaseChatModel
-
     from motet.models.base import ConnectedModel
     from motet.models.embedded_server import Address
+    from motet.models.openai_chat import OpenAIChat
     from motet.models.weights_partial import Progress
     from motet.settings import Settings
 
@@ -104,7 +104,9 @@ class EmbeddedProvider:
             context_tokens=self._settings.embedded.context_tokens,
             small=True,
         )
-        return ready(ModelSpec("embedded", name), self._chat(name, server, address), capabilities)
+        chat = self._chat(name, server, address)
+        tokenizer = Tokenizer(lambda text: ask_server(chat, text))
+        return ready(ModelSpec("embedded", name), chat, capabilities, tokenizer)
 
     async def aclose(self) -> None:
         """End every child process. A second call does nothing."""
@@ -130,7 +132,7 @@ class EmbeddedProvider:
             )
         return path
 
-    def _chat(self, name: str, server: EmbeddedServer, address: Address) -> BaseChatModel:
+    def _chat(self, name: str, server: EmbeddedServer, address: Address) -> OpenAIChat:
         models = self._settings.models
         return make_chat(
             spec=ModelSpec("embedded", name, address.base_url),

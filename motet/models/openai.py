@@ -21,6 +21,7 @@ from motet.models.openai_chat import OpenAIChat
 from motet.models.patience import Circuit, Patience
 from motet.models.probe import context_tokens, find_model, is_small, probe
 from motet.models.schema_tools import SchemaToolChatModel
+from motet.models.tokenizer import Tokenizer, find_tokenizer
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -61,7 +62,8 @@ class OpenAICompatibleProvider:
             await close_chat(chat)
             raise
         self._chats.append(chat)
-        return ready(spec, chat, capabilities)
+        tokenizer = None if is_openai(chat.spec.base_url) else await find_tokenizer(chat)
+        return ready(spec, chat, capabilities, tokenizer)
 
     async def aclose(self) -> None:
         """Close every connection. A second call does nothing."""
@@ -153,13 +155,15 @@ class VllmProvider(OpenAICompatibleProvider):
         return key.reveal() if key and base_url == self._settings.vllm_base_url.rstrip("/") else NO_KEY
 
 
-def ready(spec: ModelSpec, chat: BaseChatModel, capabilities: Capabilities) -> ConnectedModel:
+def ready(
+    spec: ModelSpec, chat: BaseChatModel, capabilities: Capabilities, tokenizer: Tokenizer | None = None
+) -> ConnectedModel:
     """Return a connected model whose `bind_tools` works by whatever method the model can do."""
     if isinstance(chat, OpenAIChat):
         chat.json_by, chat.sees_images = capabilities.json_by, capabilities.images
     if capabilities.tool_method != "native":
         chat = SchemaToolChatModel(inner=chat, method=capabilities.tool_method)
-    return ConnectedModel(spec, chat, capabilities)
+    return ConnectedModel(spec, chat, capabilities, tokenizer)
 
 
 def make_chat(

@@ -26,6 +26,7 @@ from motet.errors import RecordingMismatch
 from motet.models.base import Capabilities, ConnectedModel, ModelSpec
 from motet.models.cassette import TAPE_KEY, Cassette, digest, message_of, model_request
 from motet.models.halt import Halt
+from motet.models.tokenizer import Tokenizer
 from motet.models.wrapped import WrapperChatModel
 
 if TYPE_CHECKING:
@@ -216,7 +217,10 @@ def replayed(
     name = str(known.get("name") or spec.name)
     chat = ReplayChatModel(model=name, cassette=cassette, inner=inner.chat if inner is not None else None)
     recorded = ModelSpec.parse(known["spec"]) if known.get("spec") else spec
-    return ConnectedModel(inner.spec if inner is not None else recorded, chat, capabilities)
+    counts = Tokenizer(None) if known.get("tokenizer") and inner is None else None
+    if inner is not None:
+        return ConnectedModel(inner.spec, chat, capabilities, inner.tokenizer)
+    return ConnectedModel(recorded, chat, capabilities, counts)
 
 
 def _pieces(message: AIMessage) -> Iterator[ChatGenerationChunk]:

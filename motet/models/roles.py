@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from motet.errors import ModelError, MotetBug, WeightsError
@@ -99,10 +100,10 @@ async def _together(voices: list[Voice]) -> ConnectedModel:
     """Return some models as one, with what the first that can be reached is able to."""
     for place, voice in enumerate(voices):
         try:
-            able = (await voice.connect()).capabilities
+            first = await voice.connect()
         except (ModelError, WeightsError):
             if place + 1 == len(voices):
                 raise
         else:
-            return ConnectedModel(voices[0].spec, FallbackChatModel(voices=voices), able)
+            return replace(first, spec=voices[0].spec, chat=FallbackChatModel(voices=voices))
     raise MotetBug("A group of models was empty.")

@@ -25,6 +25,17 @@ class AgentSettings:
         "Language of the prompts: `auto`, `en` or `zh`.",
         choices=("auto", "en", "zh"),
     )
+    history_tokens: int = setting(
+        0,
+        "MOTET_HISTORY_TOKENS",
+        "Tokens of conversation that a model is shown before the older half is summed up; unless set 1,000 for small "
+        "models, else a quarter of the window, 8,000 at most.",
+    )
+    summaries: bool = setting(
+        True,
+        "MOTET_SUMMARIES",
+        "Whether what is no longer shown of a conversation is summed up; otherwise it is left out.",
+    )
     prompts: str = setting("", "MOTET_PROMPTS", "Folder whose files replace prompts of the same name.")
     configurable: str = setting(
         "",

@@ -5,6 +5,7 @@ What does not live here: when and how often it is done (`steps`, `attempt`).
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -154,7 +155,7 @@ def with_temperature(model: ConnectedModel, temperature: float) -> ConnectedMode
         chat = chat.model_copy(update={"temperature": temperature})
     elif getattr(getattr(chat, "inner", None), "temperature", None) is not None:
         chat = chat.model_copy(update={"inner": chat.inner.model_copy(update={"temperature": temperature})})
-    return type(model)(model.spec, chat, model.capabilities)
+    return dataclasses.replace(model, chat=chat)
 
 
 async def _tool(doing: Doing) -> Outcome:

@@ -148,6 +148,44 @@ async def test_a_later_turn_is_played_with_the_conversation_before_it(app: App) 
     assert did(again)[-1] == did(events)[-1]
 
 
+async def test_a_long_conversation_is_summed_up_looked_back_into_and_played_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "s.yaml").write_text(
+        'rules: [{system: "Sum up", reply: "They talked of bridges."}]\ndefault: "Well, the river is wide."\n',
+        "utf-8",
+    )
+    settings = settings.replace(
+        models__default=f"scripted:{tmp_path / 's.yaml'}",
+        models__embed="none",
+        agents__graph="chat",
+        agents__history_tokens=150,
+    )
+    asked = [
+        "The Alder bridge is 77 metres long. " + "It is old. " * 30,
+        *(f"Number {n}. " * 20 for n in range(5)),
+    ]
+    async with build_app(settings) as app:
+        thread_id = None
+        for text in asked:
+            accepted = await app.submit(asks(text).model_copy(update={"thread_id": thread_id}))
+            await app.start_worker()
+            _ = [one async for one in app.follow(accepted.run_id)]
+            thread_id = accepted.thread_id
+        last = asks("How long is the Alder bridge?", record=True).model_copy(update={"thread_id": thread_id})
+        run_id, events = await run(app, last)
+        cassette = await app.recordings.of(app.tenant_id, run_id)
+        [call] = [
+            call for call in cassette.calls if call.kind == "model" and "Alder bridge?" in str(call.request)
+        ]
+        seen = json.dumps(call.request)
+        assert "They talked of bridges." in seen
+        assert "77 metres" in seen  # found again in the transcript
+        assert "Number 0." not in seen
+        assert len(seen) < 4000
+        assert isinstance(events[-1], RunCompleted)
+
+
 async def test_a_file_plays_anywhere_with_its_secrets_taken_out(app: App, tmp_path: Path) -> None:
     run_id, events = await run(app, asks("thirty batteries", record=True))
     cassette = app.recordings.redacted(await app.recordings.of(app.tenant_id, run_id))

@@ -14,12 +14,13 @@ from typing_extensions import override
 
 from motet.events import Passage
 from motet.memory.fact import Memory
+from motet.memory.history import History, Said
 from motet.memory.recall import Memories, Written
 from motet.models.cassette import TAPE_KEY
 from motet.runs.traces import TRACE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from motet.models.cassette import Kind
     from motet.models.replay import Tape
@@ -30,6 +31,7 @@ _PASSAGES = TypeAdapter(list[Passage])
 _NUMBERS = TypeAdapter(list[float])
 _MEMORIES = TypeAdapter(list[Memory])
 _MEMORY = TypeAdapter(Memory | None)
+_SAID = TypeAdapter(list[Said])
 _WRITTEN = TypeAdapter(Written | None)
 
 
@@ -80,6 +82,17 @@ class TappedRetriever:
 
         request = {"queries": list(queries), "texts": list(texts)}
         return await _tapped("search", "nearness", request, _NUMBERS, ask)
+
+
+class TappedHistory(History):
+    """Transcripts that a run looks into, by its tape: a played run is on a new conversation."""
+
+    @override
+    async def find(self, thread_id: str, query: str, *, known: Collection[str], limit: int = 3) -> list[Said]:
+        async def ask() -> list[Said]:
+            return await History.find(self, thread_id, query, known=known, limit=limit)
+
+        return await _tapped("memory", "history", {"query": query, "limit": limit}, _SAID, ask)
 
 
 class TappedMemories(Memories):
