@@ -14,9 +14,11 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.runnables.config import ensure_config
 
 from motet.errors import MotetError
 from motet.memory.window import is_pinned, visible
+from motet.models.cassette import TAPE_KEY
 from motet.models.tokens import MESSAGE_TOKENS, estimate_tokens, most_tokens
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from motet.agents.prompts import Language
     from motet.memory.history import Said
     from motet.models.base import ConnectedModel
+    from motet.models.replay import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +62,12 @@ def budget_of(model: ConnectedModel, history_tokens: int) -> int:
     if model.capabilities.small:
         return min(SMALL_TOKENS, most)
     return min(LARGE_TOKENS, window // 4) if window else UNKNOWN_TOKENS
+
+
+def earlier_of(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return what of a thread's conversation is summed up; of a recorded run that is played, what was then."""
+    tape: Tape | None = (ensure_config().get("configurable") or {}).get(TAPE_KEY)
+    return state.get("earlier") or (tape.earlier if tape is not None else {})
 
 
 async def sizes(model: ConnectedModel, messages: Sequence[BaseMessage], budget: int) -> list[int]:

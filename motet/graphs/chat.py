@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from motet.agents.citations import CitationFilter
-from motet.agents.context import condense, shown, since
+from motet.agents.context import condense, earlier_of, shown, since
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
@@ -79,7 +79,7 @@ class _Score:
         """Look up what is known about the user."""
         messages = state["messages"]
         memories = await recall(self._memories, last_user_text(messages))
-        return {"memories": memories, "found": await self._look_back(messages, state.get("earlier") or {})}
+        return {"memories": memories, "found": await self._look_back(messages, earlier_of(state))}
 
     async def _look_back(self, messages: Sequence[AnyMessage], earlier: dict[str, str]) -> list[Said]:
         """Find older messages that are not shown any more; nobody looks while all of them are."""
@@ -107,7 +107,7 @@ class _Score:
             "chat",
             _numbered(messages),
             language,
-            earlier=state.get("earlier"),
+            earlier=earlier_of(state),
             found=state.get("found") or (),
         )
         told = with_notes(parts, told, memories, language)
@@ -125,7 +125,7 @@ class _Score:
         language = self._parts.prompts.language_of(asked)
         if self._memories and speaks_of_self(asked):
             await keep_facts(self._parts, self._memories, messages, language)
-        earlier = await condense(self._parts, "chat", messages, state.get("earlier") or {}, language)
+        earlier = await condense(self._parts, "chat", messages, earlier_of(state), language)
         return {"earlier": earlier} if earlier else {}
 
 

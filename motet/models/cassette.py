@@ -48,7 +48,7 @@ class Cassette:
     """A recorded run: what it was asked, with what, and all its calls."""
 
     header: dict[str, Any]
-    """`graph`, `input`, `history`, `options`, `models`, `output`, `run_id`, `motet`."""
+    """`graph`, `input`, `history`, `earlier`, `options`, `models`, `output`, `run_id`, `motet`."""
     calls: Sequence[Call] = field(default_factory=tuple[Call, ...])
 
     def lines(self) -> Iterable[str]:

@@ -21,7 +21,7 @@ from motet.models.openai_chat import OpenAIChat
 from motet.models.patience import Circuit, Patience
 from motet.models.probe import context_tokens, find_model, is_small, probe
 from motet.models.schema_tools import SchemaToolChatModel
-from motet.models.tokenizer import Tokenizer, find_tokenizer
+from motet.models.tokenizer import Tokenizer, ask_server, lends_tokenizer
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -41,6 +41,7 @@ class OpenAICompatibleProvider:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.models
         self._found: dict[ModelSpec, Capabilities] = {}
+        self._lends_tokenizer: dict[ModelSpec, bool] = {}
         self._chats: list[OpenAIChat] = []
         self._circuits: dict[str, Circuit] = {}
 
@@ -57,12 +58,14 @@ class OpenAICompatibleProvider:
             capabilities = self._found.get(spec)
             if capabilities is None:
                 listed = await find_model(chat)
-                capabilities = self._found[spec] = await self._ask(chat, listed)
+                capabilities = await self._ask(chat, listed)
+                self._lends_tokenizer[spec] = await self._has_tokenizer(chat)
+                self._found[spec] = capabilities
         except BaseException:
             await close_chat(chat)
             raise
         self._chats.append(chat)
-        tokenizer = None if is_openai(chat.spec.base_url) else await find_tokenizer(chat)
+        tokenizer = Tokenizer(lambda text: ask_server(chat, text)) if self._lends_tokenizer[spec] else None
         return ready(spec, chat, capabilities, tokenizer)
 
     async def aclose(self) -> None:
@@ -78,6 +81,9 @@ class OpenAICompatibleProvider:
 
     async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
         return await probe(chat, listed)
+
+    async def _has_tokenizer(self, chat: OpenAIChat) -> bool:
+        return await lends_tokenizer(chat)
 
     def open_chat(self, spec: ModelSpec) -> OpenAIChat:
         """Return a chat with a server, of which nothing is known yet; close it with `close_chat`.
@@ -130,6 +136,9 @@ class OpenAIProvider(OpenAICompatibleProvider):
             context_tokens=context_tokens(listed),
             small=is_small(chat.spec.name),
         )
+
+    async def _has_tokenizer(self, chat: OpenAIChat) -> bool:  # noqa: ARG002  # OpenAI's wire has none
+        return False
 
 
 class VllmProvider(OpenAICompatibleProvider):

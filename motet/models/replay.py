@@ -47,6 +47,11 @@ class Tape(Protocol):
         """Whether it plays a recording."""
         ...
 
+    @property
+    def earlier(self) -> dict[str, str]:
+        """What of the conversation was summed up before the run that is played; {} for nothing."""
+        ...
+
     def given(self, kind: Kind, name: str, request: dict[str, Any]) -> list[Any]:
         """Return what a call gave when it was recorded, alone; [] when it is to be made.
 
@@ -80,6 +85,7 @@ class Player:
             changes: Replies that stand in the place of recorded ones, by number.
         """
         self.live = live
+        self.earlier: dict[str, str] = cassette.header.get("earlier") or {}
         self._left: defaultdict[tuple[str, str], deque[Call]] = defaultdict(deque)
         self._calls = cassette.calls
         self._changes = changes or {}

@@ -30,6 +30,7 @@ KEPT = 4096
 """How many texts' counts are kept."""
 
 _TIMEOUT_S = 10.0
+_FAILURES = (MotetError, httpx.HTTPError, OSError, ValueError, TypeError, KeyError)
 
 
 class Tokenizer:
@@ -59,7 +60,7 @@ class Tokenizer:
         if found is None:
             try:
                 found = await self._ask(text)
-            except (MotetError, httpx.HTTPError, OSError, ValueError, TypeError, KeyError) as error:
+            except _FAILURES as error:
                 _log.debug("tokens are guessed: %r", error)
                 return estimate_tokens(text)
             self._counts[key] = found
@@ -69,16 +70,15 @@ class Tokenizer:
         return found
 
 
-async def find_tokenizer(chat: OpenAIChat) -> Tokenizer | None:
-    """Return the tokenizer that a chat's server lends; None where it has none.
+async def lends_tokenizer(chat: OpenAIChat) -> bool:
+    """Say whether a chat's server lends its tokenizer.
 
     Source: llama.cpp's server takes `content` and gives `tokens`; vLLM takes `model` and `prompt` and gives `count`.
     """
-    tokenizer = Tokenizer(lambda text: ask_server(chat, text))
     try:
-        return tokenizer if await ask_server(chat, "Hello 你好") > 0 else None
-    except (MotetError, httpx.HTTPError, OSError, ValueError, TypeError, KeyError):
-        return None
+        return await ask_server(chat, "Hello 你好") > 0
+    except _FAILURES:
+        return False
 
 
 async def ask_server(chat: OpenAIChat, text: str) -> int:

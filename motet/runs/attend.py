@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.messages import BaseMessage
+    from langgraph.checkpoint.base import CheckpointTuple
 
     from motet.models.prices import Prices
     from motet.runs.budgets.service import Budgets
@@ -42,10 +43,11 @@ class Attendance:
     """Who judges tool calls."""
     recordings: Recordings | None = None
 
-    async def begin(self, earlier: Sequence[BaseMessage]) -> None:
-        """Record what the run begins with: the conversation before it."""
+    async def begin(self, earlier: Sequence[BaseMessage], newest: CheckpointTuple | None) -> None:
+        """Record what the run begins with: the conversation before it, and what of that is summed up."""
         if self.tape is not None and self.tape.records and self.recordings is not None:
-            self.tape.begin(await self.recordings.header(self.claim.job, earlier))
+            summed_up = newest.checkpoint["channel_values"].get("earlier") if newest is not None else None
+            self.tape.begin(await self.recordings.header(self.claim.job, earlier, summed_up))
 
 
 @asynccontextmanager

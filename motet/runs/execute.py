@@ -175,7 +175,7 @@ class Engine:
             newest = await _at_checkpoint(graph, job, config)
         earlier = _earlier_messages(newest, job)
         translator.know(earlier)
-        await attendance.begin(earlier)
+        await attendance.begin(earlier, newest)
         if job.drive.supersteps:
             return await _write_state(graph, job, config, translator, writer)
         values = await _stream(graph, job, config, given=_input(newest, job), to=(translator, writer))

@@ -13,7 +13,7 @@ from motet.models import tokenizer
 from motet.models.base import ModelSpec
 from motet.models.openai import close_chat, make_chat
 from motet.models.openai_chat import OpenAIChat
-from motet.models.tokenizer import Tokenizer, find_tokenizer
+from motet.models.tokenizer import Tokenizer, ask_server, lends_tokenizer
 from motet.models.tokens import estimate_tokens
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -50,13 +50,12 @@ async def connect() -> AsyncIterator[Callable[[Answer], OpenAIChat]]:
 
 
 async def test_both_servers_words_are_read(connect: Callable[[Answer], OpenAIChat]) -> None:
-    found = await find_tokenizer(connect(llama))
-    assert found is not None
-    assert await found.count(["abc", "你好", ""]) == [3, 2, 0]
+    chat = connect(llama)
+    assert await lends_tokenizer(chat)
+    assert await Tokenizer(lambda text: ask_server(chat, text)).count(["abc", "你好", ""]) == [3, 2, 0]
     vllm = connect(lambda _: httpx.Response(200, json={"count": 7, "tokens": [1]}))
-    found = await find_tokenizer(vllm)
-    assert found is not None
-    assert await found.count(["abc"]) == [7]
+    assert await lends_tokenizer(vllm)
+    assert await Tokenizer(lambda text: ask_server(vllm, text)).count(["abc"]) == [7]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ async def test_both_servers_words_are_read(connect: Callable[[Answer], OpenAICha
 async def test_a_server_without_one_has_none(
     connect: Callable[[Answer], OpenAIChat], reply: httpx.Response
 ) -> None:
-    assert await find_tokenizer(connect(lambda _: reply)) is None
+    assert not await lends_tokenizer(connect(lambda _: reply))
 
 
 async def test_a_text_is_asked_about_once_and_a_failure_is_guessed_and_not_kept(

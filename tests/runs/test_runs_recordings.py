@@ -184,6 +184,7 @@ async def test_a_long_conversation_is_summed_up_looked_back_into_and_played_agai
         assert "Number 0." not in seen
         assert len(seen) < 4000
         assert isinstance(events[-1], RunCompleted)
+        assert did(await replayed(app, run_id))[-1] == did(events)[-1]
 
 
 async def test_a_file_plays_anywhere_with_its_secrets_taken_out(app: App, tmp_path: Path) -> None:

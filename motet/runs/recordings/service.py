@@ -66,7 +66,9 @@ class Recordings:
             first = await self.database.read(lambda c: store.count(c, job.tenant_id, job.run_id))
         return RunTape(self.database, job, player, records=records, first=first)
 
-    async def header(self, job: RunJob, earlier: Sequence[BaseMessage]) -> dict[str, Any]:
+    async def header(
+        self, job: RunJob, earlier: Sequence[BaseMessage], summed_up: Any = None
+    ) -> dict[str, Any]:
         """Return the first line of a job's recording."""
         from motet import __version__  # noqa: PLC0415
 
@@ -76,6 +78,7 @@ class Recordings:
             "graph": job.graph,
             "input": job.input,
             "history": [m.model_dump(mode="json", exclude_defaults=True) | {"type": m.type} for m in earlier],
+            **({"earlier": summed_up} if summed_up else {}),
             "options": job.options.model_dump(
                 mode="json", exclude_none=True, include={"tools", "collections", "max_steps"}
             ),

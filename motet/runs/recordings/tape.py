@@ -53,6 +53,11 @@ class RunTape:
         return self._player is not None
 
     @property
+    def earlier(self) -> dict[str, str]:
+        """See `Tape.earlier`."""
+        return self._player.earlier if self._player is not None else {}
+
+    @property
     def configurable(self) -> dict[str, Any]:
         """What the engine adds to a run's config."""
         return {TAPE_KEY: self}
