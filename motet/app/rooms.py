@@ -97,7 +97,8 @@ class Rooms:
             found._embedder, found._has_embedder = self.embedder, True
             found.egress, found.sandbox, found.policy = self.egress, self.sandbox, self.policy
             found.given_tools = self.given_tools
-            found._indexes = self.indexes
+            found._indexes, found.log, found.queue = self.indexes, self.log, self.queue
+            found.records = Records(self.database, tenant_id)
             self._tenants[tenant_id] = found
         return found
 

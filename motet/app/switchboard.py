@@ -249,7 +249,7 @@ class App:
         if self._worker is not None:
             return self._worker
         await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
-        from motet.runs.threads.upkeep import DAY_S, keep_tidy  # noqa: PLC0415  # imported just now, on the thread
+        from motet.app.tidying import tidy  # noqa: PLC0415  # imported just now, on the thread
         from motet.runs.upkeep import chores_of  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
 
@@ -265,10 +265,8 @@ class App:
         for thread_id in self._waiting:
             worker.wake(thread_id)
         self._waiting.clear()
-        tidy = keep_tidy(
-            self.threads.delete_expired, default_ttl_s=self.settings.runs.thread_ttl_days * DAY_S
-        )
-        self._beside.append(asyncio.create_task(tidy, name="motet-tidy"))
+        tidying = tidy(self._rooms, self.settings.runs, every_tenant=every_thread)
+        self._beside.append(asyncio.create_task(tidying, name="motet-tidy"))
         if every_thread and self.settings.egress.webhooks:
             from motet.app.webhooks import build_postman  # noqa: PLC0415  # apps that tell nobody need none
 
