@@ -90,6 +90,8 @@ class Outcome:
     text: str
     ok: bool = True
     passages: list[Passage] = field(default_factory=list["Passage"])
+    found: bool = True
+    """False where documents were looked up and said nothing; `passages` are then the nearest ones."""
 
 
 class Agent(Protocol):

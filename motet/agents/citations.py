@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from motet.agents.claims import DOUBT, Claims
 from motet.agents.figures import figures
+from motet.agents.unanswered import UNSUPPORTED, language_of
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
@@ -65,8 +66,10 @@ class CitationFilter:
     def finish(self) -> str:
         """Return the rest, and sources when the text named none."""
         rest = self._show(len(self._held))
-        if cited(self._said, len(self._passages)) or DOUBT in self._said:
+        if cited(self._said, len(self._passages)):
             return rest
+        if DOUBT in self._said:  # it cites, and none of it stands in what was found
+            return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
         found = supporting(self._said, self._passages, self._noted)
         return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
 

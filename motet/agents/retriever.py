@@ -103,7 +103,7 @@ class RetrieverAgent:
         if not facts:
             nothing = "the passages do not say it" if assignment.language == "en" else "段落里没有说明"
             passages = {passage.passage_id: passage for _, passage in found}
-            return Outcome(text=nothing, passages=list(passages.values())[:UNSURE])
+            return Outcome(text=nothing, passages=list(passages.values())[:UNSURE], found=False)
         passages = {passage.passage_id: passage for passage in facts.values()}
         return Outcome(text=" ".join(facts), passages=list(passages.values()))
 

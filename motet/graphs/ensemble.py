@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Overwrite, Send
@@ -21,6 +21,7 @@ from motet.agents.rememberer import keep_facts
 from motet.agents.rephraser import stand_alone
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
+from motet.agents.unanswered import NOTHING, may_hold
 from motet.agents.writer import brief, write_answer, write_direct
 from motet.events import (
     Passage,
@@ -200,6 +201,8 @@ class _Score:
         if not state["plan"]:
             known = await self._known(state)
             reply = await write_direct(self._parts, state["messages"], known, state["language"])
+        elif _documents_say_nothing(state):
+            reply = AIMessage(NOTHING[state["language"]])
         else:
             material = await self._brief(state)
             reply = await write_answer(self._parts, material, _passages(state), _findings(state))
@@ -245,7 +248,7 @@ def _assignment(step: PlanStep, given: StepInput) -> Assignment:
 
 def _result(outcome: Outcome) -> dict[str, Any]:
     passages = [passage.model_dump(mode="json") for passage in outcome.passages]
-    return {"text": outcome.text, "ok": outcome.ok, "passages": passages}
+    return {"text": outcome.text, "ok": outcome.ok, "passages": passages, "found": outcome.found}
 
 
 def _plan(state: EnsembleState) -> list[PlanStep]:
@@ -261,6 +264,20 @@ def _findings(state: EnsembleState) -> list[Finding]:
     results = state["results"]
     done = [step for step in _plan(state) if str(step.step_id) in results]
     return [Finding(s.step_id, s.task, results[str(s.step_id)]["text"]) for s in done]
+
+
+def _documents_say_nothing(state: EnsembleState) -> bool:
+    """Say whether all that was done was to look things up, and nothing was found that could answer the question.
+
+    Small models answer all the same when they are given the nearest passages, so none is asked then.
+    """
+    results: list[dict[str, Any]] = list(state["results"].values())
+    looked = bool(results) and not any(result["ok"] and result.get("found", True) for result in results)
+    return (
+        looked
+        and any(not result.get("found", True) for result in results)
+        and not may_hold(_question(state), _passages(state))
+    )
 
 
 def _passages(state: EnsembleState) -> list[Passage]:

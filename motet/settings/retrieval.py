@@ -27,6 +27,20 @@ class RetrievalSettings:
         120, "MOTET_CHUNK_OVERLAP", "Overlap of neighbouring passages, in characters."
     )
     limit: int = setting(4, "MOTET_SEARCH_LIMIT", "Passages that a search gives an agent.", positive=True)
+    words_weight: float = setting(
+        1.0, "MOTET_SEARCH_WORDS_WEIGHT", "What the ranking by words counts in the fused one; 0 for nothing."
+    )
+    meaning_weight: float = setting(
+        1.0,
+        "MOTET_SEARCH_MEANING_WEIGHT",
+        "What the ranking by meaning counts in the fused one; 0 for nothing.",
+    )
+    min_cosine: float = setting(
+        0.0,
+        "MOTET_SEARCH_MIN_COSINE",
+        "Passages less like the question than this are not found, unless they hold half of its words; 0 for all. "
+        "What is a fitting number depends on the embedding model: `motet kb search --explain` shows it.",
+    )
     max_file_mb: float = setting(
         50.0, "MOTET_MAX_FILE_MB", "Largest document that is taken in, in megabytes."
     )

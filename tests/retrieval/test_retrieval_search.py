@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from retrieval_fakes import Knowledge, WordEmbedder, write
 
 from motet.retrieval import search
 from motet.retrieval.search import HybridRetriever, fuse
+from motet.settings import Settings
 
 
 def test_reciprocal_ranks_are_added_with_their_weights() -> None:
@@ -127,3 +129,34 @@ async def test_nearness_puts_the_texts_that_answer_first(knowledge: Knowledge, w
     far = await retriever.nearness(["单程票多少钱"], texts)
     assert max(range(3), key=far.__getitem__) == 2
     assert await retriever.nearness(["anything"], []) == []
+
+
+async def test_each_ranking_counts_as_the_settings_say(
+    knowledge: Knowledge, folder: Path, settings: Settings
+) -> None:
+    write(folder, words="Ship, ship and nothing else of it.", meaning="A vessel departs at dawn.")
+    base = knowledge(WordEmbedder(synonyms={"ship": "vessel", "leaves": "departs", "early": "dawn"}))
+    await base.add([folder])
+    first: dict[str, str] = {}
+    for name, weights in {"words": (1.0, 0.0), "meaning": (0.0, 1.0)}.items():
+        base.settings = dataclasses.replace(
+            settings.retrieval, words_weight=weights[0], meaning_weight=weights[1]
+        )
+        first[name] = Path((await HybridRetriever(base).search("ship leaves early"))[0].source).stem
+    assert first == {"words": "words", "meaning": "meaning"}
+
+
+async def test_what_is_unlike_the_question_is_not_found_where_there_is_a_threshold(
+    knowledge: Knowledge, folder: Path, settings: Settings
+) -> None:
+    write(folder, boat="A vessel departs at dawn.", dog="Dogs sleep on deck 7 while it rains.")
+    base = knowledge(WordEmbedder(synonyms={"ship": "vessel", "leaves": "departs", "early": "dawn"}))
+    await base.add([folder])
+    asked = "ship leaves early"
+    assert len(await HybridRetriever(base).search(asked)) == 2
+    base.settings = dataclasses.replace(settings.retrieval, min_cosine=0.5)
+    assert [p.text for p in await HybridRetriever(base).search(asked)] == ["A vessel departs at dawn."]
+    assert [p.text for p in await HybridRetriever(base).search("deck 7 rains")] == [
+        "Dogs sleep on deck 7 while it rains."
+    ]
+    assert await HybridRetriever(base).search("ceiling of the chapel") == []

@@ -1,0 +1,77 @@
+"""When the documents say nothing: decided from what was found, in fixed words, in both languages."""
+
+from typing import Any
+
+import pytest
+from stage import Library, only, play_through, stage
+
+from motet.agents.citations import CitationFilter
+from motet.agents.unanswered import NOTHING, UNSUPPORTED, may_hold
+from motet.events import MessageCompleted, Passage
+from motet.graphs.ensemble import build_ensemble
+from motet.models.scripted import Call
+
+LOOK = {"steps": [{"agent": "retriever", "task": "Find it.", "depends_on": []}]}
+NOTHING_NOTED: dict[str, Any] = {"Plan": LOOK, "Facts": {"facts": []}, "answer": "It costs 5 euros [1]."}
+
+
+def said(events: list[Any]) -> str:
+    return [e.text for e in only(events, MessageCompleted) if e.role == "assistant"][-1]
+
+
+def writers(calls: list[Call]) -> int:
+    return sum(not call.schema_name for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [("Who painted the ceiling of the chapel?", "en"), ("教堂的天花板是谁画的？", "zh")],
+)
+async def test_no_model_is_asked_to_answer_from_nothing(question: str, language: Any) -> None:
+    texts = ["门票十二元。", "团体九折。"] if language == "zh" else []
+    parts, calls = stage(NOTHING_NOTED, library=Library(*texts))
+    assert said(await play_through(build_ensemble(parts), question)) == NOTHING[language]
+    assert writers(calls) == 0
+
+
+async def test_passages_that_may_hold_it_are_looked_at_by_the_writer() -> None:
+    parts, calls = stage({**NOTHING_NOTED, "answer": "A ticket costs 12 euros [1]."})
+    told = said(await play_through(build_ensemble(parts), "What does a ticket cost?"))
+    assert told == "A ticket costs 12 euros [1]."
+    assert writers(calls) == 1
+
+
+async def test_what_a_worker_found_is_answered_from() -> None:
+    both = {"steps": [*LOOK["steps"], {"agent": "worker", "task": "Calculate.", "depends_on": [1]}]}
+    parts, calls = stage({**NOTHING_NOTED, "Plan": both})
+    await play_through(build_ensemble(parts), "Who painted the ceiling of the chapel?")
+    assert writers(calls) >= 1
+
+
+def passages(*texts: str) -> list[Passage]:
+    return [
+        Passage(passage_id=f"p{n}", text=text, source=f"{n}.md", title="") for n, text in enumerate(texts)
+    ]
+
+
+def test_another_language_cannot_be_told_by_its_words() -> None:
+    assert not may_hold("What does a return ticket cost?", passages("Dogs sleep on deck."))
+    assert may_hold("What does a return ticket cost?", passages("A return ticket costs 12 euros."))
+    assert may_hold("往返票多少钱？", passages("Dogs sleep on deck."))
+    assert not may_hold("往返票多少钱？", passages("狗睡在甲板上。"))
+    assert not may_hold("anything", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        ("A ticket costs 99 euros [1].", UNSUPPORTED["en"]),
+        ("一张票要九百九十九元，即999元[1]。", UNSUPPORTED["zh"]),
+        ("A ticket costs 12 euros [1].", ""),
+        ("A ticket costs 12 euros [1], and a dog 99 euros [1].", ""),
+    ],
+)
+def test_an_answer_of_which_nothing_is_borne_out_says_so(answer: str, note: str) -> None:
+    stream = CitationFilter(passages("A ticket costs 12 euros. 一张票12元。"))
+    shown = stream.feed(answer) + stream.finish()
+    assert shown.endswith(note) if note else UNSUPPORTED["en"] not in shown
