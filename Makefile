@@ -21,7 +21,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-prefix chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-prefix bench-retrieval bench-sandbox chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -140,6 +140,12 @@ test-stores: python ## Test the vector stores that are extras, in an environment
 	$(STORES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e . && touch $(STORES)/ready; }
 	@$(STORES)/bin/python -m pytest -q tests/retrieval/test_retrieval_vectors.py \
 	-p no:cacheprovider -W "ignore" </dev/null
+
+bench-retrieval: setup ## Measure how well and how fast documents are searched, against LlamaIndex where make test-stores was run (ARGS=…)
+	@$(BIN)/python -m benchmarks.retrieval $(ARGS)
+
+bench-sandbox: setup ## Measure how soon a program in the sandbox has ended, against a plain one
+	@$(BIN)/python -m benchmarks.sandbox
 
 clean: ## Remove .venv, the demo's data and everything that was built
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .import_linter_cache .hypothesis

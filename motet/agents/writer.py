@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from motet.agents.citations import CitationFilter, cited
 from motet.agents.context import shown
+from motet.agents.links import with_safe_links
 from motet.agents.notes import notes_text, with_notes
 from motet.events import CITATIONS_KEY
 from motet.memory.window import last_user_text
@@ -66,9 +67,8 @@ async def write_answer(
     """
     noted = " ".join(finding.text for finding in findings)
     asked = " ".join(finding.task for finding in findings) + f" {last_user_text(messages)}"
-    model = StreamFilterModel(
-        inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(passages, noted, asked)
-    )
+    safe = await with_safe_links(lambda: CitationFilter(passages, noted, asked))
+    model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=safe)
     return with_citations(await model.ainvoke(list(messages)), passages)
 
 
@@ -81,7 +81,8 @@ async def write_direct(
         ModelError: The model cannot be reached.
     """
     prompt = SystemMessage(parts.prompts.text("direct", language))
-    model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=lambda: CitationFilter(()))
+    safe = await with_safe_links(lambda: CitationFilter(()))
+    model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=safe)
     told = await shown(parts, "writer", messages, language)
     reply = await model.ainvoke([prompt, *with_notes(parts, told, memories, language)])
     return with_citations(reply, ())

@@ -11,6 +11,7 @@ from langgraph.prebuilt import ToolNode
 
 from motet.agents.citations import CitationFilter
 from motet.agents.context import condense, earlier_of, shown, since
+from motet.agents.links import with_safe_links
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
@@ -97,9 +98,8 @@ class _Score:
         system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
         given = _given(messages)
-        model: Any = StreamFilterModel(
-            inner=parts.model_of("chat").chat, make_filter=lambda: CitationFilter(passages, given=given)
-        )
+        safe = await with_safe_links(lambda: CitationFilter(passages, given=given))
+        model: Any = StreamFilterModel(inner=parts.model_of("chat").chat, make_filter=safe)
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))
         told = await shown(

@@ -186,6 +186,10 @@ class Guard:
         (origin,) = trace({"text": text}, await self._texts(await self._load(), ())) or (None,)
         return origin is not None and origin.is_trusted
 
+    async def texts(self) -> Texts:
+        """Return the user's own words and the links that searches offered."""
+        return await self._texts(await self._load(), ())
+
     async def read(self) -> list[str]:
         """Return where this conversation has read strangers' words, first come first."""
         return (await self._load()).read
