@@ -1,4 +1,4 @@
-"""LlamaIndex's default pipeline over a folder, with Motet's local embedding model: what `benchmarks.retrieval` compares.
+"""LlamaIndex's default pipeline with Motet's local embedding model: what `benchmarks.retrieval` compares.
 
 It runs in an environment of its own (`make test-stores` makes it) and prints one line of JSON. Default means
 `VectorStoreIndex.from_documents` with its own splitter (1,024 tokens, 200 overlapping) and its own vector store.
