@@ -5,19 +5,23 @@ What does not live here: what lasts beyond the conversation (`recall`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
 
 from motet.memory import transcript
+from motet.storage.search import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy.engine import Row
 
     from motet.storage.engine import Database
 
-CANDIDATES = 60
-"""Messages of all threads that are looked at; those of other threads are passed over."""
+CANDIDATES = 80
+"""Newest messages of all threads with a word of the question; those of other threads are passed over."""
 
 
 class Said(TypedDict):
@@ -36,7 +40,7 @@ class History:
         self._tenant_id = tenant_id
 
     async def find(self, thread_id: str, query: str, *, known: Collection[str], limit: int = 3) -> list[Said]:
-        """Return the messages of a thread that match a question best, oldest first.
+        """Return the messages of a thread that match a question best, of the newest that match at all; oldest first.
 
         Args:
             thread_id: Whose; an unknown one gives [].
@@ -45,10 +49,21 @@ class History:
             limit: At most this many.
         """
         rows = await self._database.read(
-            lambda c: transcript.search(c, self._tenant_id, query, limit=CANDIDATES)
+            lambda c: transcript.newest_alike(c, self._tenant_id, thread_id, query, limit=CANDIDATES)
         )
-        mine = [row for row in rows if row.thread_id == thread_id and row.message_id not in known][:limit]
+        mine = [row for row in rows if row.message_id not in known]
+        mine = _nearest(query, mine)[:limit]
         return [
             Said(message_id=row.message_id, role=row.role, text=row.text)
             for row in sorted(mine, key=lambda row: row.seq)
         ]
+
+
+def _nearest(query: str, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Return messages by the words that they share with a question, rare ones first; of equals the newer."""
+    asked = set(terms(query))
+    shared = [asked & set(terms(row.text)) for row in rows]
+    seen = Counter(word for words in shared for word in words)
+    scores = [sum(1 / seen[word] for word in words) for words in shared]
+    order = sorted(range(len(rows)), key=lambda place: -scores[place])
+    return [rows[place] for place in order]

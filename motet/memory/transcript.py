@@ -192,6 +192,19 @@ def search(
     return [rows[key] for key in keys if key in rows][:limit]
 
 
+def newest_alike(
+    connection: Connection, tenant_id: str, thread_id: str, query: str, *, limit: int
+) -> Sequence[Row[Any]]:
+    """Return the newest messages of a thread that share a word with a text, the newest first.
+
+    They are looked for among the tenant's `limit` newest that do, so that a long transcript takes no longer.
+    """
+    keys = fulltext.newest(connection, INDEX, query, limit=limit, scopes=[tenant_id])
+    mine = (messages.c.message_key.in_(keys), messages.c.rewound.is_(None))
+    wanted = sa.select(messages).where(_of(tenant_id, thread_id), *mine).order_by(messages.c.seq.desc())
+    return connection.execute(wanted).all() if keys else []
+
+
 def has_tags(table: sa.Table, tags: Sequence[str]) -> sa.ColumnElement[bool]:
     """Say in SQL that a row's thread has all of some tags."""
     owner = (thread_tags.c.tenant_id == table.c.tenant_id, thread_tags.c.thread_id == table.c.thread_id)

@@ -134,12 +134,34 @@ def search(
         given |= {"terms": " ".join(wanted), "scopes": list(scopes), "candidates": CANDIDATES}
     else:
         statement = _SQLITE_SEARCH
-        match = fts_query(query, limit=MAX_TERMS, cut=cut)
-        tokens = " OR ".join(f'"{_scope_token(scope)}"' for scope in scopes)
-        given["match"] = f"scope : ({tokens}) AND terms : ({match})"
+        given["match"] = _match(query, scopes, cut)
         given["keys"] = None if keys is None else json.dumps(list(keys))
     found = connection.execute(sa.text(statement.format(table=_table(index))), given)
     return [Hit(int(key), float(score)) for key, score in found]
+
+
+def newest(
+    connection: Connection, index: str, query: str, *, limit: int, scopes: Sequence[str] = ("",)
+) -> list[int]:
+    """Return the keys of the newest rows that have any of the query's terms, the newest first.
+
+    Unlike `search` it does not look at every row that matches, so it takes no longer the more there are.
+    """
+    wanted = list(dict.fromkeys(terms(query)))[:MAX_TERMS]
+    if not scopes or limit < 1 or not wanted:
+        return []
+    if _is_postgres(connection):
+        statement, given = _POSTGRES_NEWEST, {"terms": " ".join(wanted), "scopes": list(scopes)}
+    else:
+        statement, given = _SQLITE_NEWEST, {"match": _match(query, scopes, None)}
+    found = connection.execute(sa.text(statement.format(table=_table(index))), {**given, "limit": limit})
+    return [int(key) for (key,) in found]
+
+
+def _match(query: str, scopes: Sequence[str], cut: Cut | None) -> str:
+    """Return FTS5's expression for any of a query's terms in some scopes."""
+    tokens = " OR ".join(f'"{_scope_token(scope)}"' for scope in scopes)
+    return f"scope : ({tokens}) AND terms : ({fts_query(query, limit=MAX_TERMS, cut=cut)})"
 
 
 def _table(index: str) -> str:
@@ -168,6 +190,8 @@ SELECT rowid, -bm25({table}, 0.0, 1.0) AS score FROM {table}
 WHERE {table} MATCH :match AND (:keys IS NULL OR rowid IN (SELECT value FROM json_each(:keys)))
 ORDER BY score DESC, rowid LIMIT :limit
 """
+
+_SQLITE_NEWEST = "SELECT rowid FROM {table} WHERE {table} MATCH :match ORDER BY rowid DESC LIMIT :limit"
 
 _POSTGRES_TABLE = """
 CREATE TABLE IF NOT EXISTS {table}
@@ -204,4 +228,13 @@ SELECT c.key, sum(
 FROM candidates AS c CROSS JOIN corpus CROSS JOIN LATERAL unnest(c.terms) AS t (lexeme, positions, weights)
 JOIN weights ON weights.lexeme = t.lexeme
 GROUP BY c.key ORDER BY score DESC, c.key LIMIT :limit
+"""
+
+_POSTGRES_NEWEST = """
+WITH asked AS (
+  SELECT CAST(string_agg(quote_literal(lexeme), ' | ') AS tsquery) AS query
+  FROM unnest(to_tsvector('english', :terms))
+)
+SELECT d.key FROM {table} AS d CROSS JOIN asked
+WHERE d.scope = ANY(:scopes) AND d.terms @@ asked.query ORDER BY d.key DESC LIMIT :limit
 """

@@ -86,6 +86,17 @@ def test_the_limit_holds_and_rare_words_weigh_more(database: Database) -> None:
     assert keys(database, "common", limit=0) == []
 
 
+def test_the_newest_that_match_are_found_the_newest_first(filled: Database) -> None:
+    def newest(query: str, *scopes: str, limit: int = 9) -> list[int]:
+        return filled.read_sync(lambda c: fulltext.newest(c, "passages", query, scopes=scopes, limit=limit))
+
+    assert newest("office ticket 票价", "a") == [3, 2, 1]
+    assert newest("office ticket 票价", "a", limit=2) == [3, 2]
+    assert newest("adult", "a", "b") == [9, 1]
+    assert newest('" OR adult) NOT * scope:b', "a") == [1]
+    assert newest("?!。", "a") == newest("adult") == newest("adult", "a", limit=0) == []
+
+
 def test_deleted_rows_are_not_found(filled: Database) -> None:
     filled.write_sync(lambda c: fulltext.delete(c, "passages", [1, 777]))
     assert keys(filled, "adult") == []
