@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from motet.settings import child_environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCRIPT = """
 rules:
@@ -66,6 +66,24 @@ class Motet:
             cwd=self.folder,
             timeout=120,
         )
+
+    def here(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end in this process: what needs no process of its own need not wait for one."""
+        from motet.cli.entry import run
+
+        out, err = io.StringIO(), io.StringIO()
+        before, folder = dict(os.environ), Path.cwd()
+        try:
+            os.environ.clear()
+            os.environ.update(self.environment)
+            os.chdir(self.folder)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                status = run(arguments)
+        finally:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(before)
+        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, piped: bool = False) -> subprocess.Popen[str]:
         """Start the command, with a pipe to its standard input if asked for."""

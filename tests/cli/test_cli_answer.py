@@ -49,13 +49,13 @@ def test_a_question_is_shown_and_answered_by_another_process(motet: Motet) -> No
     [how] = [line for line in asked.stderr.splitlines() if "motet runs resume" in line]
     run = how.split("motet runs resume ")[1].split()[0]
 
-    shown = motet.run("runs", "show", run)
+    shown = motet.here("runs", "show", run)
     assert "买票吗? Shall I buy it?" in shown.stdout
     assert f"motet runs resume {run} --answer" in shown.stdout
-    [question] = json.loads(motet.run("runs", "show", run, "--json").stdout)["questions"]
+    [question] = json.loads(motet.here("runs", "show", run, "--json").stdout)["questions"]
     assert question["response_schema"] == {"enum": ["yes", "no"]}
 
-    wrong = motet.run("runs", "resume", run, "--answer", "perhaps")
+    wrong = motet.here("runs", "resume", run, "--answer", "perhaps")
     assert wrong.returncode == 2
     assert "does not fit: 'perhaps' is not one of ['yes', 'no']" in wrong.stderr
     assert "Traceback" not in wrong.stderr
@@ -63,7 +63,7 @@ def test_a_question_is_shown_and_answered_by_another_process(motet: Motet) -> No
     done = motet.run("runs", "resume", run, "--interrupt", question["interrupt_id"][:6], "--answer", "yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "You said yes.\n"
-    late = motet.run("runs", "resume", run, "--answer", "no")
+    late = motet.here("runs", "resume", run, "--answer", "no")
     assert late.returncode == 2
     assert "waits no more" in late.stderr
 
@@ -109,7 +109,7 @@ def test_an_offered_word_is_known_by_its_first_letters(text: str, value: object)
 
 
 def test_json_output_has_the_question(motet: Motet) -> None:
-    done = motet.run("ask", "--graph", "asking", "--output", "json", "a ticket")
+    done = motet.here("ask", "--graph", "asking", "--output", "json", "a ticket")
     assert done.returncode == 5
     [question] = json.loads(done.stdout)["questions"]
     assert question["value"]["question"].startswith("买票吗?")

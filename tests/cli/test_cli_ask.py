@@ -115,7 +115,7 @@ def test_out_writes_what_stdout_would_carry(
 def test_a_pipe_is_material(motet: Motet) -> None:
     done = motet.run("ask", "sum up", piped="some material")
     assert done.returncode == 0, done.stderr
-    shown = motet.run("threads", "show", "--json", done.stderr.split()[1])
+    shown = motet.here("threads", "show", "--json", done.stderr.split()[1])
     text = json.loads(shown.stdout)["messages"][0]["text"]
     assert text == "sum up\n\nMaterial (standard input):\n```\nsome material\n```"
 
@@ -130,7 +130,7 @@ def test_a_signal_stops_the_run_and_keeps_the_conversation(
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (status, "")
     assert "motet: stopped; the conversation is kept" in err
-    runs = json.loads(motet.run("runs", "list", "--json").stdout)
+    runs = json.loads(motet.here("runs", "list", "--json").stdout)
     assert [record["status"] for record in runs] == ["cancelled"]
 
 
@@ -150,7 +150,7 @@ def test_a_killed_run_is_finished_before_the_next_question(motet: Motet) -> None
     assert done.stdout == "You said something before.\n"
     assert "has not ended; it goes first" in done.stderr
     assert "word by word and goes on." in done.stderr
-    shown = json.loads(motet.run("threads", "show", "slow", "--json").stdout)
+    shown = json.loads(motet.here("threads", "show", "slow", "--json").stdout)
     assert [message["role"] for message in shown["messages"]] == ["user", "assistant", "user", "assistant"]
 
 

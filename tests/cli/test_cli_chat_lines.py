@@ -28,7 +28,7 @@ def test_lines_are_messages_of_one_conversation(motet: Motet) -> None:
     assert done.returncode == 2  # the last failure was the unknown command
     again = motet.run("chat", "-c", piped="what did I say")
     assert (again.returncode, again.stdout) == (0, "You said something before.\n")
-    (thread,) = json.loads(motet.run("threads", "list", "--json").stdout)
+    (thread,) = json.loads(motet.here("threads", "list", "--json").stdout)
     assert thread["messages"] == 6
 
 

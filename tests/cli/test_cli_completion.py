@@ -46,6 +46,25 @@ def test_fish_completes_commands(tmp_path: Path) -> None:
     }
 
 
+ZSH = r"""
+zmodload zsh/zpty
+zpty -w shell x 2>/dev/null
+zpty shell zsh -f -i
+zpty -w shell 'PS1= ; autoload -Uz compinit && compinit -u -D; eval "$(motet completion zsh)"; echo rea""dy'
+zpty -r -m shell line '*ready*'
+zpty -w -n shell $'motet threads sea\t\001echo [\005]\n'
+zpty -r -m shell line '*search*'
+print -r -- "$line"
+zpty -d shell
+"""
+"""A terminal in which zsh completes at Tab, and the line is printed."""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+def test_zsh_completes_commands(tmp_path: Path) -> None:
+    assert "search" in complete(Motet(tmp_path), "zsh", ZSH)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_has_its_words(tmp_path: Path, shell: str) -> None:
     assert "_MOTET_COMPLETE" in Motet(tmp_path).run("completion", shell).stdout

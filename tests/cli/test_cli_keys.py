@@ -2,16 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
+from pathlib import Path
+
+from cli_process import Motet
 
 
-def motet(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "motet", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-
-def test_a_key_is_made_listed_and_revoked() -> None:
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    motet = Motet(tmp_path).here
     made = motet(
         "keys", "create", "王小明的服务", "--owner", "ming", "--scope", "runs:write", "--scope", "runs:read"
     )

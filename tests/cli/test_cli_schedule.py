@@ -15,7 +15,7 @@ def motet(tmp_path: Path) -> Motet:
 
 
 def schedule(motet: Motet, *arguments: str, status: int = 0) -> tuple[str, str]:
-    done = motet.run("runs", "schedule", *arguments)
+    done = motet.here("runs", "schedule", *arguments)
     assert done.returncode == status, done.stderr
     return done.stdout, done.stderr
 

@@ -15,8 +15,8 @@ def test_a_table_for_people_and_for_programs(tmp_path: Path) -> None:
     assert "memory, zh" in told.stdout
     assert "motet: " in told.stderr
     kept = ("--results", str(tmp_path / "results.jsonl"))
-    motet.run("eval", "skills", "--no-compare", "--sample", "6", *kept)
-    done = motet.run("eval", "skills", "--no-compare", "--sample", "12", "--json", *kept)
+    motet.here("eval", "skills", "--no-compare", "--sample", "6", *kept)
+    done = motet.here("eval", "skills", "--no-compare", "--sample", "12", "--json", *kept)
     assert len((tmp_path / "results.jsonl").read_text("utf-8").splitlines()) == 12
     found = json.loads(done.stdout)
     assert len(found["results"]) == 12
@@ -24,7 +24,7 @@ def test_a_table_for_people_and_for_programs(tmp_path: Path) -> None:
 
 
 def test_the_comparison_needs_a_server(tmp_path: Path) -> None:
-    done = Motet(tmp_path).run("eval", "skills", "--sample", "2")
+    done = Motet(tmp_path).here("eval", "skills", "--sample", "2")
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert "motet[eval]" in done.stderr or "no server" in done.stderr
