@@ -9,8 +9,6 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
-from motet.cli.render import wording
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,8 +30,19 @@ async def answers(
 
 
 def _ask(asked: InterruptRequested) -> Any:
-    from motet.cli.answer import read_answer
+    """Ask until there is an answer, in the words of the chat; an empty line is no."""
+    from motet.cli.chat.asking import Asking
+    from motet.errors import InvalidInput
+    from motet.settings import Settings
 
-    sys.stderr.write(f"{wording.question(asked)} ")
-    sys.stderr.flush()
-    return read_answer(sys.stdin.readline().strip() or "no", asked.response_schema)
+    asking = Asking("", [asked], settings_file=Settings.load().own_file, later="")
+    while True:
+        sys.stderr.write("".join(f"{line}\n" for line in asking.lines()) + "› ")
+        sys.stderr.flush()
+        try:
+            given = asking.take(sys.stdin.readline().strip() or "no")
+        except InvalidInput as error:
+            sys.stderr.write(f"{error.message}\n")
+            continue
+        if given is not None:
+            return given[asked.interrupt_id]

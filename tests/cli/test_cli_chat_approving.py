@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,11 @@ from cli_process import Motet
 from motet.app import build_app
 from motet.cli.chat import approving
 from motet.cli.chat.conversation import Conversation
+from motet.cli.task_questions import _ask as ask_at_the_terminal  # pyright: ignore[reportPrivateUsage]
 from motet.errors import InvalidInput
+from motet.events import InterruptRequested
 from motet.settings import Settings
+from motet.tools.policy.approval import question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -177,3 +181,21 @@ def test_what_a_person_writes(text: str, answer: Any) -> None:
 def test_what_is_no_answer(text: str) -> None:
     with pytest.raises(InvalidInput):
         approving.read(text, ASKED)
+
+
+def test_a_task_at_a_terminal_asks_in_the_same_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = question("t", "write", {"a": "x" * 300}, reasons=["It writes."], origins=[], agent="", always={})
+    asked = InterruptRequested(interrupt_id="i", value=value)
+    monkeypatch.setattr("sys.stdin", io.StringIO("perhaps\nexplain\nedit a=y\n"))
+    assert ask_at_the_terminal(asked) == {"arguments": {"a": "y"}}
+    told = capsys.readouterr().err
+    assert "x" * 300 in told
+    assert "none of the answers" in told
+    assert "why: It writes." in told
+    assert "/new" not in told
+    plain = InterruptRequested(interrupt_id="i", value="Go on?", response_schema={"enum": ["yes", "no"]})
+    for typed, answer in (("\n", "no"), ("y\n", "yes"), ("", "no")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        assert ask_at_the_terminal(plain) == answer

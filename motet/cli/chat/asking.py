@@ -28,12 +28,14 @@ class Asking:
         questions: Sequence[InterruptRequested],
         *,
         settings_file: Path = Path("config.toml"),
+        later: str = "/new leaves it waiting",
     ) -> None:
         self._run_id = run_id
         self._questions = list(questions)
         self._answers: dict[str, Any] = {}
         self._file = settings_file
         self._explains = False
+        self._later = later
 
     @property
     def open(self) -> list[InterruptRequested]:
@@ -52,14 +54,15 @@ class Asking:
         if self.is_approval:
             told = approval.explain(asked.value) if self._explains else approval.call(asked.value)
             self._explains = False
-            return [f"may this be called{which}?", *told, *approval.choices(asked.value, self._file)]
+            return [
+                f"may this be called{which}?",
+                *told,
+                *approval.choices(asked.value, self._file, later=self._later),
+            ]
         lines = [f"it asks{which}: {wording.question(asked)}"]
         offered = choices(asked.response_schema)
-        if offered:
-            lines.append(f"write {' or '.join(offered)}, or the first letters of it; /new leaves it waiting")
-        else:
-            lines.append("write the answer; /new leaves it waiting")
-        return lines
+        how = f"{' or '.join(offered)}, or the first letters of it" if offered else "the answer"
+        return [*lines, f"write {how}{f'; {self._later}' if self._later else ''}"]
 
     def later(self) -> str:
         """Return the line that says how the question is answered by a command of its own."""

@@ -37,11 +37,14 @@ def call(asked: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def choices(asked: Mapping[str, Any], file: Path) -> list[str]:
-    """Return what may be answered; `file` is where a rule for every conversation would be kept."""
+def choices(asked: Mapping[str, Any], file: Path, *, later: str = "") -> list[str]:
+    """Return what may be answered; `file` is where a rule for every conversation would be kept.
+
+    `later` says how it is left waiting, where that can be done here.
+    """
     always = asked["always"]
     lines = [
-        "yes · no [WHY] · explain · edit [NAME=VALUE …] · /new leaves it waiting",
+        f"yes · no [WHY] · explain · edit [NAME=VALUE …]{f' · {later}' if later else ''}",
         f"always [RULE]: in this conversation, {always.get(CONVERSATION, '')}",
     ]
     if SETTINGS in always:
