@@ -21,7 +21,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-prefix bench-retrieval bench-sandbox chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-http bench-peers bench-start bench-streams bench-prefix bench-retrieval bench-sandbox chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -124,6 +124,18 @@ vllm-test: setup ## Run the models' conformance suite against that vLLM
 
 bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; the embedded model unless given)
 	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL))
+
+bench-http: setup ## Measure runs/s, first bytes and CPU of Motet's server, LangServe's and langgraph dev (SECONDS=n; ROUNDS=n)
+	@$(BIN)/python -m benchmarks.http $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-peers: setup ## Measure what a turn costs in eight other frameworks, each in an environment of its own (TURNS=n)
+	@$(BIN)/python -m benchmarks.peers_table $(if $(TURNS),--turns $(TURNS))
+
+bench-start: setup ## Measure how long the command takes to start (ROUNDS=n)
+	@$(BIN)/python -m benchmarks.start $(if $(ROUNDS),--rounds $(ROUNDS))
+
+bench-streams: setup ## Measure a thousand streams of Motet's server at once, and what clients that do not read cost (CLIENTS=n)
+	@$(BIN)/python -m benchmarks.streams $(if $(CLIENTS),--clients $(CLIENTS))
 
 bench-tasks: setup ## Measure what a step of a task file costs on top of the model, and the rows of a map
 	@$(BIN)/python -m benchmarks.tasks

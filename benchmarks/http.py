@@ -1,9 +1,11 @@
-"""How many runs a second a server gives, how soon a stream's first byte comes, and what a run costs in CPU time.
+"""Runs a second, first bytes and CPU time a run: Motet's server, LangServe's own and `langgraph dev`, side by side.
 
-    python -m benchmarks.http [--seconds 8] [--clients 1,16]
+    make bench-http [SECONDS=6]
 
-A server process of its own, on SQLite, over a scripted model without latency: the graph `chat` with one tool call, its
-state, transcript and events on disk. The clients are threads of this process and take CPU time of the same machine.
+Each server is a process of its own over a model without latency: a chat graph with one tool call. Motet's keeps the
+state, the transcript and every event on disk; LangServe's keeps nothing, `langgraph dev` keeps the state in memory.
+The clients are threads of this process and take CPU time of the same machine. Everything is measured in rounds, one
+server after the other in each, and the median round counts: what else the machine does meets all of them.
 """
 
 from __future__ import annotations
@@ -11,22 +13,18 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Work = Callable[[http.client.HTTPConnection], float]
+from benchmarks.environments import NotInstalled, environment
+from benchmarks.processes import free_port, server, tree_cpu_s
 
 SCRIPT = """\
 rules:
@@ -36,49 +34,50 @@ default:
   tool: calculator
   arguments: {figures: [{what: six, value: "6"}, {what: seven, value: "7"}], expression: "6 * 7"}
 """
-BODY = json.dumps({"input": {"messages": [{"role": "user", "content": "How much is 6 * 7?"}]}})
+QUESTION = [{"type": "human", "content": "How much is 6 * 7?"}]
+LANGSERVE = ("langserve[server]==0.3.3", "starlette<1", "langgraph", "sse-starlette<3")
+LANGGRAPH = ("langgraph-cli[inmem]", "langgraph")
+HERE = Path(__file__).parent
+CLIENTS = (1, 16)
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start a server in a folder; yield its process and its port."""
-    (folder / "script.yaml").write_text(SCRIPT, "utf-8")
-    settings = {
-        "MOTET_HOME": str(folder / "home"),
-        "MOTET_MODEL": f"scripted:{folder / 'script.yaml'}",
-        "MOTET_MODEL_EMBED": "none",
-        "MOTET_CONCURRENCY": "16",
-    }
-    command = [sys.executable, "-m", "motet", "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=_environment(settings)) as process:
-        try:
-            line = process.stderr.readline() if process.stderr else ""
-            found = re.search(r":(\d+) ", line)
-            if found is None:
-                raise RuntimeError(f"the server did not start: {line}")
-            yield process, int(found[1])
-        finally:
-            process.terminate()
+@dataclass(slots=True)
+class Side:
+    """A server, how it is asked, and what was measured."""
+
+    name: str
+    port: int
+    invoke: str
+    stream: str
+    body: dict[str, Any]
+    stream_body: dict[str, Any]
+    pid: int = 0
+    rounds: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+
+    def note(self, what: str, value: float) -> None:
+        """Keep a round's value."""
+        self.rounds.setdefault(what, []).append(value)
+
+    def median(self, what: str) -> float:
+        """Return the median round's value; NaN where nothing was measured."""
+        return statistics.median(self.rounds[what]) if what in self.rounds else float("nan")
 
 
-def _environment(settings: dict[str, str]) -> dict[str, str]:
-    return dict(os.environ) | settings  # noqa: TID251  # a child process gets what this one has
+def ask(connection: http.client.HTTPConnection, side: Side) -> None:
+    """Run the graph once to its end."""
+    connection.request("POST", side.invoke, json.dumps(side.body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    if answer.status != 200 or "It is 42." not in text:
+        raise RuntimeError(f"{side.name} answered {answer.status}: {text[:300]}")
 
 
-def invoke(connection: http.client.HTTPConnection) -> float:
-    """Run the graph once to its end; return the seconds it took."""
+def first_byte_s(connection: http.client.HTTPConnection, side: Side) -> float:
+    """Begin a stream; return the seconds until the first byte of its body, and read it to its end."""
     began = time.perf_counter()
-    connection.request("POST", "/langserve/chat/invoke", BODY, {"Content-Type": "application/json"})
-    answer = json.loads(connection.getresponse().read())
-    if answer["output"]["messages"][-1]["content"] != "It is 42.":
-        raise RuntimeError(f"a wrong answer: {answer}")
-    return time.perf_counter() - began
-
-
-def first_byte(connection: http.client.HTTPConnection) -> float:
-    """Begin a stream; return the seconds until its first byte, and read it to its end."""
-    began = time.perf_counter()
-    connection.request("POST", "/langserve/chat/stream", BODY, {"Content-Type": "application/json"})
+    connection.request(
+        "POST", side.stream, json.dumps(side.stream_body), {"Content-Type": "application/json"}
+    )
     answer = connection.getresponse()
     answer.read(1)
     took_s = time.perf_counter() - began
@@ -86,49 +85,169 @@ def first_byte(connection: http.client.HTTPConnection) -> float:
     return took_s
 
 
-def measure(
-    port: int, work: Callable[[http.client.HTTPConnection], float], clients: int, seconds: float
-) -> list[float]:
-    """Have so many clients do something over and over for so long; return how long each time took."""
-    until, taken = time.perf_counter() + seconds, list[float]()
+def many(side: Side, clients: int, seconds: float) -> int:
+    """Have so many clients ask over and over for so long; return how many runs ended."""
+    until, counts, errors = time.perf_counter() + seconds, [0] * clients, list[Exception]()
 
-    def one() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while time.perf_counter() < until:
-            taken.append(work(connection))
+    def one(index: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", side.port, timeout=60)
+        try:
+            while time.perf_counter() < until:
+                ask(connection, side)
+                counts[index] += 1
+        except Exception as error:  # noqa: BLE001  # told below
+            errors.append(error)
 
-    threads = [threading.Thread(target=one) for _ in range(clients)]
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return taken
+    if errors:
+        raise errors[0]
+    return sum(counts)
 
 
-def cpu_s(process: subprocess.Popen[str]) -> float:
-    """Return the CPU seconds that a process took so far."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def measure(side: Side, seconds: float) -> None:
+    """Measure one round of one server."""
+    for clients in CLIENTS:
+        before, began = tree_cpu_s(side.pid), time.perf_counter()
+        runs = many(side, clients, seconds)
+        side.note(f"runs/s at {clients}", runs / (time.perf_counter() - began))
+        side.note(f"CPU ms a run at {clients}", (tree_cpu_s(side.pid) - before) / max(runs, 1) * 1e3)
+    connection = http.client.HTTPConnection("127.0.0.1", side.port, timeout=60)
+    side.note("first byte ms", statistics.median(first_byte_s(connection, side) for _ in range(8)) * 1e3)
+
+
+def motet(stack: ExitStack, folder: Path) -> Side:
+    """Start Motet's server over its own graph `chat`, whose model streams its words in small pieces."""
+    body = {"input": {"messages": QUESTION}}
+    side = Side(
+        "Motet, its chat", free_port(), "/langserve/chat/invoke", "/langserve/chat/stream", body, body
+    )
+    return _motet(stack, folder, side, "none.toml")
+
+
+def _motet(stack: ExitStack, folder: Path, side: Side, config: str) -> Side:
+    (folder / "script.yaml").write_text(SCRIPT, "utf-8")
+    command = [sys.executable, "-m", "motet", "serve", "--port", str(side.port)]
+    variables = {
+        "MOTET_HOME": str(folder / "home"),
+        "MOTET_MODEL": f"scripted:{folder / 'script.yaml'}",
+        "MOTET_MODEL_EMBED": "none",
+        "MOTET_CONCURRENCY": "16",
+        "MOTET_CONFIG": str(folder / config),
+        "PYTHONPATH": str(HERE / "servers"),
+    }
+    side.pid = stack.enter_context(server(command, side.port, folder, **variables))
+    return side
+
+
+def motet_own(stack: ExitStack, folder: Path) -> Side:
+    """Start Motet's server over the very graph that the others serve."""
+    (folder / "motet.toml").write_text('[graphs]\nbench = "graph:build"\n', "utf-8")
+    body = {"input": {"messages": QUESTION}}
+    side = Side(
+        "Motet, same graph", free_port(), "/langserve/bench/invoke", "/langserve/bench/stream", body, body
+    )
+    return _motet(stack, folder, side, "motet.toml")
+
+
+def langserve(stack: ExitStack, folder: Path) -> Side:
+    """Start LangServe's own server."""
+    python = environment("langserve", *LANGSERVE).python
+    body = {"input": {"messages": QUESTION}}
+    side = Side("LangServe", free_port(), "/langserve/chat/invoke", "/langserve/chat/stream", body, body)
+    command = [str(python), str(HERE / "servers" / "langserve_server.py"), str(side.port)]
+    side.pid = stack.enter_context(server(command, side.port, folder))
+    return side
+
+
+def langgraph_dev(stack: ExitStack, folder: Path) -> Side:
+    """Start `langgraph dev` with 16 jobs."""
+    python = environment("langgraph-dev", *LANGGRAPH).python
+    project = folder / "project"
+    project.mkdir()
+    (project / "graph.py").write_text((HERE / "servers" / "graph.py").read_text("utf-8"), "utf-8")
+    (project / "langgraph.json").write_text(
+        json.dumps({"dependencies": ["."], "graphs": {"chat": "./graph.py:graph"}}), "utf-8"
+    )
+    body = {"assistant_id": "chat", "input": {"messages": QUESTION}}
+    side = Side(
+        "langgraph dev", free_port(), "/runs/wait", "/runs/stream", body, body | {"stream_mode": "values"}
+    )
+    command = [
+        str(python.with_name("langgraph")),
+        "dev",
+        "--no-browser",
+        "--no-reload",
+        "--n-jobs-per-worker",
+        "16",
+    ]
+    command += ["--port", str(side.port), "--host", "127.0.0.1", "--config", "langgraph.json"]
+    quiet = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
+    side.pid = stack.enter_context(server(command, side.port, project, **quiet))
+    return side
+
+
+def warm(side: Side) -> None:
+    """Ask until the server answers: what listens may not be ready yet."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            many(side, 2, 1.0)
+        except (RuntimeError, OSError, http.client.HTTPException):
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
+def verdicts(sides: dict[str, Side]) -> list[str]:
+    """Return a line for each bar that can be judged."""
+    ours, lines = sides["Motet, same graph"], list[str]()
+
+    def judge(holds: bool, text: str) -> None:
+        lines.append(f"  {'yes' if holds else 'NO '} {text}")
+
+    for name, times in (("LangServe", 2), ("langgraph dev", 10)):
+        for clients in CLIENTS if name in sides else ():
+            ratio = ours.median(f"runs/s at {clients}") / sides[name].median(f"runs/s at {clients}")
+            judge(ratio >= times, f"{times} times the runs/s of {name} at {clients} clients: {ratio:.2f}")
+    for clients in CLIENTS if "LangServe" in sides else ():
+        ratio = ours.median(f"CPU ms a run at {clients}") / sides["LangServe"].median(
+            f"CPU ms a run at {clients}"
+        )
+        judge(ratio < 1, f"less CPU a run than LangServe at {clients} clients: {ratio:.2f} times it")
+    judge(ours.median("first byte ms") < 25, f"first byte below 25 ms: {ours.median('first byte ms'):.1f}")
+    return lines
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--clients", default="1,16")
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as (process, port):
-        measure(port, invoke, 1, 2.0)
-        print("| clients | runs/s | median ms | p99 ms | CPU ms a run |\n|---|---|---|---|---|")
-        for clients in map(int, options.clients.split(",")):
-            before, began = cpu_s(process), time.perf_counter()
-            taken = measure(port, invoke, clients, options.seconds)
-            wall_s, spent_s = time.perf_counter() - began, cpu_s(process) - before
-            p99 = statistics.quantiles(taken, n=100)[98] if len(taken) > 1 else taken[0]
-            row = [len(taken) / wall_s, statistics.median(taken) * 1e3, p99 * 1e3, spent_s / len(taken) * 1e3]
-            print(f"| {clients} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
-        first = measure(port, first_byte, 1, options.seconds / 2)
-        print(f"\nFirst byte of a stream, one client: median {statistics.median(first) * 1e3:.1f} ms.")
+    sides: dict[str, Side] = {}
+    with ExitStack() as stack:
+        for start in (motet_own, motet, langserve, langgraph_dev):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            try:
+                side = start(stack, folder)
+                warm(side)
+                sides[side.name] = side
+            except (NotInstalled, RuntimeError) as error:
+                print(f"{start.__name__}: left out: {error}")
+        for _ in range(options.rounds):
+            for side in sides.values():
+                measure(side, options.seconds)
+    columns = [f"{what} at {n}" for n in CLIENTS for what in ("runs/s", "CPU ms a run")] + ["first byte ms"]
+    print(f"{'':<19}" + "".join(f"{column:>20}" for column in columns))
+    for side in sides.values():
+        print(f"{side.name:<19}" + "".join(f"{side.median(column):>20.1f}" for column in columns))
+    print("\n".join(verdicts(sides)))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ class App:
         self._waiting: set[str] = set()
         self.allowances = Allowances(self._rooms)
         self.accepting = True  # whether callers' new runs are taken; not any more after `drain`
+        self._graph_names: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         log = self.settings.log
@@ -207,8 +208,12 @@ class App:
 
     def graph_names(self) -> dict[str, str]:
         """Return what each graph is good for, by name; for a user's own, where it comes from."""
-        known = known_graphs(self.settings.graphs) | dict(self.settings.tasks)
-        return {name: DESCRIPTIONS.get(name, target) for name, target in sorted(known.items())}
+        if (
+            not self._graph_names
+        ):  # looks at every installed package, which takes longer than all else of a request
+            known = known_graphs(self.settings.graphs) | dict(self.settings.tasks)
+            self._graph_names = {n: DESCRIPTIONS.get(n, target) for n, target in sorted(known.items())}
+        return dict(self._graph_names)
 
     async def tools(self, options: RunOptions | None = None) -> list[BaseTool]:
         """Return the tools that a run with these options may use."""
