@@ -92,10 +92,9 @@ class App:
         self._worker: Worker | None = None
         self._beside: list[asyncio.Task[None]] = []
         self._tracing: Tracing | None = None
-        self._waiting: set[str] = set()
+        self._waiting, self._graph_names = set[str](), dict[str, str]()
         self.allowances = Allowances(self._rooms)
         self.accepting = True  # whether callers' new runs are taken; not any more after `drain`
-        self._graph_names: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         log = self.settings.log
@@ -208,9 +207,7 @@ class App:
 
     def graph_names(self) -> dict[str, str]:
         """Return what each graph is good for, by name; for a user's own, where it comes from."""
-        if (
-            not self._graph_names
-        ):  # looks at every installed package, which takes longer than all else of a request
+        if not self._graph_names:  # to look at every installed package takes longer than a whole request
             known = known_graphs(self.settings.graphs) | dict(self.settings.tasks)
             self._graph_names = {n: DESCRIPTIONS.get(n, target) for n, target in sorted(known.items())}
         return dict(self._graph_names)
