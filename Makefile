@@ -95,6 +95,7 @@ lock: ## Write requirements/*.txt anew from pyproject.toml (make lock UPGRADE=1 
 	$(UV_COMPILE) --group bench -c requirements/dev.txt -o requirements/bench.txt
 	$(UV_COMPILE) --group stores -o requirements/stores.txt
 	$(UV_COMPILE_GROUP) --group bench-openai-agents -o requirements/bench-openai-agents.txt
+	$(UV_COMPILE_GROUP) --group conformance -o requirements/conformance.txt
 
 UV_OPTIONS = --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	$(if $(UPGRADE),--upgrade)
@@ -110,7 +111,12 @@ bench-memory: python ## Measure what a turn of a long thread costs, against Lang
 	-r requirements/bench-openai-agents.txt && touch $(OPENAI_AGENTS)/ready; }
 	@$(BIN)/python -m benchmarks.memory $(DEPTHS) --postgres $(if $(ROUNDS),--rounds $(ROUNDS))
 
+SCHEMATHESIS := benchmarks/out/schemathesis
+
 conformance: setup ## Have every real client do what it can against a server; writes the table in docs/protocols.md
+	@test -e $(SCHEMATHESIS)/ready || { $(BIN)/python -m venv --clear $(SCHEMATHESIS) && \
+	$(SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	-r requirements/conformance.txt && touch $(SCHEMATHESIS)/ready; }
 	@PYTHONPATH=.:tests:tests/server $(BIN)/python -m tests.server.conformance
 
 bench-log: setup ## Measure how soon a reader in another process sees an event, on SQLite and PostgreSQL

@@ -82,7 +82,7 @@ def texts_of(op: PutOp) -> list[Text]:
     """Return the texts by which an item is to be found; [] when it is not to be found by any."""
     if op.value is None or op.index is False:
         return []
-    return [text for path in op.index or ["$"] for text in _texts_at(op.value, path)]
+    return [text for path in dict.fromkeys(op.index or ["$"]) for text in _texts_at(op.value, path)]
 
 
 class StoreTexts:

@@ -72,7 +72,7 @@ def _operation(wire: Wire, route: Route, schemas: dict[str, Any]) -> dict[str, A
         "security": [] if route.scope == "public" else [{"bearer": []}, {"key": []}, {}],
         "x-scope": route.scope,
     }
-    parameters = [*_in_path(route.path), *_in_query(route.query)]
+    parameters = [*_in_path(wire, route.path), *_in_query(route.query)]
     if route.media == "text/event-stream" and route.method == "GET":
         parameters.append({"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}})
     if parameters:
@@ -97,9 +97,16 @@ def _errors(wire: Wire, route: Route) -> dict[str, Any]:
     }
 
 
-def _in_path(path: str) -> list[dict[str, Any]]:
+def _in_path(wire: Wire, path: str) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)(?::path)?\}", path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": _segment(wire, name)} for name in names]
+
+
+def _segment(wire: Wire, name: str) -> dict[str, Any]:
+    """Return what a segment of a path may be; an assistant may be named by its graph."""
+    if wire.name == "agent_server" and name in ("thread_id", "run_id", "cron_id"):
+        return {"type": "string", "format": "uuid"}
+    return {"type": "string", "minLength": 1, "maxLength": 128}
 
 
 def _in_query(query: Mapping[str, str]) -> list[dict[str, Any]]:

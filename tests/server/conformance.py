@@ -9,28 +9,38 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import agent_clients
+import other_clients
 from agent_house import agent_settings
-from server_house import open_house
+from server_house import open_house, server_settings
 
 from motet.settings import Settings
 
 HERE = Path(__file__).resolve().parent
-DOCS = HERE.parent.parent / "docs" / "protocols.md"
+ROOT = HERE.parent.parent
+DOCS = ROOT / "docs" / "protocols.md"
 BEGIN, END = "<!-- conformance: written by make conformance -->", "<!-- conformance: end -->"
 
+NPM_OPENAI = "openai@7.55.0"
 NPM_SDK = "@langchain/langgraph-sdk@2.0.0"
 NPM_OTHERS = ("@langchain/core", "react@19", "react-test-renderer@19")
+
+FUZZ = (
+    "--mode=positive", "--phases=fuzzing", "--checks=not_a_server_error", "--max-examples=10", "--seed=1",
+    "--max-time=120", "--request-timeout=5", "--generation-database=none", "--no-color",
+)  # fmt: skip
+"""How requests are made up: a bounded number, and the same ones each time."""
 
 Results = Mapping[str, str]
 """What was done, and what went wrong with it; "" for nothing."""
@@ -44,6 +54,8 @@ class Suite:
     client: str
     run: Callable[[str], Awaitable[Results | None]]
     """Gives None where the client is not to be had."""
+    graphs: str = "agent"
+    """Whose graphs the server has: `agent_house`'s or `server_house`'s."""
 
 
 async def _each(checks: Mapping[str, Any], run: Callable[[Any, str], Awaitable[None]], url: str) -> Results:
@@ -58,19 +70,41 @@ async def _each(checks: Mapping[str, Any], run: Callable[[Any, str], Awaitable[N
     return done
 
 
-async def _node(url: str) -> Results | None:
-    """Run the script of npm's client."""
+async def _node(script: str, packages: Sequence[str], url: str) -> Results | None:
+    """Run the script of npm's clients."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copy(HERE / "agent_clients.mjs", folder)
-        fetch = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, NPM_SDK, *NPM_OTHERS]
+        shutil.copy(HERE / script, folder)
+        fetch = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, *packages]
         fetched = await asyncio.to_thread(subprocess.run, fetch, capture_output=True, check=False)
         if fetched.returncode:
             return None
-        command = ["node", str(Path(folder) / "agent_clients.mjs"), url]
+        command = ["node", str(Path(folder) / script), url]
         told = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True, timeout=120)
         return dict(json.loads(told.stdout))
+
+
+async def _schemathesis(url: str) -> Results | None:
+    """Have requests made up from the OpenAPI document, always the same ones; none may end in a server error."""
+    program = ROOT / "benchmarks" / "out" / "schemathesis" / "bin" / "st"
+    if not program.is_file():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(program), "run", f"{url}/openapi.json", *FUZZ]
+        done = await asyncio.to_thread(
+            subprocess.run, command, capture_output=True, text=True, check=False, cwd=folder
+        )
+    text = done.stdout
+    found = [re.search(pattern, text) for pattern in (r"Tested: (\d+)", r"Test cases:\s+(\d+) generated")]
+    tested, cases = (one[1] if one else "no" for one in found)
+    failed = " ".join(dict.fromkeys(re.findall(r"^_+ (\S+ \S+) _+$", text, re.MULTILINE)))
+    why = "" if done.returncode == 0 else f"{failed or text[-200:]}".replace("\n", " ")
+    return {f"{tested} operations, {cases} requests: no server error": why}
+
+
+def _others(checks: Mapping[str, Any]) -> Callable[[str], Awaitable[Results]]:
+    return lambda url: _each(checks, other_clients.run, url)
 
 
 _SDK = f"langgraph_sdk {version('langgraph-sdk')}"
@@ -89,7 +123,30 @@ SUITES = (
         f"RemoteGraph, langgraph {version('langgraph')}",
         lambda u: _each(agent_clients.REMOTE, agent_clients.run_remote, u),
     ),
-    Suite("Agent Server", f"npm {NPM_SDK}", _node),
+    Suite(
+        "Agent Server",
+        f"npm {NPM_SDK}",
+        lambda u: _node("agent_clients.mjs", (NPM_SDK, *NPM_OTHERS), u),
+    ),
+    Suite("Motet's own", f"httpx {version('httpx')}", _others(other_clients.NATIVE), graphs="house"),
+    Suite("OpenAI", f"openai {version('openai')}", _others(other_clients.OPENAI), graphs="house"),
+    Suite(
+        "OpenAI",
+        f"ChatOpenAI, langchain-openai {version('langchain-openai')}",
+        _others(other_clients.LANGCHAIN),
+        graphs="house",
+    ),
+    Suite(
+        "OpenAI", f"npm {NPM_OPENAI}", lambda u: _node("openai_clients.mjs", (NPM_OPENAI,), u), graphs="house"
+    ),
+    Suite("OpenAI", "Open WebUI's requests, by httpx", _others(other_clients.WEBUI), graphs="house"),
+    Suite(
+        "LangServe",
+        f"RemoteRunnable, langserve {version('langserve')}",
+        _others(other_clients.LANGSERVE),
+        graphs="house",
+    ),
+    Suite("every one", "schemathesis 4, seed 1", _schemathesis),
 )
 
 
@@ -98,7 +155,7 @@ def table(found: list[tuple[Suite, Results | None]]) -> str:
     rows = ["| protocol | client | operation | |", "|---|---|---|---|"]
     for suite, results in found:
         if results is None:
-            rows.append(f"| {suite.wire} | {suite.client} | | not run: no node, or no npm |")
+            rows.append(f"| {suite.wire} | {suite.client} | | not run: it is not to be had here |")
             continue
         rows += [
             f"| {suite.wire} | {suite.client} | {name} | {why or 'pass'} |" for name, why in results.items()
@@ -112,7 +169,8 @@ async def main() -> int:
     for suite in SUITES:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
         settings = Settings.load({"storage.home": folder / "home"}, cwd=folder)
-        async with open_house(agent_settings(settings, folder)) as house:
+        made = agent_settings if suite.graphs == "agent" else server_settings
+        async with open_house(made(settings, folder)) as house:
             found.append((suite, await suite.run(house.url)))
         await asyncio.to_thread(shutil.rmtree, folder)
     text = await asyncio.to_thread(DOCS.read_text, "utf-8")

@@ -18,7 +18,9 @@ import pytest
 from server_house import House, events_of, open_house, run_of, says, server_settings
 
 from motet import Settings, build_app
+from motet.app.tidying import delete_every_tenants
 from motet.memory.fact import Source
+from motet.runs.request import Caller
 from motet.server.http import table
 from motet.server.protocols.base import Route, known_wires
 
@@ -242,3 +244,14 @@ def test_no_route_is_left_out() -> None:
     ours = {name for name in takes if name.startswith("langserve.")}  # each call is a thread of its own
     assert takes - ours - BODIES.keys() == OWN
     assert BODIES.keys() - takes == set()
+
+
+async def test_threads_of_every_tenant_are_deleted_when_their_time_is_over(settings: Settings) -> None:
+    async with build_app(settings) as app:
+        for tenant in ("local", "blue"):
+            desk = app.desk(Caller(tenant_id=tenant))
+            await desk.maker.make(ttl_s=1e-9)
+            await desk.maker.make(ttl_s=1e9)
+            assert await desk.lookup.count_threads() == 2
+        assert await delete_every_tenants(app._rooms, 0) == 2
+        assert await app.desk(Caller(tenant_id="blue")).lookup.count_threads() == 1

@@ -19,7 +19,8 @@ Nodes = Literal["*"] | list[str]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Offset = Annotated[int, Field(ge=0, le=10**9)]
 Order = Literal["asc", "desc"]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^.]+$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^.\x00]+$")]
+Key = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")]
 Namespace = Annotated[list[Label], Field(max_length=20)]
 
 
@@ -251,7 +252,7 @@ class PutItem(_Body):
     """An item to store."""
 
     namespace: Namespace
-    key: str = Field(max_length=500)
+    key: Key
     value: Json
     index: Literal[False] | list[str] | None = None
     ttl: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -261,7 +262,7 @@ class DeleteItem(_Body):
     """An item to delete."""
 
     namespace: Namespace = []
-    key: str
+    key: Key
 
 
 class SearchItems(_Body):

@@ -38,7 +38,7 @@ async def put(call: Call) -> Response:
 async def get(call: Call) -> Response:
     """Return an item; null where there is none."""
     key = call.query("key")
-    if not key:
+    if not key or "\x00" in key:
         raise UserError("key: which item was expected.")
     refresh = call.query("refresh_ttl").lower()
     how: Json = {"refresh_ttl": refresh in ("true", "1")} if refresh else {}
@@ -99,7 +99,7 @@ def _labels(raw: str) -> list[str]:
         InvalidInput: One is empty.
     """
     labels = raw.split(".") if raw else []
-    if not all(labels):
+    if not all(labels) or "\x00" in raw:
         raise InvalidInput("namespace: labels separated by dots were expected.")
     return labels
 
