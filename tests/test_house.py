@@ -441,6 +441,7 @@ OTHER_CLIENTS = {
     "motet/models/faults.py": "names a client's errors, makes none",
     "motet/models/http_client.py": "what a model's server sends is held to limits; it opens nothing by itself",
     "motet/models/openai.py": "calls the model's server that the operator named",
+    "motet/models/tokenizer.py": "asks the model's server that the operator named, by the client that calls it",
     "motet/models/weights_hub.py": "fetches weights from the hub that the operator named",
     "motet/retrieval/rerank.py": "calls the reranker that the operator named",
     "motet/tools/search_sources.py": "ddgs has a client of its own, for its own fixed list of search engines",
