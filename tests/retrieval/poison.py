@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 
 from retrieval_fakes import write_pdf
@@ -79,6 +80,45 @@ def stretched_pdf() -> bytes:
     )
 
 
+def picture_bomb() -> bytes:
+    """Return a Word file with a picture that says it has 10^9 points in a kilobyte."""
+    import docx
+
+    made = io.BytesIO()
+    document = docx.Document()
+    document.add_paragraph("An adult pays 64.")
+    document.save(made)
+    head = b"IHDR" + (1).to_bytes(4, "big") + (10**9).to_bytes(4, "big") + b"\x08\x06\0\0\0"
+    picture = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + head + zlib.crc32(head).to_bytes(4, "big")
+    with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/media/image1.png", picture + b"\0" * 1000)
+    return made.getvalue()
+
+
+def pdf_of_points() -> bytes:
+    """Return a PDF whose page shows a picture of 10^10 points and a line of text."""
+    shown = b"q 9 0 0 9 0 0 cm /I Do Q BT /F 12 Tf 10 10 Td (An adult pays 64.) Tj ET"
+    points = zlib.compress(b"\0" * 100_000)
+    size = b"/Width 100000/Height 100000/BitsPerComponent 8/ColorSpace/DeviceGray/Filter/FlateDecode"
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R/Resources"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        page + b"<</Font<</F 5 0 R>>/XObject<</I 6 0 R>>>>>>",
+        b"<</Length " + str(len(shown)).encode() + b">>stream\n" + shown + b"\nendstream\n",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</Type/XObject/Subtype/Image"
+        + size
+        + b"/Length "
+        + str(len(points)).encode()
+        + b">>stream\n"
+        + points
+        + b"\nendstream\n",
+    ]
+    numbered = [str(n).encode() + b" 0 obj" + one + b"endobj\n" for n, one in enumerate(objects, 1)]
+    return b"%PDF-1.7\n" + b"".join(numbered) + b"trailer<</Root 1 0 R>>\n%%EOF"
+
+
 REFUSED: dict[str, tuple[str, Poison, str]] = {
     "xml bomb": ("a.docx", xml_bomb, "unpacks to far more"),
     "zip that lies": ("a.docx", lying_zip, "broken|unpacks to far more|cannot be read"),
@@ -130,5 +170,7 @@ TAKEN: dict[str, tuple[str, Poison]] = {
     "hidden characters": ("a.md", "a\u202e\u200b\U000e0041b 价格".encode),
     "name of a device": ("CON.txt", lambda: b"text"),
     "name with a line end": ("a\nb.txt", lambda: b"text"),
+    "picture bomb in a Word file": ("a.docx", picture_bomb),
+    "picture bomb in a PDF": ("a.pdf", pdf_of_points),
 }
 """What looks like harm and is read all the same."""

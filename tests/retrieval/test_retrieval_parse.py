@@ -1,13 +1,15 @@
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
 
 import pytest
-from poison import REFUSED, TAKEN
+from poison import REFUSED, TAKEN, pdf_of_points, picture_bomb
 
 from motet.errors import DocumentUnreadable
 from motet.retrieval.base import LoadedDocument, Section
+from motet.retrieval.load import read_bytes
 from motet.retrieval.parse.base import ParseLimits
 from motet.retrieval.parse.command import CommandParser
 from motet.retrieval.parse.process import ParserProcess, build_parser
@@ -54,6 +56,32 @@ async def test_every_poison_is_one_typed_error_or_a_document_and_the_parser_live
         assert (await parser.parse(make(), Path(name))).text.strip(), case
     assert (await parser.parse(GOOD, Path("fares.md"))).title == "Fares"
     await parser.aclose()
+
+
+async def test_what_is_cut_off_anywhere_is_one_typed_error_or_a_document(tmp_path: Path) -> None:
+    parser = ParserProcess(LIMITS)
+    whole = {
+        "a.docx": picture_bomb(),
+        "a.pdf": pdf_of_points(),
+        "a.csv": b"a,b\n" * 5000,
+        "a.json": b"[1," * 5000,
+    }
+    for name, data in whole.items():
+        for length in range(1, len(data), max(4096, len(data) // 8)):
+            with contextlib.suppress(DocumentUnreadable):
+                await parser.parse(data[:length], Path(name))
+    assert (await parser.parse(GOOD, Path("fares.md"))).title == "Fares"
+    await parser.aclose()
+
+
+async def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    """Its size is looked at, not its bytes: it has a hole of 100 MB."""
+    path = tmp_path / "a.pdf"
+    with path.open("wb") as file:
+        file.write(b"%PDF-1.7\n")
+        file.truncate(100_000_000)
+    with pytest.raises(DocumentUnreadable, match="50"):
+        read_bytes(path, max_bytes=50_000_000)
 
 
 PROGRAM = """

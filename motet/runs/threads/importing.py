@@ -19,6 +19,8 @@ from motet.memory.window import recent
 from motet.runs.request import LOCAL_OWNER
 from motet.storage.tables import thread_tags, threads
 from motet.storage.terms import write_terms
+from motet.tools.policy.trust import MESSAGES
+from motet.tools.policy.trust import add as add_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,6 +88,14 @@ class Importer:
             for message in file.messages
         ]
         transcript.insert(connection, self._tenant_id, thread_id, rows)
+        self._distrust(connection, thread_id, file)
+
+    def _distrust(self, connection: Connection, thread_id: str, file: ThreadFile) -> None:
+        """Note that a file's words are nobody's own: whoever wrote it chose what the user is to have said."""
+        add_trust(connection, self._tenant_id, thread_id, "read", "an imported conversation")
+        said = [message.message_id for message in file.messages if message.role == "user"]
+        for message_id in said[-MESSAGES:]:
+            add_trust(connection, self._tenant_id, thread_id, "outside", message_id)
 
     def _row(self, thread_id: str, thread: ThreadLine) -> dict[str, object]:
         return {

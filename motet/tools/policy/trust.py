@@ -29,7 +29,8 @@ Kind = Literal["read", "outside", "grant", "offer"]
 """What a row says: something of a stranger's was read; a message is not the user's own; a rule that a person allowed
 here; links that a search offered."""
 
-_MESSAGES, _RUNS, _OFFERS, _ROWS = 50, 20, 20, 500
+MESSAGES = 50
+_RUNS, _OFFERS, _ROWS = 20, 20, 500
 """How far back a call's arguments are looked for."""
 
 
@@ -97,7 +98,7 @@ class SqlTrustRows:
             sa.select(messages.c.seq, messages.c.message_id, messages.c.text)
             .where(mine, messages.c.thread_id == self._thread_id, messages.c.role == "user")
             .order_by(messages.c.seq.desc())
-            .limit(_MESSAGES)
+            .limit(MESSAGES)
         )
         said = [
             without_pasted(texts.open(row.text, self._tenant_id, "messages", self._thread_id, row.seq))
