@@ -157,6 +157,7 @@ test-stores: python ## Test the vector stores that are extras, in an environment
 	-r requirements/stores.txt && \
 	$(STORES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e . && touch $(STORES)/ready; }
 	@$(STORES)/bin/python -m pytest -q tests/retrieval/test_retrieval_vectors.py \
+	tests/retrieval/test_retrieval_llama_index.py \
 	-p no:cacheprovider -W "ignore" </dev/null
 
 bench-retrieval: setup ## Measure how well and how fast documents are searched, against LlamaIndex where make test-stores was run (ARGS=…)

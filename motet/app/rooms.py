@@ -285,11 +285,16 @@ class Rooms:
         wanted = (options.collections if options else None) or [DEFAULT_COLLECTION]
         known = {found.name for found in await self.knowledge.list_collections()}
         there = [name for name in wanted if name in known]
-        if not there and (options is None or options.played() is None):
+        outside = self._settings.retrieval.llama_index
+        if not there and not outside and (options is None or options.played() is None):
             return None
         from motet.runs.recordings.taps import TappedRetriever  # noqa: PLC0415
 
         inner = HybridRetriever(self.knowledge, there, reranker=self.reranker) if there else None
+        if outside:
+            from motet.retrieval.llama_index import with_llama_index  # noqa: PLC0415
+
+            return TappedRetriever(with_llama_index(inner, outside, self.embedder))
         return TappedRetriever(inner)
 
     async def tools(self, options: RunOptions | None, retriever: Retriever | None = None) -> list[BaseTool]:

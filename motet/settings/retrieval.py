@@ -67,6 +67,12 @@ class RetrievalSettings:
     vectors_at: str = setting(
         "", "MOTET_VECTORS_AT", "Folder, file or address of that vector store; FAISS needs none."
     )
+    llama_index: str = setting(
+        "",
+        "MOTET_LLAMA_INDEX",
+        "A retriever of LlamaIndex that agents search besides the documents, or a function that gives one, "
+        "as `module:name`.",
+    )
     rerank: str = setting(
         "",
         "MOTET_RERANK",
