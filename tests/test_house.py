@@ -436,6 +436,7 @@ def test_nothing_installed_is_older_than_its_last_known_hole() -> None:
 
 
 OTHER_CLIENTS = {
+    "motet/app/tracing.py": "sends spans to the collector that the operator named",
     "motet/egress/client.py": "the way out itself",
     "motet/tools/mcp/client.py": "gives a client of another library the way out's transport",
     "motet/models/faults.py": "names a client's errors, makes none",
