@@ -11,7 +11,7 @@ import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-import httpx
+import openai
 from langchain_core.runnables.config import ensure_config
 
 from motet.errors import MotetError
@@ -30,7 +30,7 @@ KEPT = 4096
 """How many texts' counts are kept."""
 
 _TIMEOUT_S = 10.0
-_FAILURES = (MotetError, httpx.HTTPError, OSError, ValueError, TypeError, KeyError)
+_FAILURES = (MotetError, openai.OpenAIError, OSError, ValueError, TypeError, KeyError)
 
 
 class Tokenizer:
@@ -85,15 +85,12 @@ async def ask_server(chat: OpenAIChat, text: str) -> int:
     """Return how many tokens a text is by a chat's server.
 
     Raises:
-        HTTPError, OSError: The server does not answer.
-        ValueError, TypeError, KeyError: It has no tokenizer, or answers something else.
+        OpenAIError, MotetError, OSError: The server does not answer, or refuses.
+        ValueError, TypeError, KeyError: It answers something else.
     """
-    client = chat.root_async_client._client  # noqa: SLF001  # its guarded connection, to another path
     root = chat.spec.base_url.rstrip("/").removesuffix("/v1")
     body = {"content": text, "model": chat.model_name, "prompt": text, "add_special_tokens": False}
-    headers = {name: str(value) for name, value in chat.root_async_client.auth_headers.items()}
-    reply = await client.post(f"{root}/tokenize", json=body, headers=headers, timeout=_TIMEOUT_S)
-    if reply.status_code != httpx.codes.OK:
-        raise ValueError(f"HTTP {reply.status_code}")
-    told: dict[str, Any] = reply.json()
+    told: Any = await chat.root_async_client.post(
+        f"{root}/tokenize", cast_to=object, body=body, options={"timeout": _TIMEOUT_S}
+    )
     return int(told["count"]) if "count" in told else len(told["tokens"])
