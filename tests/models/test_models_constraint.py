@@ -73,6 +73,7 @@ def test_parts_of_a_grammar(schema: dict[str, Any], words: str) -> None:
 async def test_the_real_llama_cpp_keeps_to_the_grammar(embedded_provider: EmbeddedProvider) -> None:
     model = await embedded_provider.connect(ModelSpec("embedded"))
     assert isinstance(model.chat, SchemaToolChatModel)
+    assert model.chat.inner is not None
     wanted = constrained(response_format("Plan", strict_schema(Plan.model_json_schema())), "grammar")
     prompt = [HumanMessage("Say hello in prose, in one short sentence.")]
     reply = await model.chat.inner.ainvoke(prompt, extra_body=wanted, max_tokens=300)
