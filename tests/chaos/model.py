@@ -40,7 +40,9 @@ def model_server(journal: Journal, *, delay_s: float = 0.02, piece_delay_s: floa
             m
             for message in call.messages
             if isinstance(message, HumanMessage)
-            if (m := ORDER.search(message.text))
+            for m in list(ORDER.finditer(message.text))[
+                -1:
+            ]  # what was said earlier is quoted before what is said
         ]
         marker, tool = orders[-1].group(1), orders[-1].group(2) or "book"
         since = max(i for i, message in enumerate(call.messages) if isinstance(message, HumanMessage))

@@ -109,7 +109,7 @@ def test_an_offered_word_is_known_by_its_first_letters(text: str, value: object)
 
 
 def test_json_output_has_the_question(motet: Motet) -> None:
-    done = motet.here("ask", "--graph", "asking", "--output", "json", "a ticket")
+    done = motet.run("ask", "--graph", "asking", "--output", "json", "a ticket")
     assert done.returncode == 5
     [question] = json.loads(done.stdout)["questions"]
     assert question["value"]["question"].startswith("买票吗?")

@@ -249,7 +249,9 @@ async def test_a_run_is_shown_with_what_it_took(talk: Talk) -> None:
     with pytest.raises(InvalidInput, match="no number of turns"):
         await talk.run("/compact all")
     assert "writer" in await talk.shown("/agents")
-    assert "config.toml" in await talk.shown("/profile") or "none.toml" in await talk.shown("/profile")
+    assert "none.toml" in (await talk.shown("/profile")).replace(
+        "\n", ""
+    )  # a long path goes over the line's end
     with pytest.raises(InvalidInput, match="motet --profile work chat"):
         await talk.run("/profile work")
 

@@ -78,7 +78,18 @@ class Terminal:
         self.chats = False
 
     def resize(self, width: int, height: int) -> None:
+        """Resize the window, and wait until what runs in it can see that: tmux tells its programs a moment later."""
         self._tmux("resize-window", "-t", "t", "-x", str(width), "-y", str(height))
+        line = os.open(
+            self._tmux("display-message", "-p", "-t", "t", "#{pane_tty}").strip(), os.O_RDWR | os.O_NOCTTY
+        )
+        try:
+            end = time.monotonic() + 60
+            while os.get_terminal_size(line) != (width, height):
+                assert time.monotonic() < end, "the terminal keeps its size"
+                time.sleep(0.01)
+        finally:
+            os.close(line)
 
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", "-t", "t", *keys)

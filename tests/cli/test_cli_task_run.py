@@ -185,6 +185,15 @@ outputs: {all: "${{ steps.slow.outputs }}"}
 )
 
 
+FIRST_ITEM_IS_KEPT = """
+select (select count(*) from events where event like '%"usage"%') > 0 and exists (
+  select 1 from checkpoint_writes
+  join (select scope_key, checkpoint_id from checkpoints order by seq desc limit 1) using (scope_key, checkpoint_id)
+)
+"""
+"""A model was called, and what a task of the step at work wrote is stored: only then is the item done."""
+
+
 def test_killed_in_the_middle_it_goes_on_and_repeats_nothing(tmp_path: Path) -> None:
     motet = Motet(tmp_path)
     (tmp_path / "demo.task.yaml").write_text(KILLED, "utf-8")
@@ -192,7 +201,7 @@ def test_killed_in_the_middle_it_goes_on_and_repeats_nothing(tmp_path: Path) -> 
     (tmp_path / "script.yaml").write_text(rules % ("late", 600))
     trust(motet.home, load(tmp_path / "demo.task.yaml"))
     process = motet.start("run", "demo.task.yaml", "-q")
-    wait_for(motet.home / "motet.db", "select count(*) from events where event like '%\"usage\"%'", 1)
+    wait_for(motet.home / "motet.db", FIRST_ITEM_IS_KEPT, 1)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert (tmp_path / "effects").read_text() == "once "

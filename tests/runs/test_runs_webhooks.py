@@ -20,11 +20,10 @@ def test_a_receiver_who_knows_any_of_the_keys_can_check_a_message() -> None:
         Webhook(secret_text(b"another key of some 32 bytes....")).verify(body, headers)
 
 
-@pytest.mark.parametrize(
-    "changed", [{"webhook-id": "run_2"}, {"webhook-timestamp": str(int(time.time()) - 60)}]
-)
-def test_the_id_and_the_time_are_signed_too(changed: dict[str, str]) -> None:
-    headers = signed(KEYS, "run_1", time.time(), b"{}") | changed
+@pytest.mark.parametrize("changed", ["webhook-id", "webhook-timestamp"])
+def test_the_id_and_the_time_are_signed_too(changed: str) -> None:
+    others = {"webhook-id": "run_2", "webhook-timestamp": str(int(time.time()) - 60)}
+    headers = signed(KEYS, "run_1", time.time(), b"{}") | {changed: others[changed]}
     with pytest.raises(Exception, match="signature"):
         Webhook(secret_text(KEYS[0])).verify("{}", headers)
 

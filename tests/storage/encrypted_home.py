@@ -87,6 +87,7 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
             found += [made.request.input] if made.name == thread_id else []
         found += results(app, settings, thread_id)
         told = sa.select(webhooks, sa.literal(0.0).label("now")).where(webhooks.c.thread_id == thread_id)
+        told = told.order_by(webhooks.c.run_id)
         found += await app._rooms.database.read(lambda c: [read_told(c, row) for row in c.execute(told)])
         known = await app.memories.recall(SAID)
         return [*found, [memory.text for memory in known if memory.source.thread_id == thread_id]]
@@ -94,7 +95,7 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
 
 def results(app: App, settings: Settings, thread_id: str) -> list[bytes]:
     """Read what the ledger has of a thread's tool calls."""
-    query = sa.select(tool_calls).where(tool_calls.c.thread_id == thread_id)
+    query = sa.select(tool_calls).where(tool_calls.c.thread_id == thread_id).order_by(tool_calls.c.call_key)
     rows = app._rooms.database.read_sync(lambda c: c.execute(query).all())
     seal = load_seal(settings.storage)
     return [seal.unseal(row.result, row.tenant_id, "tool_calls", row.call_key) for row in rows]

@@ -112,10 +112,12 @@ class SqlLog:
         if await self._heard_all(tenant_id, run_id, after):
             return
         async with self._watcher.reader(tenant_id, run_id) as woken:
+            is_reading = False  # the first page is the database's: what is kept in memory may be folded or erased there
             while True:
                 woken.clear()
-                found = self._watcher.fresh(tenant_id, run_id, after, limit)
+                found = self._watcher.fresh(tenant_id, run_id, after, limit) if is_reading else []
                 found = found or await self.read(tenant_id, run_id, after=after, limit=limit)
+                is_reading = True
                 if found:
                     after = found[-1].seq
                     yield found
