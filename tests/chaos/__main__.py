@@ -5,6 +5,8 @@
 An experiment that is not done by its deadline has failed, and so has one whose server ends by itself: nothing here
 waits for ever. The smoke profile as a whole ends below 15 minutes, whatever happens.
 
+SQLite's experiments and PostgreSQL's run side by side, each in a process of its own: they mostly wait.
+
 Every experiment breaks something on purpose, again and again, and then a checker compares what the clients, the
 model, the outside world and the database wrote down, each for itself. Prints a line for each promise and database,
 writes the same into benchmarks/out, and exits with 1 when any promise did not hold.
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import platform
 import shutil
@@ -21,6 +24,7 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -98,6 +102,48 @@ async def run_one(rig: Rig, name: str, kind: DatabaseKind, allowed_s: float) -> 
     return rows
 
 
+async def side_by_side(databases: list[str], options: list[str]) -> list[Row]:
+    """Run each database's experiments in a process of its own; return all rows, an experiment's beside each other."""
+    with tempfile.TemporaryDirectory(prefix="motet-chaos-rows-") as folder:
+        files = [Path(folder, f"{database}.json") for database in databases]
+        programs = [
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.chaos", *options, "--database", database, "--rows", str(file))
+            )
+            for database, file in zip(databases, files, strict=True)
+        ]
+        try:
+            for program in programs:
+                await program.wait()
+        finally:
+            for program in programs:
+                if program.returncode is None:
+                    program.terminate()
+                    await program.wait()
+        found = [
+            json.loads(file.read_text("utf-8"))
+            if file.exists()
+            else [vars(Row("-", "its process ended by itself", database, "", passed=False))]
+            for database, file in zip(databases, files, strict=True)
+        ]
+    rows = [Row(**fields) for rows in found for fields in rows]
+    places = {name: place for place, name in enumerate(dict.fromkeys(row.promise for row in rows))}
+    return sorted(rows, key=lambda row: places[row.promise])
+
+
+async def here(asked: argparse.Namespace) -> list[Row]:
+    """Run what was asked for in this process."""
+    folder = Path(tempfile.mkdtemp(prefix="motet-chaos-"))
+    try:
+        async with open_rig(folder, seed=asked.seed, full=asked.full, scale=asked.scale) as rig:
+            return await run(rig, asked.only, asked.database)
+    finally:
+        if asked.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 async def main() -> int:
     """Run what was asked for; return the exit status. SIGTERM ends it as Ctrl-C does, with everything it started."""
     task = asyncio.current_task()
@@ -118,19 +164,21 @@ async def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="keep the journals and databases, and say where they are"
     )
+    parser.add_argument("--rows", type=Path, help="write the rows there, as JSON, and no table")
     asked = parser.parse_args()
     began = time.monotonic()
+    if asked.rows:
+        rows = await here(asked)
+        asked.rows.write_text(json.dumps([asdict(row) for row in rows], default=str), "utf-8")
+        return 0
     profile = "full" if asked.full else "smoke"
     print(f"profile {profile}, seed {asked.seed}, {os.cpu_count()} cores, {platform.platform()}", flush=True)
-    folder = Path(tempfile.mkdtemp(prefix="motet-chaos-"))
-    try:
-        async with open_rig(folder, seed=asked.seed, full=asked.full, scale=asked.scale) as rig:
-            rows = await run(rig, asked.only, asked.database)
-    finally:
-        if asked.keep:
-            print(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+    if len(asked.database) > 1:
+        flags = [f"--{name}" for name in ("full", "keep") if getattr(asked, name)]
+        shared = ["--seed", str(asked.seed), "--scale", str(asked.scale), "--only", *asked.only]
+        rows = await side_by_side(asked.database, [*flags, *shared])
+    else:
+        rows = await here(asked)
     failed = sum(row.passed is False for row in rows)
     table = render(rows)
     ending = f"{len(rows)} lines, {failed} failed, {time.monotonic() - began:.0f} s, seed {asked.seed}"
