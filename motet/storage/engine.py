@@ -118,7 +118,14 @@ class Database:
     def _read(self, work: Callable[[Connection], T]) -> T:
         try:
             with self.engine.connect() as connection:
-                return work(connection)
+                try:
+                    return work(connection)
+                except BaseException:
+                    if (
+                        self.dialect == "sqlite"
+                    ):  # rows that were not fetched, kept by the error, keep their snapshot
+                        connection.invalidate()
+                    raise
         except DBAPIError as error:
             raise translate(error, self.url) from error
 

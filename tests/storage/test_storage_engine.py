@@ -53,6 +53,21 @@ async def test_a_write_returns_its_value_after_others_can_see_it(any_database: D
             assert other.read_sync(stored) == list(range(n + 1))
 
 
+def test_a_read_that_fails_in_the_middle_of_its_rows_leaves_no_old_picture(any_database: Database) -> None:
+    for n in range(5):
+        any_database.write_sync(insert(n))
+
+    def stop(connection: Connection) -> None:
+        rows = iter(connection.execute(sa.select(numbers)))
+        raise LookupError(next(rows))
+
+    with pytest.raises(LookupError) as kept:  # with it its rows are kept, which nobody fetched
+        any_database.read_sync(stop)
+    any_database.write_sync(insert(5))
+    assert any_database.read_sync(stored) == list(range(6))
+    del kept
+
+
 async def test_reads_and_writes_work_on_plain_threads_too(any_database: Database) -> None:
     assert await asyncio.to_thread(any_database.write_sync, insert(1)) == 1
     assert await asyncio.to_thread(any_database.read_sync, stored) == [1]

@@ -109,7 +109,7 @@ def _gaps(connection: Connection, run: Row[Any], why: Why) -> list[Gap]:
     query = sa.select(events.c.seq, events.c.event).where(_of(run)).order_by(events.c.seq)
     log = [
         (seq, json.loads(texts.open(stored, run.tenant_id, "events", run.run_id, seq)))
-        for seq, stored in connection.execute(query)
+        for seq, stored in connection.execute(query).all()
     ]
     if why == "expired":
         return _ranges(((seq, event, event["type"] not in _KEPT) for seq, event in log), why)
