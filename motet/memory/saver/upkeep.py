@@ -59,6 +59,11 @@ class Upkeep:
         )
         return tuple(tuple(row) for row in rows)
 
+    def lock(self, connection: Connection, thread_id: str) -> None:
+        """Wait for writers of a thread in other processes, and keep them out until the transaction's end."""
+        for scope_key, _ in self._scopes(connection, thread_id):
+            self._lock(connection, scope_key)
+
     def delete_thread(self, connection: Connection, thread_id: str) -> None:
         """Delete everything of a thread; an unknown one is passed over."""
         for table in (t.checkpoint_scopes, t.checkpoint_dictionaries):

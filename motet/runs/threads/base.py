@@ -5,7 +5,7 @@ What does not live here: the operations (`service`, `copying`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -16,13 +16,16 @@ from motet.runs.threads.points import History, Place
 from motet.storage.tables import runs, thread_tags, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
     from motet.memory.checkpoints import MotetSaver
     from motet.runs.records import Records
     from motet.storage.engine import Database
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
 class ThreadWork:
@@ -80,6 +83,36 @@ class ThreadWork:
         mine = sa.and_(runs.c.tenant_id == self._tenant_id, runs.c.thread_id == thread_id)
         query = sa.select(runs.c.run_id).where(mine, runs.c.status.in_(ACTIVE)).order_by(runs.c.position)
         return connection.execute(query.limit(1)).scalar()
+
+    async def _read_first(
+        self,
+        thread_id: str,
+        read: Callable[[Connection], R],
+        write: Callable[[Connection, Callable[[], R]], T],
+    ) -> T:
+        """Read a thread on a reading connection, and write then: to read a long one takes seconds, and holds no lock.
+
+        Args:
+            thread_id: The thread.
+            read: Reads what the writing needs.
+            write: Is given a writing connection, and a function that returns what was read; once the thread is locked,
+                it calls that. When the thread went on meanwhile, it is read again there.
+        """
+
+        def reading(connection: Connection) -> tuple[object, R]:
+            return self._stamp(connection, thread_id), read(connection)
+
+        before = await self._database.read(reading)
+
+        def writing(connection: Connection) -> T:
+            def held() -> R:
+                self._checkpoints.lock(connection, thread_id)
+                stamp, found = before
+                return found if stamp == self._stamp(connection, thread_id) else read(connection)
+
+            return write(connection, held)
+
+        return await self._database.write(writing)
 
     def _stamp(self, connection: Connection, thread_id: str) -> tuple[Any, ...]:
         """Return what changes whenever a thread's checkpoints or transcript do."""

@@ -23,7 +23,7 @@ from motet.storage.terms import write_terms
 from motet.tools.policy.trust import copy as copy_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sqlalchemy.engine import Connection, Row
 
@@ -37,7 +37,6 @@ class Reading(NamedTuple):
     """What a copy is to hold, as it was read."""
 
     new_id: str
-    stamp: tuple[Any, ...]
     messages: list[dict[str, Any]]
     """What `transcript.insert` takes."""
     checkpoint_id: str | None
@@ -55,28 +54,23 @@ class Copies(ThreadWork):
             Conflict: A run of the thread has not ended.
         """
         new_id = str(uuid.uuid4())
-        read = await self._database.read(lambda c: self._read_copy(c, thread_id, at, new_id))
 
-        def work(connection: Connection) -> ThreadRecord:
+        def write(connection: Connection, read: Callable[[], Reading]) -> ThreadRecord:
             source = self._lock_idle(connection, thread_id)
-            held = read
-            if held.stamp != self._stamp(connection, thread_id):  # it went on meanwhile
-                held = self._read_copy(connection, thread_id, at, new_id)
-            return self._put_copy(connection, source, held, title, kind)
+            return self._put_copy(connection, source, read(), title, kind)
 
-        return await self._database.write(work)
+        return await self._read_first(thread_id, lambda c: self._read_copy(c, thread_id, at, new_id), write)
 
     def _read_copy(self, connection: Connection, thread_id: str, at: str | None, new_id: str) -> Reading:
         if transcript.stamp(connection, self._tenant_id, thread_id) is None:
             raise unknown_thread(thread_id)
         self._check_idle(connection, thread_id)
-        stamp = self._stamp(connection, thread_id)
         history = self._history(connection, thread_id)
         if at is None and history.head is None:
-            return Reading(new_id, stamp, _messages(history.shown), None, None)
+            return Reading(new_id, _messages(history.shown), None, None)
         place = history.place(at, lambda one: self._message_ids(connection, thread_id, one))
         states = self._checkpoints.fork(connection, thread_id, new_id, place.checkpoint_id, place.runs)
-        return Reading(new_id, stamp, _messages(place.messages), place.checkpoint_id, states)
+        return Reading(new_id, _messages(place.messages), place.checkpoint_id, states)
 
     def _put_copy(
         self, connection: Connection, source: Row[Any], read: Reading, title: str | None, kind: str

@@ -22,7 +22,7 @@ from motet.runs.translate import plain
 from motet.storage.tables import runs, thread_tags, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -269,29 +269,20 @@ class Threads(ThreadWork):
         return 1
 
     async def _compact(self, thread_id: str, keep_turns: int) -> tuple[int, int] | None:
-        """Look for what goes first, and delete it then: looking at a long thread takes seconds."""
-        stamp, plans = await self._database.read(lambda c: self._plan(c, thread_id, keep_turns))
-
-        def work(connection: Connection) -> tuple[int, int] | None:
+        def write(connection: Connection, plan: Callable[[], list[Sweep]]) -> tuple[int, int] | None:
             if lock_thread(connection, self._tenant_id, thread_id) is None:
                 return None
             if self._busy_run(connection, thread_id) is not None:
                 return None
-            held = plans
-            if stamp != self._stamp(connection, thread_id):  # it went on meanwhile
-                _, held = self._plan(connection, thread_id, keep_turns)
-            gone = self._checkpoints.keep(connection, thread_id, held)
+            gone = self._checkpoints.keep(connection, thread_id, plan())
             return gone, transcript.forget_rewound(connection, self._tenant_id, thread_id)
 
-        return await self._database.write(work)
+        return await self._read_first(thread_id, lambda c: self._plan(c, thread_id, keep_turns), write)
 
-    def _plan(
-        self, connection: Connection, thread_id: str, keep_turns: int
-    ) -> tuple[tuple[Any, ...], list[Sweep]]:
-        stamp = self._stamp(connection, thread_id)
+    def _plan(self, connection: Connection, thread_id: str, keep_turns: int) -> list[Sweep]:
         turns = [turn for turn in self._history(connection, thread_id).turns() if turn.number is not None]
         kept = {turn.checkpoint_id for turn in turns[-keep_turns:] if turn.checkpoint_id}
-        return stamp, self._checkpoints.plan_keep(connection, thread_id, kept)
+        return self._checkpoints.plan_keep(connection, thread_id, kept)
 
 
 def split_point(name: str) -> tuple[str, str | None]:
