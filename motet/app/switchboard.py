@@ -8,7 +8,6 @@ Making an app is light. Rooms that import LangGraph or a model's client open whe
 from __future__ import annotations
 
 import asyncio
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from motet import telemetry
@@ -56,9 +55,6 @@ if TYPE_CHECKING:
 
 TASK_GRAPH = "task"
 """The graph of runs of a task file that has no name in the settings; their options say which file."""
-
-HEAVY = ("motet.runs.execute", "motet.runs.worker", "motet.graphs.ensemble", "motet.memory.checkpoints")
-"""Modules that a first run imports; `start_worker` does it on a thread, while somebody types."""
 
 CHECKS = (
     "motet.storage.check:check_storage",
@@ -250,7 +246,9 @@ class App:
         """
         if self._worker is not None:
             return self._worker
-        await asyncio.to_thread(lambda: [import_module(name) for name in HEAVY])
+        from motet.app.warming import warm  # noqa: PLC0415
+
+        await asyncio.to_thread(warm)
         from motet.app.tidying import tidy  # noqa: PLC0415  # imported just now, on the thread
         from motet.runs.upkeep import chores_of  # noqa: PLC0415
         from motet.runs.worker import Worker  # noqa: PLC0415
