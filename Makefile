@@ -132,7 +132,7 @@ bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; t
 	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL))
 
 bench-http: setup ## Measure runs/s, first bytes and CPU of Motet's server, LangServe's and langgraph dev (SECONDS=n; ROUNDS=n)
-	@$(BIN)/python -m benchmarks.http $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@$(BIN)/python -m benchmarks.http_runs $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-peers: setup ## Measure what a turn costs in eight other frameworks, each in an environment of its own (TURNS=n)
 	@$(BIN)/python -m benchmarks.peers_table $(if $(TURNS),--turns $(TURNS))

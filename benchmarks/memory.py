@@ -261,9 +261,10 @@ def main() -> None:
             stack.callback(server.stop)
             cases |= postgres_cases(server)
         cases = {name: case for name, case in cases.items() if asked.only in name}
-        found = measure_all(cases, asked.depths, asked.rounds)
-    if OPENAI_AGENTS.exists() and asked.only in "openai-agents SQLiteSession":
-        found["openai-agents SQLiteSession"] = measure_openai_session(asked.depths)
+        session: dict[str, dict[int, Figures]] = {}
+        if OPENAI_AGENTS.exists() and asked.only in "openai-agents SQLiteSession":
+            session["openai-agents SQLiteSession"] = measure_openai_session(asked.depths)
+        found = measure_all(cases, asked.depths, asked.rounds) | session
     report(found, asked.depths, json_bytes(), OUT)
 
 

@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.http import motet_own
+from benchmarks.http_runs import motet_own
 
 BODY = {"input": {"messages": [{"type": "human", "content": "How much is 6 * 7?"}]}}
 
