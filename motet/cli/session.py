@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Mapping
 
     from rich.console import Console
@@ -28,10 +29,12 @@ def with_app(
     *,
     stops: Stops | None = None,
     overrides: Mapping[str, Any] | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> T:
     """Build the app from the settings, open it, do `work` with it, close it. `stops` listens the whole time.
 
-    `overrides` are settings that the command line gives, by path: `runs.concurrency`.
+    `overrides` are settings that the command line gives, by path: `runs.concurrency`. `loop_factory` makes the
+    event loop; None takes asyncio's.
 
     Raises:
         SettingInvalid: A setting is wrong.
@@ -51,7 +54,8 @@ def with_app(
 
     app = build_app(Settings.load(overrides))
     try:
-        return asyncio.run(run())
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(run())
     except asyncio.CancelledError:
         if stops is None or stops.status is None:
             raise

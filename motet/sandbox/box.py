@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import shutil
-import signal
 import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -18,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from motet.errors import SandboxUnavailable
-from motet.sandbox import seccomp
+from motet.sandbox import child, seccomp
 from motet.sandbox.recipe import Limits, arguments, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from motet.sandbox.child import Child
     from motet.settings import SandboxSettings
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -141,26 +141,15 @@ class Sandbox:
                 links=_links(),
             )
             words = opened.enter_context(_memory(said))
-            starting = asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                limited(limits, f"/proc/self/fd/{program}"),
-                "bwrap",
-                "--args",
-                str(words),
-                "--",
-                *argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
+            process = await child.start(
+                [
+                    *("/bin/sh", "-c", limited(limits, f"/proc/self/fd/{program}")),
+                    *("bwrap", "--args", str(words), "--", *argv),
+                ],
                 pass_fds=[program, *bundled, *given.values(), rules, words],
                 env={"LD_LIBRARY_PATH": f"/proc/self/fd/{bundled[0]}"} if bundled else {},
-                start_new_session=True,
-                user=uid,
-                group=uid,
-                extra_groups=None if uid is None else [],
+                uid=uid,
             )
-            process = await _started(asyncio.ensure_future(starting))
         return await _watch(process, stdin, limits)
 
     def _uid(self) -> int | None:
@@ -209,27 +198,8 @@ def _memory(content: bytes) -> Iterator[int]:
         os.close(descriptor)
 
 
-async def _started(starting: asyncio.Future[asyncio.subprocess.Process]) -> asyncio.subprocess.Process:
-    """Return the process; one that is not wanted any more is ended with its group, which asyncio would not do."""
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await _end(await starting)
-        raise
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        # The group: a box that is not set up yet would not hear of its starter's death.
-        os.killpg(process.pid, signal.SIGKILL)
-    outputs = [stream for stream in (process.stdout, process.stderr) if stream is not None]
-    # What it wrote is read to the end, or asyncio waits for it for ever; with the box everybody in it has ended.
-    await asyncio.gather(*map(_drain, outputs), process.wait())
-
-
-async def _watch(process: asyncio.subprocess.Process, stdin: bytes, limits: Limits) -> Ran:
+async def _watch(process: Child, stdin: bytes, limits: Limits) -> Ran:
     """Feed a process and read it until it ends, or is ended for what it takes."""
-    assert process.stdin is not None and process.stdout is not None and process.stderr is not None  # noqa: PT018
     ended: Ended = "ok"
     outputs = bytearray(), bytearray()
     readers = [
@@ -249,8 +219,8 @@ async def _watch(process: asyncio.subprocess.Process, stdin: bytes, limits: Limi
         for task in (*readers, feeding):
             task.cancel()
         await asyncio.gather(*readers, feeding, return_exceptions=True)
-        await asyncio.shield(_end(process))
-    code = process.returncode or 0
+        await asyncio.shield(process.end())
+    code = await process.wait()
     if ended == "ok" and code:
         ended = "failed"
     stdout, stderr = (bytes(output[: limits.output_bytes]) for output in outputs)
@@ -273,8 +243,3 @@ async def _read(stream: asyncio.StreamReader, into: bytearray, limit: int) -> No
         into += piece
         if len(into) > limit:
             raise _TooMuch
-
-
-async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(65536):
-        pass
