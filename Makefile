@@ -125,8 +125,8 @@ bench-log: setup ## Measure how soon a reader in another process sees an event, 
 vllm: setup ## Serve a small real model with vLLM on CPU, in an environment of its own (Linux on x86-64, 8 GB of memory)
 	@$(BIN)/python -m scripts.vllm_server
 
-vllm-test: setup ## Run the models' conformance suite against that vLLM
-	MOTET_TEST_VLLM=1 $(BIN)/python -m pytest -m vllm --timeout 1800 tests/models/test_models_conformance.py </dev/null
+vllm-test: setup ## Run the models' conformance suite against that vLLM (URL=http://127.0.0.1:8000/v1: one that make vllm serves)
+	MOTET_TEST_VLLM=$(or $(URL),1) $(BIN)/python -m pytest -m vllm --timeout 1800 tests/models/test_models_conformance.py </dev/null
 
 bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; the embedded model unless given)
 	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL))

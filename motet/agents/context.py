@@ -118,19 +118,47 @@ async def shown(
     newer = since(messages, earlier)
     counted = dict(zip(map(id, newer), await sizes(model, newer, budget), strict=True))
     kept = visible(newer, max_width=2 * budget, size=lambda message: counted[id(message)])
-    pinned = [m.text for m in messages if is_pinned(m) and not any(m is one for one in kept)]
+    left = [m for m in messages if not any(m is one for one in kept)]
     if found:
-        turns = "\n".join(f"- {one['role']}: {_quoted(one['text'][:SAID_CHARS])}" for one in found)
         newest = next((i for i in reversed(range(len(kept))) if isinstance(kept[i], HumanMessage)), 0)
-        kept = _before(kept, newest, parts.prompts.text("earlier_turns", language, turns=turns))
-    first: list[str] = []
-    if earlier.get("summary"):
-        first.append(parts.prompts.text("summary_note", language, summary=_quoted(earlier["summary"])))
-    if pinned:
-        first.append(parts.prompts.text("pinned", language, turns="\n".join(f"- {text}" for text in pinned)))
-    if first:
-        kept = _before(kept, 0, "\n\n".join(first))
-    return kept
+        kept = _before(kept, newest, _found_text(parts, found, language))
+    first = [
+        text for text in (_summary_text(parts, earlier, language), pinned_text(parts, left, language)) if text
+    ]
+    return _before(kept, 0, "\n\n".join(first)) if first else kept
+
+
+def background(
+    parts: AgentParts,
+    messages: Sequence[BaseMessage],
+    language: Language,
+    *,
+    earlier: Mapping[str, str],
+    found: Sequence[Said],
+) -> str:
+    """Return what `shown` shows besides the newest messages, as a text; "" where there is nothing."""
+    texts = (
+        _summary_text(parts, earlier, language),
+        pinned_text(parts, messages, language),
+        _found_text(parts, found, language),
+    )
+    return "\n\n".join(text for text in texts if text)
+
+
+def pinned_text(parts: AgentParts, messages: Sequence[BaseMessage], language: Language) -> str:
+    """Return what is pinned among some messages, under a heading; "" where nothing is."""
+    turns = "\n".join(f"- {m.text}" for m in messages if is_pinned(m))
+    return parts.prompts.text("pinned", language, turns=turns) if turns else ""
+
+
+def _summary_text(parts: AgentParts, earlier: Mapping[str, str], language: Language) -> str:
+    summary = earlier.get("summary")
+    return parts.prompts.text("summary_note", language, summary=_quoted(summary)) if summary else ""
+
+
+def _found_text(parts: AgentParts, found: Sequence[Said], language: Language) -> str:
+    turns = "\n".join(f"- {one['role']}: {_quoted(one['text'][:SAID_CHARS])}" for one in found)
+    return parts.prompts.text("earlier_turns", language, turns=turns) if turns else ""
 
 
 async def condense(

@@ -38,11 +38,13 @@ class Question(BaseModel):
     question: str = Field(min_length=2, max_length=400)
 
 
-async def stand_alone(parts: AgentParts, messages: Sequence[BaseMessage], language: Language) -> str:
+async def stand_alone(
+    parts: AgentParts, messages: Sequence[BaseMessage], language: Language, *, known: str = ""
+) -> str:
     """Return the user's last question so that it can be understood without the conversation.
 
     The first question of a conversation, and a long one, are returned as they are; so is one that the model cannot
-    rephrase.
+    rephrase. `known` is what else of the conversation is shown, before its newest lines (`context.background`).
 
     Raises:
         ModelError: The model cannot be reached.
@@ -51,7 +53,8 @@ async def stand_alone(parts: AgentParts, messages: Sequence[BaseMessage], langua
     earlier = dialogue(messages, max_width=HISTORY_WIDTH)
     if not earlier or text_width(asked) >= ALONE_WIDTH:
         return asked
-    text = parts.prompts.text("rephrase_material", language, conversation=earlier, question=asked)
+    told = f"{known}\n\n{earlier}" if known else earlier
+    text = parts.prompts.text("rephrase_material", language, conversation=told, question=asked)
     prompt = parts.prompts.text("rephrase", language)
     try:
         found = await ask_json(parts.fast, [SystemMessage(prompt), HumanMessage(text)], Question)

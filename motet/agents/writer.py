@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from motet.agents.citations import CitationFilter, cited
-from motet.agents.context import shown
 from motet.agents.links import with_safe_links
 from motet.agents.notes import notes_text, with_notes
 from motet.events import CITATIONS_KEY
@@ -34,8 +33,12 @@ def brief(
     findings: Sequence[Finding],
     language: Language,
     memories: Sequence[Memory] = (),
+    pinned: str = "",
 ) -> list[BaseMessage]:
-    """Return the messages that an answer is written from: instructions, an example, the material with the notes."""
+    """Return the messages that an answer is written from: instructions, an example, the material with the notes.
+
+    What is pinned (`context.pinned_text`) stands before both.
+    """
     shown = [f"[{n}] {place_of(p)}: {' '.join(p.text.split())}" for n, p in enumerate(passages, start=1)]
     results = [f"- {finding.task} → {finding.text}" for finding in findings]
     notes = notes_text(parts, memories, language)
@@ -50,7 +53,7 @@ def brief(
         SystemMessage(parts.prompts.text("answer", language)),
         HumanMessage(parts.prompts.text("answer_example_material", language)),
         AIMessage(parts.prompts.text("answer_example", language)),
-        HumanMessage(f"{notes}\n\n{material}" if notes else material),
+        HumanMessage("\n\n".join(part for part in (pinned, notes, material) if part)),
     ]
 
 
@@ -75,7 +78,7 @@ async def write_answer(
 async def write_direct(
     parts: AgentParts, messages: Sequence[BaseMessage], memories: Sequence[Memory], language: Language
 ) -> AIMessage:
-    """Answer from the conversation and what is remembered.
+    """Answer from the conversation, as `context.shown` gives it, and from what is remembered.
 
     Raises:
         ModelError: The model cannot be reached.
@@ -83,8 +86,7 @@ async def write_direct(
     prompt = SystemMessage(parts.prompts.text("direct", language))
     safe = await with_safe_links(lambda: CitationFilter(()))
     model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=safe)
-    told = await shown(parts, "writer", messages, language)
-    reply = await model.ainvoke([prompt, *with_notes(parts, told, memories, language)])
+    reply = await model.ainvoke([prompt, *with_notes(parts, messages, memories, language)])
     return with_citations(reply, ())
 
 

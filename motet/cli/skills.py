@@ -39,6 +39,10 @@ def skills(
     compare: Annotated[
         bool, typer.Option("--compare/--no-compare", help="Ask LangChain's create_agent too.")
     ] = True,
+    parallel: Annotated[
+        int,
+        typer.Option("--parallel", min=1, help="Prompts at once; times are then those of a shared model."),
+    ] = 1,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the shares into this file.")
     ] = None,
@@ -62,7 +66,9 @@ def skills(
     spec = ModelSpec.parse(model or settings.models.default)
     items = battery.load(seed=seed, sample=sample)
     earlier = report.read_results(results_file) if results_file is not None else []
-    results = asyncio.run(_ask(settings, spec, items, earlier, results_file, compare=compare))
+    results = asyncio.run(
+        _ask(settings, spec, items, earlier, results_file, parallel=parallel, compare=compare)
+    )
     if as_json:
         rows = [dataclasses.asdict(result) for result in results]
         table = [dataclasses.asdict(line) for line in report.lines(results)]
@@ -81,6 +87,7 @@ async def _ask(
     earlier: list[Result],
     into: Path | None,
     *,
+    parallel: int,
     compare: bool,
 ) -> list[Result]:
     """Ask every prompt, one arm after the other, telling on stderr of what went wrong; keep each result in a file.
@@ -101,7 +108,7 @@ async def _ask(
         both = [arms.MotetArm(model), *([arms.PlainArm(model)] if compare else [])]
         for arm in both:
             left = [i for i in items if (arm.name, i.skill, i.language, i.turns[-1]) not in done]
-            async for result in report.run(arm, left):
+            async for result in report.run(arm, left, parallel=parallel):
                 results.append(result)
                 _keep(result, into)
                 if not result.passed:

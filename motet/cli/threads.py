@@ -1,4 +1,4 @@
-"""`motet threads`: fork, rewind, copy, compare, tag, compact.
+"""`motet threads`: fork, rewind, copy, compare, tag, pin, compact.
 
 What does not live here: listing, showing, searching, renaming, deleting (`records`), and files (`thread_files`).
 """
@@ -170,6 +170,30 @@ def tag_thread(
             if record.tags
             else f"“{record.title}” has no tags."
         )
+
+
+@threads.command("pin")
+def pin_turn(
+    thread: ThreadName,
+    turn: Annotated[
+        str | None, typer.Argument(help="Number of a turn; the last one unless given.", metavar="[TURN]")
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Take the pin off.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have models keep in mind what was said in a turn, however long the conversation gets."""
+
+    async def pin(app: App) -> list[str]:
+        return await app.threads.pin((await app.records.thread(thread)).thread_id, turn, on=not off)
+
+    pinned = with_app(pin)
+    if as_json:
+        print_json(pinned)
+        return
+    for text in pinned:
+        print(f"- {text}")
+    if not pinned:
+        note("Nothing is pinned.")
 
 
 @threads.command("ttl")

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
-from langgraph.config import get_config, get_stream_writer
+from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from motet.agents.citations import CitationFilter
-from motet.agents.context import condense, earlier_of, shown, since
+from motet.agents.context import condense, earlier_of, shown
 from motet.agents.links import with_safe_links
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
 from motet.agents.writer import with_citations
 from motet.events import Passage, RetrievalCompleted
-from motet.graphs.state import RECENT_MESSAGES, Conversation, memory_ids, recall
-from motet.memory.history import Said  # noqa: TC001  # LangGraph reads the state's types
+from motet.graphs.state import Conversation, LongConversation, look_back, memory_ids, recall
 from motet.memory.window import last_user_text
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
@@ -33,26 +32,11 @@ if TYPE_CHECKING:
     from motet.graphs.base import GraphParts
 
 
-TURN_MESSAGES = 4
-"""About what a turn adds to the state: older ones leave it soon, and are looked for in the transcript."""
-
-
-class ChatState(Conversation):
-    """The conversation, and what is known about the user."""
-
-    memories: list[str]
-    """Ids alone: what is forgotten later must not stay behind in a checkpoint."""
-    earlier: dict[str, str]
-    """What of the conversation is summed up; see `agents.context`."""
-    found: list[Said]
-    """Older messages that belong to what is asked in this turn."""
-
-
 def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build the graph: a plain compiled LangGraph graph from `{"messages": […]}` to `{"messages": […]}`."""
     score = _Score(parts)
     tools = list(parts.agents.tools)
-    builder = StateGraph(ChatState, input_schema=Conversation, output_schema=Conversation)
+    builder = StateGraph(LongConversation, input_schema=Conversation, output_schema=Conversation)
     builder.add_node("recall", score.recall)
     builder.add_node("agent", score.agent)
     builder.add_node("remember", score.remember)
@@ -76,21 +60,13 @@ class _Score:
         self._memories = parts.memories
         self._history = parts.history
 
-    async def recall(self, state: ChatState) -> dict[str, Any]:
+    async def recall(self, state: LongConversation) -> dict[str, Any]:
         """Look up what is known about the user."""
         messages = state["messages"]
         memories = await recall(self._memories, last_user_text(messages))
-        return {"memories": memories, "found": await self._look_back(messages, earlier_of(state))}
+        return {"memories": memories, "found": await look_back(self._history, messages, earlier_of(state))}
 
-    async def _look_back(self, messages: Sequence[AnyMessage], earlier: dict[str, str]) -> list[Said]:
-        """Find older messages that are not shown any more; nobody looks while all of them are."""
-        if self._history is None or not (earlier or len(messages) >= RECENT_MESSAGES - TURN_MESSAGES):
-            return []
-        thread_id = str((get_config().get("configurable") or {}).get("thread_id", ""))
-        known = {m.id or "" for m in since(messages, earlier)}
-        return await self._history.find(thread_id, last_user_text(messages), known=known)
-
-    async def agent(self, state: ChatState) -> dict[str, list[AIMessage]]:
+    async def agent(self, state: LongConversation) -> dict[str, list[AIMessage]]:
         """Ask the model for an answer or a tool call."""
         parts, messages = self._parts, state["messages"]
         language = parts.prompts.language_of(last_user_text(messages))
@@ -114,11 +90,11 @@ class _Score:
         reply: AIMessage = await model.ainvoke([SystemMessage(system), *told])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
 
-    def after_agent(self, state: ChatState) -> Literal["tools", "remember"]:
+    def after_agent(self, state: LongConversation) -> Literal["tools", "remember"]:
         last = state["messages"][-1]
         return "tools" if isinstance(last, AIMessage) and last.tool_calls else "remember"
 
-    async def remember(self, state: ChatState) -> dict[str, Any]:
+    async def remember(self, state: LongConversation) -> dict[str, Any]:
         """Keep what the user told about themselves, and sum up what has grown too long to be shown."""
         messages = state["messages"]
         asked = last_user_text(messages)

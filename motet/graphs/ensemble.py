@@ -15,6 +15,7 @@ from langgraph.types import Overwrite, Send
 from typing_extensions import TypedDict
 
 from motet.agents.base import Assignment, Finding, Outcome, build_agents
+from motet.agents.context import background, condense, earlier_of, pinned_text, shown
 from motet.agents.planner import make_plan, mend_plan
 from motet.agents.prompts import Language  # noqa: TC001  # LangGraph reads the state's types
 from motet.agents.rememberer import keep_facts
@@ -31,7 +32,7 @@ from motet.events import (
     StepCompleted,
     StepStarted,
 )
-from motet.graphs.state import Conversation, memory_ids, merge_results, recall
+from motet.graphs.state import Conversation, LongConversation, look_back, memory_ids, merge_results, recall
 from motet.memory.window import last_user_text
 
 if TYPE_CHECKING:
@@ -46,12 +47,10 @@ MAX_PASSAGES = 6
 """Passages that an answer is written from."""
 
 
-class EnsembleState(Conversation):
-    """The conversation, and this turn's work. Everything but the messages is made anew each turn."""
+class EnsembleState(LongConversation):
+    """The conversation, and this turn's work. Everything but the conversation is made anew each turn."""
 
     language: Language
-    memories: list[str]
-    """Ids alone: what is forgotten later must not stay behind in a checkpoint."""
     personal: bool
     question: str
     """What is asked, so that it can be understood without the conversation; "" until there is a plan."""
@@ -104,14 +103,17 @@ class _Score:
     def __init__(self, parts: GraphParts) -> None:
         self._parts = parts.agents
         self._memories = parts.memories
+        self._history = parts.history
         self._agents: dict[str, Agent] = build_agents(parts.agents)
 
     async def recall(self, state: EnsembleState) -> dict[str, Any]:
         """Clear the last turn's work and look up what is known about the user."""
-        asked = last_user_text(state["messages"])
+        messages = state["messages"]
+        asked = last_user_text(messages)
         return {
             "language": self._parts.prompts.language_of(asked),
             "memories": await recall(self._memories, asked),
+            "found": await look_back(self._history, messages, earlier_of(state)),
             "personal": False,
             "question": "",
             "plan": [],
@@ -131,7 +133,14 @@ class _Score:
         """Make the plan, or mend it when a review found something missing."""
         question = _question(state)
         if not state["plan"]:
-            question = await stand_alone(self._parts, state["messages"], state["language"])
+            known = background(
+                self._parts,
+                state["messages"],
+                state["language"],
+                earlier=earlier_of(state),
+                found=state.get("found") or (),
+            )
+            question = await stand_alone(self._parts, state["messages"], state["language"], known=known)
             asked = [*state["messages"][:-1], HumanMessage(question)]
             steps = await make_plan(self._parts, self._agents, asked, state["language"])
         else:
@@ -200,7 +209,15 @@ class _Score:
         """Write the answer: from the material where there was a plan, else from the conversation."""
         if not state["plan"]:
             known = await self._known(state)
-            reply = await write_direct(self._parts, state["messages"], known, state["language"])
+            told = await shown(
+                self._parts,
+                "writer",
+                state["messages"],
+                state["language"],
+                earlier=earlier_of(state),
+                found=state.get("found") or (),
+            )
+            reply = await write_direct(self._parts, told, known, state["language"])
         elif _documents_say_nothing(state):
             reply = AIMessage(NOTHING[state["language"]])
         else:
@@ -220,13 +237,19 @@ class _Score:
             findings=_findings(state),
             language=state["language"],
             memories=await self._known(state),
+            pinned=pinned_text(self._parts, state["messages"], state["language"]),
         )
 
     async def remember(self, state: EnsembleState) -> dict[str, Any]:
-        """Keep what the user told about themselves. Nothing that was read in documents comes here."""
+        """Keep what the user told about themselves, and sum up what has grown too long to be shown.
+
+        Nothing that was read in documents comes here.
+        """
+        messages, language = state["messages"], state["language"]
         if state["personal"] and self._memories:
-            await keep_facts(self._parts, self._memories, state["messages"], state["language"])
-        return {}
+            await keep_facts(self._parts, self._memories, messages, language)
+        earlier = await condense(self._parts, "writer", messages, earlier_of(state), language)
+        return {"earlier": earlier} if earlier else {}
 
 
 def _question(state: EnsembleState) -> str:

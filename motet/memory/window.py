@@ -23,6 +23,9 @@ Messages = list[AnyMessage]
 PINNED_KEY = "pinned"
 """Key in a message's `additional_kwargs`, true for one that is pinned."""
 
+EARLIER = "earlier"
+"""Its value for one that is pinned after it has left the state: it comes back, before all others."""
+
 MAX_PINNED = 4
 """Pinned messages that stay beyond the limit; older ones go."""
 
@@ -38,6 +41,10 @@ def recent(limit: int) -> Callable[[Messages, Messages], Messages]:
 
     def reduce(left: Messages, right: Messages) -> Messages:
         merged: Messages = add_messages(left, right)  # pyright: ignore[reportAssignmentType, reportArgumentType]
+        known = {message.id for message in left}
+        back = [m for m in merged if m.additional_kwargs.get(PINNED_KEY) == EARLIER and m.id not in known]
+        if back:
+            merged = [*back, *(m for m in merged if not any(m is one for one in back))]
         if len(merged) <= limit:
             return merged
         cut = _cut(merged, len(merged) - limit)
@@ -48,7 +55,7 @@ def recent(limit: int) -> Callable[[Messages, Messages], Messages]:
 
 def is_pinned(message: BaseMessage) -> bool:
     """Say whether a message is pinned: it stays in the state and in what models see, however old it is."""
-    return message.additional_kwargs.get(PINNED_KEY) is True
+    return message.additional_kwargs.get(PINNED_KEY) in (True, EARLIER)
 
 
 def _cut(messages: Sequence[BaseMessage], least: int) -> int:

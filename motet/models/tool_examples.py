@@ -34,18 +34,20 @@ CALLS: dict[str, dict[str, str]] = {
 """One call for each kind of argument; `number` also where a set has only texts."""
 
 FIRST: dict[str, str] = {
-    "en": 'Play some jazz -> {"tool": "play_music", "arguments": {"genre": "jazz"}}\n'
+    "en": 'Can I still swim at Blue Lake today? -> {"tool": "opening_hours", "arguments": {"place": "Blue Lake"}}\n'
+    'Play some jazz -> {"tool": "play_music", "arguments": {"genre": "jazz"}}\n'
     'Result of play_music: playing -> {"tool": "none", "answer": "Jazz is playing now."}',
-    "zh": '放点爵士乐 -> {"tool": "play_music", "arguments": {"genre": "爵士乐"}}\n'
+    "zh": '今天还能去蓝湖游泳吗？ -> {"tool": "opening_hours", "arguments": {"place": "蓝湖"}}\n'
+    '放点爵士乐 -> {"tool": "play_music", "arguments": {"genre": "爵士乐"}}\n'
     'play_music 的结果：正在播放 -> {"tool": "none", "answer": "正在播放爵士乐。"}',
 }
-"""A call with a text, and what follows its result."""
+"""A call that is not asked for by name, one with a text, and what follows its result."""
 
 LAST: dict[str, str] = {
-    "en": 'Is a whale a fish? -> {"tool": "none", "answer": "No, it is a mammal."}\n'
+    "en": 'Who was the first person on the moon? -> {"tool": "none", "answer": "Neil Armstrong."}\n'
     'Give me a rhyme for "cat". -> {"tool": "none", "answer": "Hat."}\n'
     'Thanks, good night! -> {"tool": "none", "answer": "Good night!"}',
-    "zh": '鲸鱼是鱼吗？ -> {"tool": "none", "answer": "不是，鲸鱼是哺乳动物。"}\n'
+    "zh": '谁第一个登上月球？ -> {"tool": "none", "answer": "尼尔·阿姆斯特朗。"}\n'
     '给“春风”对一个词 -> {"tool": "none", "answer": "秋雨"}\n'
     '谢谢，晚安！ -> {"tool": "none", "answer": "晚安！"}',
 }

@@ -36,6 +36,9 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
         "must": 'You use a tool. Reply with one JSON object and nothing else: {"tool": NAME, "arguments": {...}}.',
         "tools": "Tools:",
+        "none": "- none(answer: string): Answer by yourself: greetings, language, translation, writing, common "
+        "knowledge (history, science, famous people and works). Not for the user's own data, nor for what changes from "
+        "day to day.",
         "examples": "Examples with other tools:",
         "result": "Result of {name}: {text}",
         "failed": "{name} failed: {text}",
@@ -51,6 +54,8 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
         "must": '你要使用工具。只回复一个 JSON 对象，不要写别的：{"tool": 工具名, "arguments": {...}}。',
         "tools": "工具：",
+        "none": "- none(answer: string): 自己直接回答：问候、语言、翻译、写作、常识（历史、科学、名人和作品）。"
+        "用户自己的数据和天天变化的信息不算。",
         "examples": "其他工具的例子：",
         "result": "{name} 的结果：{text}",
         "failed": "{name} 失败：{text}",
@@ -96,7 +101,9 @@ def system_text(tools: Sequence[Mapping[str, Any]], *, language: str, may_answer
         texts["tools"],
         *(tool_line(tool) for tool in tools),
     ]
-    return "\n".join([*lines, texts["examples"], examples(tools, language)] if may_answer else lines)
+    # No tool stands in the list like a tool: small models choose among what is listed, and else seldom none.
+    more = [texts["none"], texts["examples"], examples(tools, language)] if may_answer else []
+    return "\n".join([*lines, *more])
 
 
 def tool_line(tool: Mapping[str, Any]) -> str:

@@ -115,6 +115,15 @@ async def test_a_fork_goes_on_elsewhere_and_the_other_stays(talk: Talk) -> None:
         await talk.run("/rewind 9")
 
 
+async def test_what_was_said_is_pinned_and_unpinned(talk: Talk) -> None:
+    await talk.say("请用米。", "second")
+    assert "请用米。" in await talk.shown("/pin 1")
+    assert await talk.shown("/置顶") == "Kept in mind:\n  •  请用米。\n  •  second"
+    await talk.say("third")
+    assert "请用米" not in await talk.shown("/unpin 1")
+    assert await talk.shown("/unpin 2") == "Nothing is pinned."
+
+
 async def test_a_rewind_says_how_to_have_it_back(talk: Talk) -> None:
     await talk.say("first", "second", "third")
     assert "motet threads fork" in await talk.shown("/rewind 1")

@@ -91,3 +91,17 @@ def test_a_time_is_read() -> None:
     for wrong in ("", "0d", "d", "-1d", "3 d", "30", "forever"):
         with pytest.raises(InvalidInput, match="is no time"):
             parse_span(wrong)
+
+
+def test_what_was_said_is_pinned_and_unpinned(motet: Desk) -> None:
+    motet("ask", "-q", "the blue one, 请用米")
+    motet("ask", "-q", "-c", "the red one")
+    [thread] = motet.json("threads", "list")
+    name = thread["thread_id"]
+    assert motet("threads", "pin", name, "1") == "- the blue one, 请用米\n"
+    assert motet.json("threads", "pin", name) == ["the blue one, 请用米", "the red one"]
+    assert motet("threads", "pin", name, "2", "--off") == "- the blue one, 请用米\n"
+    assert "no turn '7': the turns are 1 to 2" in motet("threads", "pin", name, "7", status=2)
+    assert len(motet("threads", "show", name, "--checkpoints").splitlines()) == 2
+    assert motet("ask", "-q", "-t", name, "hello") == "Hello, 你好。\n"
+    assert motet.json("threads", "pin", name, "1", "--off") == []

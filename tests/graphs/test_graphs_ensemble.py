@@ -1,6 +1,8 @@
 import asyncio
 from typing import Any
 
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
 from stage import Call, Library, ToolCall, only, play_through, stage
 
@@ -175,3 +177,37 @@ async def test_a_follow_up_is_planned_looked_up_and_answered_as_a_whole_question
     second = calls[[call.schema_name for call in calls].index("Question") :]
     assert all(whole in call.user_text for call in second if call.schema_name == "Plan")
     assert whole in second[-1].user_text
+
+
+async def test_a_long_conversation_is_summed_up_and_what_is_pinned_is_known_to_all() -> None:
+    def route(call: Call) -> Any:
+        planned = "tickets" in call.user_text.rpartition("user: ")[2]
+        return {"json": {"route": "plan" if planned else "direct", "personal": False}}
+
+    told = "Ada 去 Brenna. " * 30
+    parts, calls = stage({"Route": route, "answer": told}, settings=AgentSettings(history_tokens=500))
+    graph = build_ensemble(parts).copy({"checkpointer": InMemorySaver()})
+    thread: Any = {"configurable": {"thread_id": "t"}}
+    rule = HumanMessage("Always in francs.", additional_kwargs={"pinned": True})
+    for said in (
+        rule,
+        HumanMessage("Hm."),
+        HumanMessage("Well."),
+        HumanMessage("Go on."),
+        HumanMessage("And?"),
+    ):
+        await graph.ainvoke({"messages": [said]}, thread)
+    assert 1 <= len([call for call in calls if call.system_text.startswith("Sum up")]) <= 3
+    direct = next(call for call in reversed(calls) if "friendly assistant" in call.system_text)
+    shown = "\n".join(message.text for message in direct.messages)
+    assert "Summary of the conversation so far" in shown
+    assert shown.count("Always in francs.") == 1
+    assert "Hm." not in shown
+    begun = len(calls)
+    await graph.ainvoke({"messages": [HumanMessage("What do 20 tickets cost?")]}, thread)
+    by_shape = {call.schema_name: call.user_text for call in calls[begun:] if call.schema_name}
+    assert "Summary of the conversation so far" in by_shape["Question"]
+    assert "Always in francs." in by_shape["Question"]
+    assert any(
+        "Always in francs." in call.user_text and "Passages:" in call.user_text for call in calls[begun:]
+    )

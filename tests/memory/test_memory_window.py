@@ -19,7 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from typing_extensions import TypedDict
 
-from motet.memory.window import dialogue, last_user_text, recent, visible
+from motet.memory.window import dialogue, is_pinned, last_user_text, recent, visible
 from motet.storage.search import text_width
 
 quick = settings(deadline=None, max_examples=100)
@@ -121,6 +121,18 @@ def test_a_turn_longer_than_the_limit_is_kept_whole() -> None:
         AIMessage("b"),
     ]
     assert recent(2)([HumanMessage("old"), AIMessage("older")], turn) == turn
+
+
+def test_a_pinned_message_stays_and_one_that_has_left_comes_back_before_all_others() -> None:
+    reduce = recent(3)
+    pin = {"pinned": True}
+    state = reduce([], [HumanMessage("a", id="1", additional_kwargs=pin), AIMessage("b", id="2")])
+    state = reduce(state, [HumanMessage(text, id=text) for text in "cdef"])
+    assert [m.text for m in state] == ["a", "d", "e", "f"]
+    state = reduce(state, [HumanMessage("c", id="c", additional_kwargs={"pinned": "earlier"})])
+    assert [m.text for m in state][-3:] == ["d", "e", "f"]
+    assert [m.text for m in reduce(state, [HumanMessage("g", id="g")])] == ["c", "a", "e", "f", "g"]
+    assert is_pinned(state[0])
 
 
 def test_it_replaces_and_removes_as_langgraphs_own_reducer_does() -> None:

@@ -37,9 +37,16 @@ def embedded_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
 
 @pytest.fixture(scope="session")
 def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a small real model with a real vLLM: minutes to install, 7 GB of memory. Only where it is asked for."""
-    if not os.environ.get("MOTET_TEST_VLLM"):
+    """Serve a small real model with a real vLLM: minutes to install, 7 GB of memory. Only where it is asked for.
+
+    `MOTET_TEST_VLLM` may also be the URL of one that runs already.
+    """
+    asked = os.environ.get("MOTET_TEST_VLLM", "")
+    if not asked:
         pytest.skip("a real vLLM is started by `make vllm-test` only")
+    if asked.startswith("http"):
+        yield asked
+        return
     try:
         home = vllm_server.prepare(lambda _: None)
     except vllm_server.NotHere as why:

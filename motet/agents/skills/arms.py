@@ -6,6 +6,7 @@ planner and writer bring the prompts that they have in its graphs; `create_agent
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
 
     from motet.models.base import ConnectedModel
     from motet.retrieval.base import Retriever
 
 MAX_TURNS = 4
 """Rounds of tool calls, for both."""
+
+LIMIT: RunnableConfig = {"recursion_limit": 2 * MAX_TURNS + 2}
+"""So many rounds, and an answer: an agent that goes on and on has failed."""
 
 SYSTEM = {
     "en": "You are a helpful assistant. Use a tool when it is needed, and answer directly when it is not.",
@@ -115,7 +120,7 @@ class MotetArm:
             return Answer(text=(await self._cited(item)).text)
         tools = [as_tool(tool) for tool in item.tools]
         agent = build_tool_agent(self._model, tools, SYSTEM[item.language], max_turns=MAX_TURNS)
-        return read((await agent.ainvoke({"messages": _turns(item)}))["messages"])
+        return await play(agent, item, _turns(item))
 
     def _parts(
         self, item: Item, tools: Sequence[BaseTool] = (), retriever: Retriever | None = None
@@ -168,14 +173,13 @@ class PlainArm:
         """See `Arm.answer`."""
         if item.skill == "plan":
             agent = self._create(self._chat, [], system_prompt=PLAN[item.language], response_format=Plan)
-            plan: Plan = (await agent.ainvoke({"messages": _turns(item)}))["structured_response"]
+            plan: Plan = (await agent.ainvoke({"messages": _turns(item)}, LIMIT))["structured_response"]
             return Answer(agents=tuple(step.agent for step in plan.steps))
         tools = [as_tool(tool) for tool in item.tools]
         system = CITED if item.skill == "cited" else SYSTEM
         agent = self._create(self._chat, tools, system_prompt=system[item.language])
         turns = [_with_passages(item)] if item.skill == "cited" else _turns(item)
-        state = await agent.ainvoke({"messages": turns}, {"recursion_limit": 2 * MAX_TURNS + 2})
-        return read(state["messages"])
+        return await play(agent, item, turns)
 
 
 def as_tool(tool: Tool) -> BaseTool:
@@ -187,6 +191,18 @@ def as_tool(tool: Tool) -> BaseTool:
     properties = {name: {"type": kind} for name, kind in tool.arguments.items()}
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     return StructuredTool(name=tool.name, description=tool.description, args_schema=schema, coroutine=call)
+
+
+async def play(agent: Any, item: Item, messages: Sequence[BaseMessage]) -> Answer:
+    """Return what an agent does with a prompt, up to the call that decides it."""
+    state: dict[str, Any] = {"messages": messages}
+    steps = agent.astream({"messages": list(messages)}, LIMIT, stream_mode="values")
+    async with aclosing(steps):
+        async for state in steps:
+            last = state["messages"][-1]
+            if item.decided_by_call and isinstance(last, AIMessage) and last.tool_calls:
+                break
+    return read(state["messages"])
 
 
 def read(messages: Sequence[BaseMessage]) -> Answer:

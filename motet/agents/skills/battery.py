@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 WITH_TOOLS = ("tool choice", "no tool", "two steps")
 
@@ -57,6 +58,11 @@ class Item:
     held_out: bool = False
     """Whether it is of the third that nobody looks at while Motet's own prompts are written."""
 
+    @property
+    def decided_by_call(self) -> bool:
+        """Whether the first tool call says already what there is to say: how the agent goes on is not looked at."""
+        return self.skill in ("tool choice", "no tool")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -79,7 +85,9 @@ def load(*, seed: int = 0, sample: int = 0) -> list[Item]:
     text = (resources.files("motet.agents.skills") / "battery.yaml").read_text("utf-8")
     data: dict[str, Any] = yaml.safe_load(text)
     chance = random.Random(seed)  # noqa: S311  # an order, not a secret
-    items = [item for skill in SKILLS for item in _items(skill, data, chance)]
+    # One order for all prompts: an agent's tools do not change places from call to call, and are read once.
+    tools = {language: _tools(data["tools"], language, chance) for language in LANGUAGES}
+    items = [item for skill in SKILLS for item in _items(skill, data, chance, tools)]
     if not sample:
         return items
     groups = [[i for i in items if (i.skill, i.language) == (s, w)] for s in SKILLS for w in ("en", "zh")]
@@ -89,12 +97,14 @@ def load(*, seed: int = 0, sample: int = 0) -> list[Item]:
     return order[:sample]
 
 
-def _items(skill: str, data: dict[str, Any], chance: random.Random) -> Iterator[Item]:
+def _items(
+    skill: str, data: dict[str, Any], chance: random.Random, tools: dict[Language, tuple[Tool, ...]]
+) -> Iterator[Item]:
     found: Any = data[skill]
     entries = cast("list[dict[str, Any]]", found["items"] if isinstance(found, dict) else found)
     held_out = _held_out(skill, len(entries))
     for number, entry in enumerate(entries):
-        for language in ("en", "zh"):
+        for language in LANGUAGES:
             asked = entry[language]
             passages = list(found["passages"][language]) if skill == "cited" else []
             cite = int(entry.get("cite") or 0)
@@ -104,9 +114,7 @@ def _items(skill: str, data: dict[str, Any], chance: random.Random) -> Iterator[
                 skill=skill,
                 language=language,
                 turns=tuple(asked) if isinstance(asked, list) else (asked,),
-                tools=_tools(data["tools"], language, chance)
-                if skill in ("tool choice", "no tool", "two steps")
-                else (),
+                tools=tools[language] if skill in WITH_TOOLS else (),
                 passages=tuple(passages),
                 tool=entry.get("tool", ""),
                 arguments=entry.get("args") or {},

@@ -5,6 +5,7 @@ What does not live here: the prompts (`battery`) and asking (`arms`).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import statistics
@@ -59,24 +60,37 @@ def read_results(path: Path) -> list[Result]:
     return found
 
 
-async def run(arm: Arm, items: Sequence[Item]) -> AsyncIterator[Result]:
-    """Yield the result of each prompt as it ends. An answer that fails, or is none, has failed.
+async def run(arm: Arm, items: Sequence[Item], *, parallel: int = 1) -> AsyncIterator[Result]:
+    """Yield the result of each prompt as it ends, `parallel` at once. An answer that fails, or is none, has failed.
 
     Raises:
         ModelUnavailable, ModelRefused: The model cannot be asked at all.
     """
-    for item in items:
-        began = time.monotonic()
-        try:
-            found = problem(item, await arm.answer(item))
-        except (ModelUnavailable, ModelRefused):
-            raise
-        except Exception as error:  # noqa: BLE001  # a foreign agent's failure is a result, whatever it raises
-            found = f"{type(error).__name__}: {error}"[:200] or "failed"
-        took = time.monotonic() - began
-        yield Result(
-            arm.name, item.skill, item.language, item.turns[-1], not found, found, took, item.held_out
-        )
+    gate = asyncio.Semaphore(parallel)
+
+    async def ask(item: Item) -> Result:
+        async with gate:
+            return await _ask(arm, item)
+
+    asked = [asyncio.create_task(ask(item)) for item in items]
+    try:
+        for ended in asyncio.as_completed(asked):
+            yield await ended
+    finally:
+        for task in asked:
+            task.cancel()
+
+
+async def _ask(arm: Arm, item: Item) -> Result:
+    began = time.monotonic()
+    try:
+        found = problem(item, await arm.answer(item))
+    except (ModelUnavailable, ModelRefused):
+        raise
+    except Exception as error:  # noqa: BLE001  # a foreign agent's failure is a result, whatever it raises
+        found = f"{type(error).__name__}: {error}"[:200] or "failed"
+    took = time.monotonic() - began
+    return Result(arm.name, item.skill, item.language, item.turns[-1], not found, found, took, item.held_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,11 @@ class Conversation:
         await self.waiting()
         return done
 
+    async def pin(self, turn: str | None, *, on: bool) -> list[str]:
+        """Pin what was said in a turn, the last one unless named, or take the pin off. Raises what `fork` does."""
+        self._check_idle()
+        return await self.app.threads.pin(self._begun(), turn, on=on)
+
     def choose_model(self, spec: str) -> None:
         """Have another model answer from the next message on.
 

@@ -16,6 +16,7 @@ from motet.memory import transcript
 from motet.runs.records import delete_thread, lock_thread, message_of
 from motet.runs.threads.base import ThreadWork
 from motet.runs.threads.copying import Copies
+from motet.runs.threads.pins import Pins
 from motet.runs.threads.upkeep import expired
 from motet.runs.threads.values import Compacted, DiffLine, Rewound, StateDifference, ThreadDiff, Turn
 from motet.runs.translate import plain
@@ -45,6 +46,7 @@ class Threads(ThreadWork):
     def __init__(self, database: Database, records: Records, saver: MotetSaver, tenant_id: str) -> None:
         super().__init__(database, records, saver, tenant_id)
         self._copies = Copies(database, records, saver, tenant_id)
+        self._pins = Pins(database, records, saver, tenant_id)
 
     async def turns(self, thread_id: str) -> list[Turn]:
         """Return the turns of a conversation, oldest first: the points to fork at and to rewind to."""
@@ -107,6 +109,10 @@ class Threads(ThreadWork):
             Conflict: A run of the thread has not ended, or the point belongs to what a rewind left.
         """
         return await self._database.write(lambda c: self._rewind(c, thread_id, to))
+
+    async def pin(self, thread_id: str, turn: str | None = None, *, on: bool = True) -> list[str]:
+        """Pin what the user said in a turn, so that models are shown it for ever; see `Pins.pin`."""
+        return await self._pins.pin(thread_id, turn, on=on)
 
     async def diff(self, left: tuple[str, str | None], right: tuple[str, str | None]) -> ThreadDiff:
         """Compare two conversations, each at a point: `(thread_id, turn or checkpoint or None for now)`."""

@@ -122,6 +122,15 @@ COMMANDS = (
         waits=True,
     ),
     Command(
+        "/pin [TURN]",
+        "have the model keep in mind what you said in a turn; the last one",
+        f"{_HERE}.pins:pin",
+        "/置顶",
+        "让模型一直记住某一轮说的话；默认最后一轮",
+        waits=True,
+    ),
+    Command("/unpin [TURN]", "take that back", f"{_HERE}.pins:unpin", "/取消置顶", "取消置顶", waits=True),
+    Command(
         "/editor",
         "write the message in your editor ($VISUAL or $EDITOR)",
         f"{_HERE}.about:open_editor",
