@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -98,7 +98,7 @@ def load(*, seed: int = 0, sample: int = 0) -> list[Item]:
 
 
 def _items(
-    skill: str, data: dict[str, Any], chance: random.Random, tools: dict[Language, tuple[Tool, ...]]
+    skill: str, data: dict[str, Any], chance: random.Random, tools: Mapping[str, tuple[Tool, ...]]
 ) -> Iterator[Item]:
     found: Any = data[skill]
     entries = cast("list[dict[str, Any]]", found["items"] if isinstance(found, dict) else found)
