@@ -39,10 +39,7 @@ def skills(
     compare: Annotated[
         bool, typer.Option("--compare/--no-compare", help="Ask LangChain's create_agent too.")
     ] = True,
-    parallel: Annotated[
-        int,
-        typer.Option("--parallel", min=1, help="Prompts at once; times are then those of a shared model."),
-    ] = 1,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, help="Prompts at once.")] = 1,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the shares into this file.")
     ] = None,
