@@ -37,6 +37,7 @@ TESTED_ELSEWHERE = {
     "motet.runs.threads.copying": "the tests of the threads fork and copy",
     "motet.memory.saver.copying": "the tests of the upkeep copy",
     "motet.memory.saver.sweeping": "the tests of the upkeep delete and prune",
+    "motet.runs.schedule_rows": "the tests of the schedules and of encryption read through it",
     "motet.runs.scopes": "the tests of the gate submit with few scopes",
     "motet.cli.mcp_approval": "the tests of MCP approve by it",
     "motet.egress.rules": "the tests of the client call through it",

@@ -35,6 +35,7 @@ class CallerDesk:
         self._app = app
         self._rooms = rooms
         self.caller = caller
+        self.traceparent: str | None = None
         all_of_tenant = bool(caller.scopes & {"*", "admin"})
         owner_id = None if all_of_tenant else caller.owner_id
         self.records = Records(rooms.database, caller.tenant_id, owner_id=owner_id)
@@ -98,7 +99,9 @@ class CallerDesk:
         """See `Desk.submit`."""
         if not self._app.accepting:
             raise ServerStopping("The server is about to stop. Ask again in a moment.", retry_after_s=2)
-        return await self._app.submit(request.model_copy(update={"caller": self.caller}))
+        return await self._app.submit(
+            request.model_copy(update={"caller": self.caller, "traceparent": self.traceparent})
+        )
 
     def pages(
         self, run_id: str, *, after: int = 0, idle_s: float | None = None

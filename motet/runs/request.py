@@ -127,6 +127,8 @@ class RunRequest(_Frozen):
     webhook: Webhook | None = None
     idempotency_key: str | None = Field(default=None, max_length=255)
     metadata: dict[str, Any] = {}
+    traceparent: str | None = Field(default=None, max_length=55)
+    """The caller's span, as W3C Trace Context writes it: the run's spans belong to its trace."""
 
     @property
     def is_answer(self) -> bool:
@@ -153,6 +155,7 @@ class RunJob(_Frozen):
     drive: Drive = Drive()
     multitask: Multitask = "enqueue"
     metadata: dict[str, Any] = {}
+    traceparent: str | None = None
 
 
 class Accepted(_Frozen):

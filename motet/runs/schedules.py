@@ -6,7 +6,6 @@ when a schedule is made, and again at every tick).
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 from motet.errors import Conflict, InvalidInput, NotFound, StateCorrupt, UserError
 from motet.runs.cron import Cron, check_zone
 from motet.runs.request import RunJob, RunRequest, ScheduleRecord
+from motet.runs.schedule_rows import close_details, open_request, record_of
 from motet.storage.clock import db_now
 from motet.storage.tables import schedules
 from motet.storage.texts import texts_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from motet.runs.submit import Gate
     from motet.storage.engine import Database
-    from motet.storage.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +118,10 @@ class Schedules:
         def work(connection: Connection) -> ScheduleRecord:
             self._gate.check(connection, request, job)
             self._insert(connection, name, request, when, missed)
-            extra = {"ends_at": ends_at, "details": json.dumps(dict(details or {}), ensure_ascii=False)}
+            extra = {
+                "ends_at": ends_at,
+                "details": close_details(connection, self._tenant_id, name, details or {}),
+            }
             connection.execute(sa.update(schedules).where(self._one(name)).values(extra))
             return self._get(connection, name)
 
@@ -130,7 +132,7 @@ class Schedules:
         query = (
             sa.select(schedules).where(schedules.c.tenant_id == self._tenant_id).order_by(schedules.c.name)
         )
-        return await self._database.read(lambda c: [_record(row, texts_of(c)) for row in c.execute(query)])
+        return await self._database.read(lambda c: [record_of(row, texts_of(c)) for row in c.execute(query)])
 
     async def get(self, name: str) -> ScheduleRecord:
         """Return one schedule.
@@ -197,8 +199,6 @@ class Schedules:
         """
         old = await self.get(name)
         when = Cron(cron or old.cron, check_zone(zone or old.zone) or zone or old.zone)
-        if "details" in values:
-            values["details"] = json.dumps(values["details"], ensure_ascii=False)
         if request is not None:
             self._check(request, old.missed)
             job = self._gate.grant(await self._completed(request))
@@ -207,6 +207,8 @@ class Schedules:
 
         def work(connection: Connection) -> ScheduleRecord:
             new = {**values, "cron": when.expression, "time_zone": when.zone}
+            if "details" in new:
+                new["details"] = close_details(connection, self._tenant_id, name, new["details"])
             if (when.expression, when.zone) != (old.cron, old.zone):
                 new["next_at"] = when.after(self._now(connection))
             if request is not None:
@@ -264,14 +266,14 @@ class Schedules:
 
     def _asked(self, connection: Connection, seen: _Tick) -> RunRequest | None:
         row = connection.execute(sa.select(schedules).where(_still(seen))).first()
-        return None if row is None else _open(row, texts_of(connection))
+        return None if row is None else open_request(row, texts_of(connection))
 
     def _save(
         self, connection: Connection, seen: _Tick, asked: RunRequest, request: RunRequest
     ) -> list[RunJob]:
         """Take a schedule's due ticks and store their runs, in one transaction: both, or neither."""
         row = connection.execute(sa.select(schedules).where(_still(seen)).with_for_update()).first()
-        if row is None or _open(row, texts_of(connection)) != asked:
+        if row is None or open_request(row, texts_of(connection)) != asked:
             return []  # another worker took the tick, or somebody changed, paused or deleted the schedule
         now = self._now(connection)
         cron = Cron(row.cron, row.time_zone)
@@ -349,7 +351,7 @@ class Schedules:
         row = connection.execute(sa.select(schedules).where(self._one(name))).first()
         if row is None:
             raise _unknown(name)
-        return _record(row, texts_of(connection))
+        return record_of(row, texts_of(connection))
 
 
 def _due(cron: Cron, missed: Missed, next_at: float, now: float) -> list[float]:
@@ -391,39 +393,3 @@ def _without_ids(value: dict[str, Any]) -> dict[str, Any]:
 
 def _unknown(name: str) -> NotFound:
     return NotFound(f"There is no schedule '{name}'. 'motet runs schedule list' shows them.", name=name)
-
-
-def _open(row: Row[Any], texts: Texts) -> RunRequest:
-    """Return the request of a schedule.
-
-    Raises:
-        StateCorrupt: It cannot be read.
-    """
-    text = texts.open(row.request, row.tenant_id, "schedules", row.name)
-    try:
-        return RunRequest.model_validate_json(text)
-    except ValueError:
-        raise StateCorrupt(f"The request of schedule '{row.name}' cannot be read.", name=row.name) from None
-
-
-def _record(row: Row[Any], texts: Texts) -> ScheduleRecord:
-    """Return a schedule as it is shown; one that is damaged has no request, and says why."""
-    try:
-        request, problem = _open(row, texts), None
-    except StateCorrupt as error:
-        request, problem = None, error.message
-    return ScheduleRecord(
-        name=row.name,
-        cron=row.cron,
-        zone=row.time_zone,
-        missed=row.missed,
-        request=request,
-        paused=row.paused,
-        next_at=row.next_at,
-        last_at=row.last_at,
-        last_run_id=row.last_run_id,
-        error=problem or row.error,
-        created_at=row.created_at,
-        ends_at=row.ends_at,
-        details=json.loads(row.details),
-    )

@@ -120,6 +120,7 @@ class Gate:
             drive=self._drive(request.drive),
             multitask=request.multitask,
             metadata=_plain(request.metadata),
+            traceparent=request.traceparent,
         )
 
     def _drive(self, drive: Drive) -> Drive:
@@ -306,7 +307,7 @@ def _check_source(connection: Connection, job: RunJob) -> None:
 
 def _hash(request: RunRequest) -> str:
     """Return a hash of what was asked, the same for the same request, whatever text it holds."""
-    asked = request.model_dump(exclude={"caller", "idempotency_key"})
+    asked = request.model_dump(exclude={"caller", "idempotency_key", "traceparent"})
     for values, name, default in (
         (asked, "answers", None),
         (asked, "priority", 0),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
     from motet.runs.queue.base import Claim
@@ -60,7 +61,8 @@ class Traces:
             "motet.run.attempt": claim.attempt,
             "motet.tenant.id": job.tenant_id,
         }
-        span = self.tracer.start_span(f"invoke_workflow {job.graph}", attributes=attributes)
+        above = _remote(job.traceparent) if job.traceparent else None
+        span = self.tracer.start_span(f"invoke_workflow {job.graph}", context=above, attributes=attributes)
         trace = RunTrace(self, span)
         try:
             yield trace
@@ -245,6 +247,13 @@ class RunTrace(BaseCallbackHandler):
             name: (redactor.redact(text) if redactor is not None else text)[:MAX_CONTENT_CHARS]
             for name, text in texts.items()
         }
+
+
+def _remote(traceparent: str) -> Context:
+    """Return the context of a caller's span; an empty one where it is none."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
+    return TraceContextTextMapPropagator().extract({"traceparent": traceparent})
 
 
 def _failed(span: Span, error: BaseException) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 class Desk(Protocol):
     """What one caller may do."""
 
+    traceparent: str | None
+    """The caller's span as W3C Trace Context writes it; runs that are submitted belong to its trace."""
+
     @property
     def caller(self) -> Caller:
         """Who asks."""

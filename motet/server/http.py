@@ -20,7 +20,7 @@ from motet.server.auth import ANYBODY, require
 from motet.server.call import Call
 from motet.server.errors import TITLES, Problem, problem_of, problem_response
 from motet.server.protocols.base import known_wires
-from motet.server.surroundings import Surroundings, request_id_of
+from motet.server.surroundings import Surroundings, request_id_of, traceparent_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -84,7 +84,9 @@ def _endpoint(wire: Wire, route: Route, office: Office) -> Callable[[Request], A
                 require(caller, route.scope)
                 office.rates.take((caller.tenant_id, caller.owner_id))
             request.scope["motet.caller"] = caller
-            call = Call(request, office.desks.desk(caller), office)
+            desk = office.desks.desk(caller)
+            desk.traceparent = traceparent_of(request.headers)
+            call = Call(request, desk, office)
             if route.media == "text/event-stream":
                 office.streams.check(caller)
             return await route.endpoint(call)

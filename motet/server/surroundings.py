@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from motet.server.errors import Problem, problem_response
 
 if TYPE_CHECKING:
+    from starlette.datastructures import Headers
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from motet.server.office import Office
@@ -27,6 +28,15 @@ HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-
 TAKEN_HEADERS = b"authorization, content-type, x-api-key, last-event-id, idempotency-key"
 TOLD_HEADERS = b"location, content-location, x-request-id, x-pagination-next, x-pagination-total"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, version 00: the trace, the caller's span, and whether it is sampled."""
+
+
+def traceparent_of(headers: Headers) -> str | None:
+    """Return the caller's span; None where there is none, or none that the standard knows."""
+    given = headers.get("traceparent", "").strip()
+    return given if TRACEPARENT.fullmatch(given) else None
 
 
 def request_id_of(scope: Scope) -> str:

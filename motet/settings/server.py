@@ -51,6 +51,11 @@ class ServerSettings:
         "Longest silence of a stream before it says that it lives.",
         positive=True,
     )
+    callback_events: bool = setting(
+        False,
+        "MOTET_LANGSERVE_CALLBACKS",
+        "Whether LangServe's clients get a run's callback events with its answer, for handlers of their own.",
+    )
     metrics: bool = setting(False, "MOTET_METRICS", "Whether /metrics tells Prometheus what the server does.")
     docs: bool = setting(True, "MOTET_DOCS", "Whether /docs and /openapi.json tell what the server speaks.")
     key_pepper: Secret = setting(

@@ -43,6 +43,8 @@ class Sealed:
     """What is sealed after them."""
     scoped: bool = False
     """Whether the row belongs to a scope, whose tenant, thread and namespace come before."""
+    late: bool = False
+    """Whether it may still be plain in a database that was encrypted by an older version."""
 
     @property
     def is_text(self) -> bool:
@@ -62,6 +64,7 @@ SEALED = (
     Sealed(t.tool_calls.c.result, ("call_key",)),
     Sealed(t.store_items.c.value, ("namespace", "key")),
     Sealed(t.schedules.c.request, ("name",)),
+    Sealed(t.schedules.c.details, ("name",), ("details",), late=True),
     Sealed(t.assistant_versions.c.settings, ("assistant_id", "version")),
     Sealed(t.recorded_calls.c.call, ("run_id", "number")),
     Sealed(t.recorded_values.c.value, ("thread_id", "digest")),
@@ -89,7 +92,7 @@ READABLE: dict[str, set[str]] = {
     },
     "queue_turns": {"tenant_id"},
     "api_keys": {"key_id", "tenant_id", "owner_id", "name", "scopes", "secret_hash"},
-    "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error", "details"},
+    "schedules": {"tenant_id", "name", "cron", "time_zone", "missed", "last_run_id", "error"},
     "webhooks": {"tenant_id", "run_id", "thread_id", "owner_id", "wire", "status", "answer"},
     "assistants": {"tenant_id", "assistant_id", "owner_id", "graph"},
     "assistant_versions": {"tenant_id", "assistant_id", "graph", "name", "description", "metadata"},

@@ -101,7 +101,7 @@ def _rewrite(connection: Connection, sealed: Sealed, cipher: Cipher, seal: Seal,
         stored, place = row.stored, _place(sealed, row)
         new: str | bytes
         if isinstance(stored, str):
-            is_plain = plain and not stored.startswith(MARK)
+            is_plain = (plain or sealed.late) and not stored.startswith(MARK)
             new = texts.close(stored if is_plain else texts.open(stored, *place), *place)
         else:
             is_plain = plain and bytes(stored[:1]) != VERSION

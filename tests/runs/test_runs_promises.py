@@ -1,18 +1,30 @@
 """Promises about stopping: in every state, once, for good; and what happens to those who write twice."""
 
 import asyncio
+import contextlib
+import os
 import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.tools import BaseTool, tool
 from langgraph.graph import MessagesState
+from langgraph.prebuilt import ToolNode
 from studio import TENANT, Studio, graph_of
 from texting import Walk
 
 from motet.errors import LeaseLost, ModelUnavailable
 from motet.events import Notice, RunCompleted
 from motet.runs.request import RunRequest
+from motet.sandbox.box import Sandbox
+from motet.settings import SandboxSettings, ToolSettings
+from motet.tools.base import ToolContext, build_tools
+
+NO_BOX = asyncio.run(Sandbox(SandboxSettings()).problem())
 
 
 async def ends(studio: Studio, run_id: str) -> str:
@@ -79,6 +91,90 @@ async def test_a_run_that_goes_on_with_an_answer_stops(studio: Studio) -> None:
         if recorded.event.type == "run.started":
             break
     await cancelled(studio, goes_on.run_id)
+
+
+def calls(tool: BaseTool, arguments: dict[str, Any]) -> Callable[[], Any]:
+    """A graph that calls a tool once."""
+
+    async def agent(state: MessagesState) -> dict[str, Any]:
+        call = {"name": tool.name, "args": arguments, "id": "call_1", "type": "tool_call"}
+        return {"messages": [AIMessage("", tool_calls=[call])]}
+
+    tools = ToolNode([tool])
+
+    async def work(state: MessagesState) -> dict[str, Any]:
+        return await tools.ainvoke(state)
+
+    return graph_of(agent, work)
+
+
+async def test_a_run_stops_inside_of_a_tool(studio: Studio) -> None:
+    began, ended = asyncio.Event(), list[str]()
+
+    @tool
+    async def linger() -> str:
+        """Wait for very long."""
+        began.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return "never"
+
+    studio.graphs["wait"] = calls(linger, {})
+    await studio.work()
+    run = await studio.submit("hi", graph="wait")
+    async with asyncio.timeout(20):
+        await began.wait()
+    await cancelled(studio, run.run_id)
+    assert ended == ["cancelled"]
+
+
+async def test_a_run_stops_while_a_tool_blocks_its_thread(studio: Studio) -> None:
+    """A thread cannot be ended; the run does not wait for it, and nothing that it returns is told."""
+    began, let = threading.Event(), threading.Event()
+
+    @tool
+    def block() -> str:
+        """Block a thread."""
+        began.set()
+        let.wait(60)
+        return "late"
+
+    studio.graphs["wait"] = calls(block, {})
+    await studio.work()
+    run = await studio.submit("hi", graph="wait")
+    assert await asyncio.to_thread(began.wait, 20)
+    try:
+        await cancelled(studio, run.run_id)
+    finally:
+        let.set()
+    assert "late" not in str(await studio.events(run.run_id))
+
+
+@pytest.mark.skipif(bool(NO_BOX), reason=f"no sandbox here: {NO_BOX}")
+async def test_a_run_stops_inside_of_the_sandbox_and_the_program_ends(studio: Studio) -> None:
+    marker = f"motet-{os.urandom(8).hex()}"
+    context = ToolContext(ToolSettings(enable="shell"), sandbox=Sandbox(SandboxSettings()))
+    [shell] = build_tools(context, ["shell"])
+    studio.graphs["wait"] = calls(shell, {"command": f"sleep 1000; echo {marker}"})
+    await studio.work()
+    run = await studio.submit("hi", graph="wait")
+    async with asyncio.timeout(30):
+        while not running(marker):  # noqa: ASYNC110  # the process is in another world
+            await asyncio.sleep(0.01)
+    await cancelled(studio, run.run_id)
+    assert running(marker) == []
+
+
+def running(marker: str) -> list[str]:
+    """Return the processes that have a marker in their command lines; ended ones have none."""
+    found: list[str] = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [path.parent.name] if marker.encode() in path.read_bytes() else []
+    return found
 
 
 async def test_who_stops_a_run_that_is_about_to_end_hears_one_end(studio: Studio) -> None:

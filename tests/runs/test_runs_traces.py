@@ -92,6 +92,26 @@ async def test_a_run_is_a_tree_of_spans_by_the_conventions_and_tells_no_content(
     assert len({span.context.trace_id for span in found if span.context is not None}) == 1
 
 
+async def test_a_run_belongs_to_the_trace_of_who_asked(
+    settings: Settings, tmp_path: Path, spans: InMemorySpanExporter
+) -> None:
+    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    words = {"messages": [{"role": "user", "content": "hello"}]}
+    asked = RunRequest(
+        graph="chat", input=words, idempotency_key="k", traceparent=f"00-{trace_id}-{span_id}-01"
+    )
+    async with build_app(traced(settings, tmp_path)) as app:
+        async for _ in app.stream(asked):
+            pass
+        again = asked.model_copy(update={"traceparent": None})
+        assert not (await app.submit(again)).created  # another try of the same request has a span of its own
+    found = spans.get_finished_spans()
+    assert {f"{span.context.trace_id:032x}" for span in found if span.context is not None} == {trace_id}
+    [root] = [span for span in found if span.name == "invoke_workflow chat"]
+    assert root.parent is not None
+    assert (f"{root.parent.span_id:016x}", root.parent.is_remote) == (span_id, True)
+
+
 async def test_content_is_told_where_it_is_asked_for_and_secrets_never_are(
     settings: Settings, tmp_path: Path, spans: InMemorySpanExporter
 ) -> None:

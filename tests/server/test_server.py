@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from server_house import House, open_house, run_of, says, server_settings
 
 from motet import Settings
@@ -21,6 +22,7 @@ from motet.server.office import Rates
 from motet.server.protocols.base import PROTOCOLS, Route, Wire, known_wires
 from motet.server.run import listen
 from motet.server.sse import frame
+from motet.storage.tables import runs
 
 PUBLIC = {
     "system.live",
@@ -134,6 +136,35 @@ async def test_a_body_and_headers_that_are_too_large_are_refused(settings: Setti
         assert [(a.status_code, a.json()["code"]) for a in (whole, unsized)] == [(413, "too_large")] * 2
         headers = await client.get("/live", headers={"X-Much": "x" * 2000})
         assert headers.status_code == 431
+
+
+async def test_many_at_once_with_one_request_id_each_get_their_own_answer(client: httpx.AsyncClient) -> None:
+    async def ask(nonce: str) -> None:
+        answer = await client.post(
+            "/langserve/echo/invoke", json={"input": nonce}, headers={"X-Request-ID": "1"}, timeout=60
+        )
+        assert answer.json()["output"]["messages"][-1]["content"] == f"echo {nonce}"
+
+    await asyncio.gather(*(ask(f"nonce {n}") for n in range(30)))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        ("00-00000000000000000000000000000000-b7ad6b7169203331-01", False),
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", False),
+        ("追踪", False),
+    ],
+)
+async def test_the_trace_of_a_request_is_kept_with_its_run(
+    given: str, kept: bool, client: httpx.AsyncClient, house: House
+) -> None:
+    asked = says("hi", graph="echo")
+    answer = await client.post("/motet/v1/runs", json=asked, headers={"traceparent": given.encode()})
+    assert answer.status_code == 202
+    stored = await house.app._rooms.database.read(lambda c: c.execute(sa.select(runs.c.job)).scalar_one())
+    assert json.loads(stored)["traceparent"] == (given if kept else None)
 
 
 async def test_an_error_nobody_foresaw_tells_an_id_and_no_more(

@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
-from server_house import House
+from server_house import House, open_house, server_settings
 
-from motet import events
+from motet import Settings, events
 from motet.events import Event, Recorded
 from motet.server.protocols.langserve.decode import BadConfigHash, read_input, unpack
 from motet.server.protocols.langserve.encode import Callbacks, Chunks, Filter, Log
@@ -139,6 +140,36 @@ async def test_its_client_follows_callback_events_and_the_log(house: House) -> N
     assert log.state["final_output"]["messages"][-1].content == "Hello there."
     models = [entry for entry in log.state["logs"].values() if entry["type"] == "chat_model"]
     assert "".join(models[0]["streamed_output_str"]) == "Hello there."
+
+
+class Heard(BaseCallbackHandler):
+    """Notes what it is called with."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, Any]] = []
+
+    def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+        self.said.append((f"begins {kwargs.get('name')}", kwargs["parent_run_id"] is None))
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+        self.said.append(("asks", messages[0][-1].content))
+
+    def on_llm_end(self, response: Any, **kwargs: Any) -> None:
+        self.said.append(("hears", response.generations[0][0].message.content))
+
+
+async def test_its_clients_handlers_are_called_where_an_operator_wants_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    told = server_settings(settings, tmp_path, server__callback_events=True)
+    async with open_house(told) as house:
+        chat, one, two = RemoteRunnable(f"{house.url}/langserve/chat"), Heard(), Heard()
+        await chat.ainvoke({"messages": [("user", "你好")]}, {"callbacks": [one]})
+        await chat.abatch([{"messages": [("user", "hi")]}], {"callbacks": [two]})
+    for heard, words in ((one, "你好"), (two, "hi")):
+        assert ("asks", words) in heard.said
+        assert ("hears", "Hello there.") in heard.said
+        assert ("begins agent", False) in heard.said
 
 
 async def test_its_client_is_told_of_what_goes_wrong(house: House) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from listener import Listener, answer
 from server_house import House, events_of, open_house, run_of, says, server_settings
+from server_process import serve
 from standardwebhooks import Webhook
 
 from motet import Settings
@@ -35,8 +37,8 @@ def checked(house: House, seen: tuple[str, str, dict[str, str], bytes], tenant: 
     return Webhook(secret_text(house.app.webhook_keys(tenant)[0])).verify(body.decode(), headers)
 
 
-async def until(met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+async def until(met: Callable[[], bool], within_s: float = 20) -> None:
+    async with asyncio.timeout(within_s):
         while not met():  # noqa: ASYNC110  # another loop's socket tells nobody
             await asyncio.sleep(0.01)
 
@@ -142,6 +144,41 @@ async def test_what_was_accepted_with_a_run_is_sent_after_a_crash(settings: Sett
             row = await until_noted(house, run["run_id"], "sent")
             assert row.tries == 2
         assert len({headers["webhook-id"] for _, _, headers, _ in receiver.seen}) == 1
+
+
+async def test_a_server_that_is_killed_while_it_tells_tells_again(settings: Settings, tmp_path: Path) -> None:
+    """SIGKILL between the message's arrival and its answer: at least once, under one id, and the run is well."""
+    held = asyncio.Event()
+
+    async def hold(_path: str, _headers: dict[str, str], _body: bytes) -> bytes:
+        await held.wait()
+        return answer()
+
+    async with Listener(hold) as receiver:
+        told = open_to(settings, tmp_path, receiver.port)
+        surroundings = {
+            "MOTET_HOME": str(told.storage.home),
+            "MOTET_MODEL": f"scripted:{tmp_path / 'script.json'}",
+            "MOTET_MODEL_EMBED": "none",
+            "MOTET_WEBHOOK_HOSTS": "127.0.0.1",
+            "MOTET_EGRESS_ALLOW": f"127.0.0.1:{receiver.port}",
+        }
+        body = says("x", graph="echo", webhook=f"http://127.0.0.1:{receiver.port}/")
+        with serve(tmp_path / "project", "--port", "0", **surroundings) as (process, url):
+            async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as client:
+                run = await run_of(client, body)
+            await until(lambda: len(receiver.seen) == 1, within_s=60)
+            process.kill()
+            process.wait()
+        held.set()
+        async with open_house(told) as house, house.client() as client:
+            database, over = house.app._rooms.database, sa.update(webhooks).values(next_at=0)
+            await database.write(lambda c: c.execute(over))  # what the killed one had is free after a minute
+            row = await until_noted(house, run["run_id"], "sent")
+            assert row.tries == 2
+            assert (await client.get(f"/motet/v1/runs/{run['run_id']}")).json()["status"] == "success"
+            assert checked(house, receiver.seen[0])["data"]["type"] == "run.completed"
+        assert len({(headers["webhook-id"], sent) for _, _, headers, sent in receiver.seen}) == 1
 
 
 async def test_two_processes_do_not_take_one_message_at_once(settings: Settings, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def talk(settings: Settings, thread_id: str = "one") -> None:
         words = {"messages": [{"role": "user", "content": SAID}]}
         request = RunRequest.model_validate({"input": words, "graph": "chat"})
         if thread_id not in [made.name for made in await app.schedules.list()]:
-            await app.schedules.add("0 0 1 1 *", request, name=thread_id)
+            await app.schedules.add("0 0 1 1 *", request, name=thread_id, details={"note": SAID})
         await app.memories.write(f"The user has a {SAID} called {thread_id}.", source=Source(thread_id))
 
 
@@ -84,7 +84,7 @@ async def read(settings: Settings, thread_id: str = "one") -> list[Any]:
         for made in await app.schedules.list():
             if made.request is None:
                 raise StateCorrupt(made.error or "")
-            found += [made.request.input] if made.name == thread_id else []
+            found += [made.request.input, made.details] if made.name == thread_id else []
         found += results(app, settings, thread_id)
         told = sa.select(webhooks, sa.literal(0.0).label("now")).where(webhooks.c.thread_id == thread_id)
         told = told.order_by(webhooks.c.run_id)

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from motet.errors import InvalidInput
 from motet.runs.request import RunRequest
 from motet.server.protocols.base import Route, Wire
+from motet.server.protocols.langserve.callbacks import CalledBack
 from motet.server.protocols.langserve.decode import read_config, read_input
 from motet.server.protocols.langserve.encode import Callbacks, Chunks, Filter, Log, Output
 from motet.server.protocols.langserve.playground import page
@@ -67,13 +68,14 @@ class EventsBody(InvokeBody):
 async def invoke(call: Call) -> Response:
     """Run a graph and return its output."""
     body = await call.read(InvokeBody)
-    accepted = await _submit(call, body.input, body.config)
-    output = Output()
-    await read_to_end(call, accepted.run_id, output.take)
+    accepted = await _submit(call, body.input, body.config, record=_recorded(call))
+    output, told = Output(), CalledBack()
+    await read_to_end(call, accepted.run_id, lambda one: (output.take(one), told.take(one)))
     if output.error is not None:
         return JSONResponse({"detail": output.error.get("message")}, 500)
     metadata = {"run_id": accepted.run_id, "feedback_tokens": []}
-    return JSONResponse({"output": output.value, "metadata": metadata})
+    more = {"callback_events": told.told} if _recorded(call) else {}
+    return JSONResponse({"output": output.value, "metadata": metadata, **more})
 
 
 async def batch(call: Call) -> Response:
@@ -84,16 +86,18 @@ async def batch(call: Call) -> Response:
         raise InvalidInput(
             f"Number of configs ({len(configs)}) must match number of inputs ({len(body.inputs)})"
         )
-    accepted = [await _submit(call, *one) for one in zip(body.inputs, configs, strict=True)]
-    outputs = [Output() for _ in accepted]
-    for one, output in zip(accepted, outputs, strict=True):
-        await read_to_end(call, one.run_id, output.take)
+    record = _recorded(call)
+    accepted = [await _submit(call, *one, record=record) for one in zip(body.inputs, configs, strict=True)]
+    outputs, tolds = [Output() for _ in accepted], [CalledBack() for _ in accepted]
+    for one, output, told in zip(accepted, outputs, tolds, strict=True):
+        await read_to_end(call, one.run_id, lambda r, o=output, t=told: (o.take(r), t.take(r)))
     failed = next((output.error for output in outputs if output.error is not None), None)
     if failed is not None:
         return JSONResponse({"detail": failed.get("message")}, 500)
     responses = [{"run_id": one.run_id, "feedback_tokens": []} for one in accepted]
     metadata = {"responses": responses, "run_ids": [one.run_id for one in accepted]}
-    return JSONResponse({"output": [output.value for output in outputs], "metadata": metadata})
+    more = {"callback_events": [told.told for told in tolds]} if record else {}
+    return JSONResponse({"output": [output.value for output in outputs], "metadata": metadata, **more})
 
 
 async def stream(call: Call) -> Response:
@@ -139,13 +143,16 @@ async def playground(call: Call) -> Response:
     return page()
 
 
+def _recorded(call: Call) -> Sequence[RecordMode]:
+    """Return what a run records beside what it always tells, where one answer is waited for."""
+    return ["events"] if call.office.settings.callback_events else []
+
+
 def _graph(call: Call) -> str:
     return call.param("graph")
 
 
 async def _submit(call: Call, given: Any, config: Any, *, record: Sequence[RecordMode] = ()) -> Accepted:
-    if record:
-        call.check_streams()
     packed = call.request.path_params.get("config_hash")
     drive = read_config(config, packed, record=record)
     return await call.desk.submit(RunRequest(graph=_graph(call), input=read_input(given), drive=drive))
