@@ -206,7 +206,7 @@ class Schedules:
             request = request.model_copy(update=frozen)
 
         def work(connection: Connection) -> ScheduleRecord:
-            new = {**values, "cron": when.expression, "time_zone": when.zone}
+            new: dict[str, Any] = {**values, "cron": when.expression, "time_zone": when.zone}
             if "details" in new:
                 new["details"] = close_details(connection, self._tenant_id, name, new["details"])
             if (when.expression, when.zone) != (old.cron, old.zone):

@@ -161,7 +161,7 @@ async def test_the_trace_of_a_request_is_kept_with_its_run(
     given: str, kept: bool, client: httpx.AsyncClient, house: House
 ) -> None:
     asked = says("hi", graph="echo")
-    answer = await client.post("/motet/v1/runs", json=asked, headers={"traceparent": given.encode()})
+    answer = await client.post("/motet/v1/runs", json=asked, headers=[(b"traceparent", given.encode())])
     assert answer.status_code == 202
     stored = await house.app._rooms.database.read(lambda c: c.execute(sa.select(runs.c.job)).scalar_one())
     assert json.loads(stored)["traceparent"] == (given if kept else None)

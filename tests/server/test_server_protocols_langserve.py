@@ -158,6 +158,7 @@ class Heard(BaseCallbackHandler):
         self.said.append(("hears", response.generations[0][0].message.content))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of pydantic's, in the client
 async def test_its_clients_handlers_are_called_where_an_operator_wants_it(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -67,7 +67,8 @@ def _generation(event: Mapping[str, Any]) -> Json:
     else:
         said = {"type": "ai", "content": _text(message)}
     generation = {"type": "ChatGeneration", "text": _text(said), "message": said}
-    response = {"type": "LLMResult", "generations": [[generation]], "llm_output": None}
+    # Without its `type`: by that the client would make an object of it that its own check refuses.
+    response = {"generations": [[generation]], "llm_output": None}
     return {"type": "on_llm_end", "response": response}
 
 
