@@ -160,13 +160,16 @@ def check_names(*, thread: str | None, go_on: bool, model: str | None, budget: s
         InvalidInput: Two conversations are named, or the model or the budget cannot be read.
     """
     from motet.errors import InvalidInput
-    from motet.runs.budget import Budget
-    from motet.runs.choice import read_choice
 
     if thread is not None and go_on:
         raise InvalidInput("Give --continue or --thread, not both.")
-    read_choice(model)
+    if model is not None:
+        from motet.runs.choice import read_choice
+
+        read_choice(model)
     if budget is not None:
+        from motet.runs.budget import Budget
+
         Budget.parse(budget)
 
 

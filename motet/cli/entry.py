@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 from motet.cli import exit_codes
@@ -79,6 +77,8 @@ def _usage(error: TyperException) -> int:
 
 def _record(error: Exception) -> str:
     """Write an unexpected error's trace to a file, without secrets; return the line that names it."""
+    import traceback
+
     summary, trace = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
     try:
         settings = _settings()
@@ -99,6 +99,8 @@ def _settings() -> Settings:
 
 
 def _write_log(folder: Path, trace: str) -> Path:
+    import time
+
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / time.strftime("error-%Y%m%d-%H%M%S.log")
     with path.open("a", encoding="utf-8", errors="backslashreplace") as file:

@@ -14,7 +14,6 @@ import typer
 
 from motet.cli.lists import AsJson, note, print_json, print_table
 from motet.cli.session import with_app
-from motet.cli.skills import evaluate
 
 if TYPE_CHECKING:
     from motet.app import App
@@ -27,7 +26,6 @@ Graph = Annotated[str | None, typer.Option("--graph", "-g", metavar="NAME", help
 Tools = Annotated[list[str] | None, typer.Option("--tool", help="Only this tool; may be repeated.")]
 
 
-@evaluate.command("run")
 def run(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="One JSON object a line: input, expected, check.")
@@ -69,7 +67,6 @@ def run(
     _show(found[0], found[1] if len(found) > 1 else None, as_json=as_json, rows=False)
 
 
-@evaluate.command("list")
 def list_evaluations(as_json: AsJson = False) -> None:
     """List what was evaluated, the newest first."""
     from motet.runs.evals.stats import summary
@@ -87,7 +84,6 @@ def list_evaluations(as_json: AsJson = False) -> None:
     print_table(["name", "data set", "graph", "model", "rows", "passed"], rows, wide=3)
 
 
-@evaluate.command("show")
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name from 'motet eval list'.")],
     against: Annotated[

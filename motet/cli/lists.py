@@ -6,6 +6,7 @@ What does not live here: which records.
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import BaseModel
+
+    from motet.runs.glance import ThreadFacts
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 """The option that every command has that lists or shows."""
@@ -31,9 +34,9 @@ def print_json(value: Any) -> None:
     print(to_json(value))
 
 
-def dump(records: Sequence[BaseModel]) -> list[dict[str, Any]]:
+def dump(records: Sequence[BaseModel | ThreadFacts]) -> list[dict[str, Any]]:
     """Return records as plain data."""
-    return [record.model_dump(mode="json") for record in records]
+    return [asdict(record) if is_dataclass(record) else record.model_dump(mode="json") for record in records]
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, wide: int) -> None:

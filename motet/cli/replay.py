@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from motet.cli.lists import ID_CHARS, AsJson, note, print_json, print_table
-from motet.cli.records import RunName  # noqa: TC001  # typer reads the annotation
-from motet.cli.run_budget import runs
+from motet.cli.runs import RunName  # noqa: TC001  # typer reads the annotation
 from motet.cli.session import Terminal, with_app
 
 if TYPE_CHECKING:
@@ -97,7 +96,6 @@ def replay(
     end(with_app(work, stops=stops), stops)
 
 
-@runs.command("record")
 def write_recording(
     run: RunName,
     out: Annotated[
@@ -117,7 +115,6 @@ def write_recording(
         note(f"Wrote {out}.")
 
 
-@runs.command("export-test")
 def export_test(
     run: RunName,
     folder: Annotated[Path, typer.Option("-o", "--out", metavar="FOLDER", help="Where to.")] = Path(),

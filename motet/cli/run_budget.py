@@ -9,8 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from motet.cli.lists import AsJson, note, print_json, print_table
-from motet.cli.records import RunName  # noqa: TC001  # typer reads the annotation
-from motet.cli.run_diff import runs
+from motet.cli.runs import RunName  # noqa: TC001  # typer reads the annotation
 from motet.cli.session import with_app
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ WHOSE = {
 UNITS = {"tokens": "tokens", "cost": "dollars", "time": "seconds", "model_calls": "model calls"}
 
 
-@runs.command("budget")
 def show_budget(run: RunName, as_json: AsJson = False) -> None:
     """Show every limit that counts for a run, and what was spent of it."""
 

@@ -1,6 +1,6 @@
 """`motet runs diff`: what two runs did differently, step by step.
 
-What does not live here: what one run did (`records`). Ids, times and pieces of answers are no difference.
+What does not live here: what one run did (`runs`). Ids, times and pieces of answers are no difference.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from motet.cli.lists import AsJson, note, print_json
-from motet.cli.records import read_events, runs
+from motet.cli.runs import read_events
 from motet.cli.session import with_app
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class Did(NamedTuple):
 Run = Annotated[str, typer.Argument(help="The run's id, or the first characters of it.", metavar="RUN")]
 
 
-@runs.command("diff")
 def diff_runs(left: Run, right: Run, as_json: AsJson = False) -> None:
     """Show what two runs did differently: plan, tool calls and their results, passages, answers, ends."""
 

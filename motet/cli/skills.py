@@ -18,15 +18,7 @@ if TYPE_CHECKING:
     from motet.models.base import ModelSpec
     from motet.settings import Settings
 
-evaluate = typer.Typer(help="Evaluate: how well models do agents' work.", no_args_is_help=True)
 
-
-@evaluate.callback()
-def _group() -> None:
-    """Evaluate: how well models do agents' work."""
-
-
-@evaluate.command("skills")
 def skills(
     *,
     model: Annotated[

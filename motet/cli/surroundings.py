@@ -15,12 +15,7 @@ from motet.cli import exit_codes
 from motet.cli.lists import AsJson, print_json, print_table
 from motet.cli.session import with_app
 
-graphs = typer.Typer(help="Graphs: how agents play together.", no_args_is_help=True)
-tools = typer.Typer(help="Tools that agents may call.", no_args_is_help=True)
-config = typer.Typer(help="Settings, and where each comes from.", no_args_is_help=True)
 
-
-@graphs.command("list")
 def list_graphs(as_json: AsJson = False) -> None:
     """List the graphs that --graph takes."""
     from motet.app import build_app
@@ -37,7 +32,6 @@ def list_graphs(as_json: AsJson = False) -> None:
     print_table(["name", "what it does", ""], rows, wide=1)
 
 
-@tools.command("list")
 def list_tools(as_json: AsJson = False) -> None:
     """List the tools that agents may call with these settings and documents."""
     found = with_app(lambda app: app.tools())
@@ -48,7 +42,6 @@ def list_tools(as_json: AsJson = False) -> None:
     print_table(["name", "what it does"], rows, wide=1)
 
 
-@config.command("show")
 def show_config(
     origin: Annotated[bool, typer.Option("--origin", help="And say where each value comes from.")] = False,
     as_json: AsJson = False,

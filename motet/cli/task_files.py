@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from motet.tasks.check import Known
     from motet.tasks.load import TaskFile
 
-task = typer.Typer(help="Task files: check, show, begin, test and import them.", no_args_is_help=True)
-
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A task file: NAME.task.yaml.")]
 
 
-@task.command("validate")
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Task files.")], as_json: AsJson = False
 ) -> None:
@@ -49,7 +46,6 @@ def validate(
         raise typer.Exit(exit_codes.USAGE)
 
 
-@task.command("schema")
 def schema() -> None:
     """Print the JSON Schema of task files, for editors."""
     from motet.tasks.spec import json_schema
@@ -57,7 +53,6 @@ def schema() -> None:
     print_json(json_schema())
 
 
-@task.command("graph")
 def graph(
     file: File,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="As a Mermaid flowchart.")] = False,
@@ -83,7 +78,6 @@ def graph(
         print_table(["step", "action", "after", "how"], rows, wide=3)
 
 
-@task.command("init")
 def init(name: Annotated[str, typer.Argument(metavar="NAME", help="The new task's name.")]) -> None:
     """Write a small task file to begin with: NAME.task.yaml."""
     from motet.errors import Conflict, InvalidInput

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from motet.cli.lists import note
-from motet.cli.task_files import load, task
+from motet.cli.task_files import load
 
 
 class Kind(StrEnum):
@@ -21,7 +21,6 @@ class Kind(StrEnum):
     CREWAI = "crewai"
 
 
-@task.command("import")
 def import_files(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help="Whose files: crewai.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with agents.yaml and tasks.yaml.")],

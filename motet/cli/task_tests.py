@@ -22,7 +22,6 @@ import typer
 from motet.cli import exit_codes
 from motet.cli.lists import AsJson, print_json
 from motet.cli.task_files import File, load
-from motet.cli.task_import import task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -58,7 +57,6 @@ class Tested:
         return Case(self.name, "failed" if self.faults else "done", self.seconds, told)
 
 
-@task.command("test")
 def run_tests(
     file: File,
     *,

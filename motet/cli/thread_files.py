@@ -15,14 +15,12 @@ import typer
 from motet.cli.lists import AsJson, note, print_json
 from motet.cli.records import Tags  # noqa: TC001
 from motet.cli.session import with_app
-from motet.cli.threads import threads
 from motet.runs.threads.export import Form
 
 if TYPE_CHECKING:
     from motet.app import App
 
 
-@threads.command("export")
 def export_threads(
     names: Annotated[list[str] | None, typer.Argument(help="Which.", metavar="[THREAD]...")] = None,
     every: Annotated[bool, typer.Option("--all", help="All conversations.")] = False,
@@ -65,7 +63,6 @@ async def _exported(app: App, names: list[str], tags: list[str], form: Form) -> 
     return "".join(texts), sum(map(bool, texts))
 
 
-@threads.command("import")
 def import_threads(
     file: Annotated[
         Path, typer.Argument(help="What 'motet threads export' wrote, or chat JSON lines.", metavar="FILE")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from motet.cli.lists import ID_CHARS, AsJson, confirm, note, print_json, print_table
-from motet.cli.records import ROLES, ThreadName, threads
+from motet.cli.records import ROLES, ThreadName
 from motet.cli.session import with_app
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def print_turns(record: ThreadRecord, turns: Sequence[Turn], *, as_json: bool) -
         note("No turns yet.")
 
 
-@threads.command("fork")
 def fork_thread(
     thread: ThreadName,
     at: Annotated[
@@ -77,7 +76,6 @@ def fork_thread(
     _tell_new(with_app(fork), "Forked", as_json=as_json)
 
 
-@threads.command("copy")
 def copy_thread(thread: ThreadName, title: Title = None, as_json: AsJson = False) -> None:
     """Copy a conversation with its state."""
 
@@ -87,7 +85,6 @@ def copy_thread(thread: ThreadName, title: Title = None, as_json: AsJson = False
     _tell_new(with_app(copy), "Copied", as_json=as_json)
 
 
-@threads.command("rewind")
 def rewind_thread(
     thread: ThreadName,
     to: Annotated[
@@ -116,7 +113,6 @@ def rewind_thread(
     )
 
 
-@threads.command("diff")
 def diff_threads(left: Point, right: Point, as_json: AsJson = False) -> None:
     """Show what differs between two conversations, or two points of one."""
 
@@ -141,7 +137,6 @@ def diff_threads(left: Point, right: Point, as_json: AsJson = False) -> None:
         note("Nothing differs.")
 
 
-@threads.command("tag", context_settings={"ignore_unknown_options": True})
 def tag_thread(
     thread: ThreadName,
     changes: Annotated[
@@ -172,7 +167,6 @@ def tag_thread(
         )
 
 
-@threads.command("pin")
 def pin_turn(
     thread: ThreadName,
     turn: Annotated[
@@ -196,7 +190,6 @@ def pin_turn(
         note("Nothing is pinned.")
 
 
-@threads.command("ttl")
 def set_ttl(
     thread: ThreadName,
     span: Annotated[str, typer.Argument(help="30d, 12h, never, or default.", metavar="TIME")],
@@ -235,7 +228,6 @@ def parse_span(text: str) -> float | None:
     return float(match[1]) * SPAN_S[match[2]]
 
 
-@threads.command("prune")
 def prune_threads(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say which.")] = False,
     as_json: AsJson = False,
@@ -257,7 +249,6 @@ def prune_threads(
         note(f"Deleted {deleted} conversations whose time was over.")
 
 
-@threads.command("compact")
 def compact_threads(
     names: Annotated[list[str] | None, typer.Argument(help="Which.", metavar="[THREAD]...")] = None,
     every: Annotated[bool, typer.Option("--all", help="All conversations.")] = False,

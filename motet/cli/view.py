@@ -10,12 +10,11 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from motet.cli.render.outcome import Outcome
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from motet.cli.render.base import Renderer
+    from motet.cli.render.outcome import Outcome
     from motet.cli.screen.terminal import TerminalScreen
     from motet.cli.session import Terminal
     from motet.events import Recorded
@@ -41,6 +40,8 @@ class View:
 
     async def follow(self, log: Log, run_id: str) -> Outcome:
         """Show a run until it ends, and return what it came to."""
+        from motet.cli.render.outcome import Outcome
+
         outcome = Outcome()
         async with repainting(self.screen.refresh if self.screen else None):
             async for recorded in log.follow(run_id):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from motet.errors import NotFound
 from motet.memory import transcript
 from motet.runs.answers import questions_of
+from motet.runs.glance import facts_of
 from motet.runs.request import MessageRecord, RunJob, RunOptions, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
 from motet.storage.tables import messages, runs, thread_tags, threads
@@ -314,19 +315,7 @@ def _only(found: Any, what: str, where: str) -> Any:
 
 
 def _thread(row: Row[Any], tags: list[str]) -> ThreadRecord:
-    waits = row.newest == "interrupted"
-    return ThreadRecord(
-        thread_id=row.thread_id,
-        title=row.title,
-        graph=row.graph,
-        metadata=json.loads(row.metadata),
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        messages=row.last_message_seq - row.rewound_messages,
-        status="busy" if row.active else "interrupted" if waits else "idle",
-        tags=tags,
-        ttl_s=row.ttl_s,
-    )
+    return ThreadRecord(**facts_of(row._mapping, tags))  # noqa: SLF001  # SQLAlchemy's public name
 
 
 def record_of(row: Row[Any], texts: Texts) -> RunRecord:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from motet.events import Passage
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive
+from motet.runs.glance import LOCAL_TENANT as LOCAL_TENANT  # noqa: PLC0414  # its callers' name for it
 from motet.tools.policy.rules import Permissions
 
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
@@ -25,7 +26,6 @@ state and transcript are as if those runs had never been; their rows and events 
 taken back either: while one is at work, `rollback` is refused.
 """
 
-LOCAL_TENANT = "local"
 LOCAL_OWNER = "me"
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import sqlalchemy as sa
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,6 +20,9 @@ APPLICATION_ID = 0x4D6F7465
 """What Motet writes into `PRAGMA application_id` ("Mote")."""
 
 VERSION_TABLE = "alembic_version"
+
+HEAD = "0013"
+"""The newest migration, which this version of Motet works with."""
 
 _MAGIC = b"SQLite format 3\x00"
 _WAL_MODE = 2
@@ -41,9 +42,19 @@ class FileKind(Enum):
 
 def database_file(url: str) -> Path | None:
     """Return the file of a SQLite URL; None for other databases, memory and `file:` names."""
+    import sqlalchemy as sa  # noqa: PLC0415  # who only looks at a file needs none
+
     parsed = sa.make_url(url)
     name = parsed.database or ""
     if parsed.get_backend_name() != "sqlite" or name in ("", ":memory:") or name.startswith("file:"):
+        return None
+    return Path(name).expanduser().absolute()
+
+
+def plain_file(url: str) -> Path | None:
+    """Return the file of a SQLite URL that is nothing but a path; None for every other URL."""
+    name = url.removeprefix("sqlite:///")
+    if name == url or not name or name.startswith((":memory:", "file:")) or any(c in name for c in "?%#"):
         return None
     return Path(name).expanduser().absolute()
 

@@ -19,7 +19,7 @@ from motet.errors import DatabaseForeign, DatabaseNewer, DatabaseUnavailable
 from motet.secret import hide_password
 from motet.storage.encryption import check_keys
 from motet.storage.engine import translate
-from motet.storage.probe import APPLICATION_ID, VERSION_TABLE, FileKind, database_file, judge, probe
+from motet.storage.probe import APPLICATION_ID, HEAD, VERSION_TABLE, FileKind, database_file, judge, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from motet.storage.engine import Database
 
 T = TypeVar("T")
-
-HEAD = "0013"
-"""The newest migration, which this version of Motet works with."""
 
 _LOCK_KEY = 0x4D6F746574  # PostgreSQL's advisory lock while a schema is made
 _MIGRATIONS = Path(__file__).parent / "migrations"

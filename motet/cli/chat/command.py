@@ -78,12 +78,11 @@ class _Talk:
             StorageError: The database cannot be used.
         """
         import asyncio
-        from importlib import import_module
 
+        await asyncio.to_thread(_import)  # on a thread: somebody may be typing already
+        from motet.app import build_app
         from motet.cli.chat.conversation import Conversation
 
-        # On a thread: somebody may be typing already.
-        build_app = (await asyncio.to_thread(import_module, "motet.app")).build_app
         app = await stack.enter_async_context(build_app(self.settings))
         check_graph(app, self.graph)
         thread_id = await find_thread(app, thread=self.thread, go_on=self.go_on)
@@ -94,3 +93,16 @@ class _Talk:
 
         graph = self.graph or self.settings.agents.graph
         return f"motet {__version__} · {graph} · {self.model or self.settings.models.default} · /help"
+
+
+def _import() -> None:
+    """Import what the first message needs, the app first."""
+    from importlib import import_module
+
+    for name in (
+        "motet.app",
+        "motet.cli.chat.conversation",
+        "motet.cli.render.answers",
+        "motet.cli.render.notes",
+    ):
+        import_module(name)

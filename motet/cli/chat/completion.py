@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import Completer, Completion
 
 from motet.cli.chat.slash.base import COMMANDS, find, name_of
-from motet.cli.chat.slash.work import OPTIONS
 from motet.cli.lists import ID_CHARS
-from motet.cli.markdown.paint import THEMES
+from motet.cli.markdown.themes import THEMES
 from motet.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -80,6 +79,8 @@ class Completions(Completer):
         if command == "/export":
             return _files("")
         if command == "/set":
+            from motet.cli.chat.slash.work import OPTIONS
+
             return list(OPTIONS)
         if command == "/theme":
             return list(THEMES)

@@ -20,8 +20,6 @@ from motet.cli.chat.slash.base import Desk, Then, find
 from motet.cli.chat.slash.threads import SHOWN_AFTER_RESUME
 from motet.cli.chat.transcript import question, transcript
 from motet.cli.render import wording
-from motet.cli.render.answers import ScreenAnswer
-from motet.cli.render.notes import ScreenNotes
 from motet.cli.screen.prompt import PromptScreen
 from motet.cli.view import repainting
 from motet.errors import MotetError
@@ -248,6 +246,9 @@ class InteractiveChat:
         self._screen.note(Text(error.message, style="red"))
 
     def _renderers(self) -> list[Renderer]:
+        from motet.cli.render.answers import ScreenAnswer
+        from motet.cli.render.notes import ScreenNotes
+
         notes = ScreenNotes(self._screen)
         notes.begin()
         return [ScreenAnswer(self._screen), notes]

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from motet.cli.markdown.paint import Block
+from motet.cli.markdown.lines import Hanging
 from motet.cli.render import wording
-from motet.cli.render.notes import Hanging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +27,8 @@ def question(text: str) -> Hanging:
 
 def transcript(messages: Sequence[MessageRecord]) -> list[RenderableType]:
     """Return messages one below the other, a blank line between them; none give an empty list."""
+    from motet.cli.markdown.paint import Block
+
     shown: list[RenderableType] = []
     for message in messages:
         shown.append(Text(""))

@@ -11,9 +11,9 @@ from rich.console import Group
 from rich.text import Text
 
 from motet.cli.markdown.blocks import BlockSplitter
+from motet.cli.markdown.lines import Hanging
 from motet.cli.markdown.paint import Block
 from motet.cli.render import wording
-from motet.cli.render.notes import Hanging
 from motet.cli.render.outcome import Outcome
 from motet.events import TERMINAL, MessageCompleted, MessageDelta, MessageSuperseded, RunStarted
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Group
 from rich.text import Text
 
-from motet.cli.markdown.wrap import wrap
+from motet.cli.markdown.lines import Hanging
 from motet.cli.render import wording
 from motet.cli.render.narrator import Narrator, describe
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import RenderableType
 
     from motet.cli.render.narrator import Kind, Line
     from motet.cli.screen.base import Screen
@@ -105,20 +105,6 @@ class ScreenNotes:
         begun = self._narrator.since(step.step_id)
         took = f" {wording.duration(now - begun)}" if begun is not None else ""
         return _one_line(describe(step) + took, "bold" if step.status == "running" else "dim")
-
-
-class Hanging:
-    """A line that goes on indented where it is too long. `text` may begin with spaces of its own."""
-
-    def __init__(self, text: str, style: str = "") -> None:
-        bare = text.lstrip()
-        self._text = Text(bare, style=style)
-        self._indent = len(text) - len(bare)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        indent, further = " " * self._indent, " " * (self._indent + 2)
-        for number, line in enumerate(wrap(self._text, max(options.max_width - len(further), 2))):
-            yield Text(further if number else indent) + line
 
 
 def dress(line: Line) -> Hanging:

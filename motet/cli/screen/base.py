@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.console import COLOR_SYSTEMS, Group
 
-from motet.cli.markdown.paint import to_lines
+from motet.cli.markdown.lines import to_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.formatted_text import ANSI
 
-from motet.cli.markdown.paint import theme
+from motet.cli.markdown.themes import theme
 from motet.cli.screen.base import LIVE_ROWS, Live, Spacing, render, to_ansi
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class PromptScreen:
         self._print("answer", block)
 
     def paint(self, name: str) -> None:
-        """Use other colours from now on; see `motet.cli.markdown.paint.THEMES`."""
+        """Use other colours from now on; see `motet.cli.markdown.themes.THEMES`."""
         self._console.push_theme(theme(name))
 
     def live(self, slot: str, paint: Painter | None) -> None:

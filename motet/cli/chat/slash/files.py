@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from motet.cli.markdown.paint import THEMES
+from motet.cli.markdown.themes import THEMES
 from motet.errors import InvalidInput, did_you_mean
 from motet.runs.threads.export import FORMS, export_text
 
