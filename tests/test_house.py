@@ -100,6 +100,7 @@ TESTED_ELSEWHERE = {
     "motet.models.weights_index": "the tests of the weights fetch through it",
     "motet.models.weights_partial": "the tests of the weights fetch through it",
     "motet.app.limits": "the tests of task files in an app set them",
+    "motet.cli.task_asked": "the tests of running task files ask with it",
     "motet.cli.task_options": "the tests of running task files use them",
     "motet.cli.task_plan": "the tests of running task files show one",
     "motet.cli.task_questions": "the tests of running task files answer by option",

@@ -81,13 +81,12 @@ def show_thread(
 ) -> None:
     """Print a conversation."""
     if checkpoints:
-        from motet.cli.threads import print_turns
 
         async def points(app: App) -> tuple[ThreadRecord, list[Turn]]:
             found = await app.records.thread(thread)
             return found, await app.threads.turns(found.thread_id)
 
-        print_turns(*with_app(points), as_json=as_json)
+        _print_turns(*with_app(points), as_json=as_json)
         return
 
     async def read(app: App) -> tuple[ThreadRecord, list[MessageRecord]]:
@@ -162,6 +161,33 @@ def delete_threads(
     confirm(f"Delete {titles}? It cannot be brought back.", yes=yes)
     with_app(delete)
     note(f"Deleted {titles}.")
+
+
+def _print_turns(record: ThreadRecord, turns: Sequence[Turn], *, as_json: bool) -> None:
+    """Print the points of a conversation that can be gone back to."""
+    if as_json:
+        print_json(
+            {
+                "thread": record.model_dump(mode="json"),
+                "turns": [turn.model_dump(mode="json") for turn in turns],
+            }
+        )
+        return
+    from motet.cli.render.wording import ago, clip
+
+    rows = [
+        [
+            "–" if turn.number is None else str(turn.number),
+            clip(turn.said, 60),
+            ago(turn.at, time.time()),
+            turn.checkpoint_id or "deleted",
+            "now" if turn.is_head else "rewound" if turn.number is None else "",
+        ]
+        for turn in turns
+    ]
+    print_table(["turn", "what was said", "when", "checkpoint", ""], rows, wide=1)
+    if not turns:
+        note("No turns yet.")
 
 
 def _print_transcript(messages: Sequence[MessageRecord]) -> None:

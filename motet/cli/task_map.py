@@ -91,7 +91,7 @@ def run(job: Job) -> None:
 
 
 async def _work(app: App, job: Job, results: Results, total: int) -> _Done:
-    from motet.cli.task_run import options_of
+    from motet.cli.task_asked import options_of
     from motet.tasks.rows import read_rows
 
     await app.start_worker()
@@ -176,7 +176,7 @@ class _Map:
     async def _submit(self, number: int, inputs: dict[str, Any]) -> str:
         import uuid
 
-        from motet.cli.task_run import ROOT
+        from motet.cli.task_asked import ROOT
         from motet.runs.request import RunRequest
 
         key = f"{self.map_id}:{number}"

@@ -19,6 +19,7 @@ from motet.cli import exit_codes
 from motet.cli import task_options as options
 from motet.cli.ask import Model, Output, Plain, end
 from motet.cli.session import Terminal, with_app
+from motet.cli.task_asked import options_of, take_documents, thread_of
 from motet.cli.task_files import File, load
 
 if TYPE_CHECKING:
@@ -29,11 +30,8 @@ if TYPE_CHECKING:
     from motet.cli.stops import Stops
     from motet.cli.task_result import TaskResult
     from motet.cli.view import View
-    from motet.runs.request import RunOptions, RunRecord
+    from motet.runs.request import RunRecord
     from motet.tasks.load import TaskFile
-
-ROOT = uuid.UUID("5a3f1c52-7b1e-4a53-9d0b-6f6a1d6f0c11")
-"""Namespace of the ids of tasks' conversations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,32 +206,6 @@ async def _start(app: App, wanted: Wanted, thread_id: str, last: RunRecord | Non
     return (await app.submit(request)).run_id
 
 
-async def options_of(app: App, file: TaskFile, *, reuse: str | None = None) -> RunOptions:
-    """Return the options of a run of a task file: its lock, its budget, its permissions."""
-    from motet.runs.request import RunOptions
-
-    # Without a model: the lock has it, for the steps alone. A rubric is judged by another than it judges.
-    asked = RunOptions(max_retries=0, reuse_results_of=reuse)
-    return await app.tasks.options(file, asked)
-
-
-async def take_documents(app: App, file: TaskFile, inputs: dict[str, Any]) -> None:
-    """Take in the documents that a task searches: whoever runs it here may read them, wherever they lie."""
-    from motet.tasks.expressions import fill, text_of
-
-    for knowledge in file.task.knowledge.values():
-        names = [text_of(fill(path, {"inputs": inputs})) for path in knowledge.paths]
-        await app.tasks.documents([file.folder / name for name in names], None)
-
-
-def thread_of(file: TaskFile, inputs: dict[str, Any], *more: Any) -> str:
-    """Return the id of the conversation of a file with these inputs."""
-    import json
-
-    text = json.dumps([file.file, inputs, *more], sort_keys=True, ensure_ascii=False)
-    return str(uuid.uuid5(ROOT, text.encode("utf-8", "replace").decode()))
-
-
 async def _notice_edits(app: App, wanted: Wanted, last: RunRecord) -> None:
     """Say when the file was edited since the run began."""
     digest = (await app.records.options(last.run_id)).task
@@ -291,7 +263,7 @@ def _approved(file: TaskFile, names: list[str]) -> list[str]:
 
 
 def _say(text: str) -> None:
-    from motet.cli.entry import say
+    from motet.cli.say import say
 
     say(text)
 

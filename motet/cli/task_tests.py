@@ -189,8 +189,8 @@ async def _run(
     app: App, file: TaskFile, found: Test, inputs: dict[str, Any], *, record: bool = False
 ) -> TaskResult:
     """Run a test's run; its inputs are put into `inputs`, those with a default too."""
+    from motet.cli.task_asked import options_of, take_documents
     from motet.cli.task_result import TaskResult
-    from motet.cli.task_run import options_of, take_documents
     from motet.runs.request import RunRequest
     from motet.tasks.inputs import complete
 

@@ -6,7 +6,6 @@ What does not live here: listing, showing, searching, renaming, deleting (`recor
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,11 +15,9 @@ from motet.cli.records import ROLES, ThreadName
 from motet.cli.session import with_app
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from motet.app import App
     from motet.runs.request import MessageRecord, ThreadRecord
-    from motet.runs.threads.values import Compacted, Rewound, ThreadDiff, Turn
+    from motet.runs.threads.values import Compacted, Rewound, ThreadDiff
 
 Title = Annotated[str | None, typer.Option("--title", help="Title of the new conversation.")]
 
@@ -30,33 +27,6 @@ Point = Annotated[
 
 SPAN_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 """Seconds of each unit of a time span."""
-
-
-def print_turns(record: ThreadRecord, turns: Sequence[Turn], *, as_json: bool) -> None:
-    """Print the points of a conversation that can be gone back to."""
-    if as_json:
-        print_json(
-            {
-                "thread": record.model_dump(mode="json"),
-                "turns": [turn.model_dump(mode="json") for turn in turns],
-            }
-        )
-        return
-    from motet.cli.render.wording import ago, clip
-
-    rows = [
-        [
-            "–" if turn.number is None else str(turn.number),
-            clip(turn.said, 60),
-            ago(turn.at, time.time()),
-            turn.checkpoint_id or "deleted",
-            "now" if turn.is_head else "rewound" if turn.number is None else "",
-        ]
-        for turn in turns
-    ]
-    print_table(["turn", "what was said", "when", "checkpoint", ""], rows, wide=1)
-    if not turns:
-        note("No turns yet.")
 
 
 def fork_thread(

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from motet.storage.probe import HEAD, FileKind, plain_file, probe
 
 if TYPE_CHECKING:
-
     from motet.settings import StorageSettings
 
 LOCAL_TENANT = "local"

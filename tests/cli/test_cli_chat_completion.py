@@ -19,6 +19,7 @@ class FakeApp:
 
     class Thread:
         thread_id = "0a1b2c3d-0000"
+        tags = ("工作", "work")
 
     @property
     def records(self) -> FakeApp:
@@ -46,6 +47,15 @@ async def test_commands_and_what_follows_them() -> None:
     assert await offered("/model o") == [("openai:", -1)]
     assert await offered("hello") == []
     assert await offered("/graph c", app=False) == []
+
+
+async def test_tags_after_a_hash_where_tags_stand() -> None:
+    assert await offered("#w") == [("#work", -2)]
+    assert await offered("#work -#工") == [("-#工作", -3)]
+    assert await offered("/threads #") == [("#work", -1), ("#工作", -1)]
+    assert await offered("/标签 -#w") == [("-#work", -3)]
+    assert await offered("see #w") == []
+    assert await offered("#w", app=False) == []
 
 
 async def test_files_after_an_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from motet.app import build_app
 from motet.cli.chat.conversation import Conversation
-from motet.cli.chat.slash.base import COMMANDS, Desk, find, name_of
+from motet.cli.chat.slash.base import COMMANDS, Desk, as_command, find, name_of
 from motet.errors import InvalidInput, NotFound
 from motet.settings import Settings
 
@@ -131,7 +131,7 @@ async def test_a_rewind_says_how_to_have_it_back(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["/rewind", "/fork", "/retry", "/edit", "/turns", "/rename x", "/export a.md"]
+    "line", ["/rewind", "/fork", "/retry", "/edit", "/turns", "/rename x", "/tag #x", "/export a.md"]
 )
 async def test_before_the_first_message_there_is_nothing_to_go_back_to(talk: Talk, line: str) -> None:
     with pytest.raises(InvalidInput, match="say something first"):
@@ -147,6 +147,27 @@ async def test_conversations_are_found_by_their_words_and_gone_on_with_by_number
     assert "something else" not in listed
     assert "蓝色的。" in await talk.shown("/resume 1")
     assert await talk.texts() == ["给我蓝的", "蓝色的。"]
+
+
+async def test_conversations_are_tagged_and_found_by_their_tags(talk: Talk) -> None:
+    await talk.say("给我蓝的")
+    assert await talk.shown(as_command("#工作 #draft")) == "Tags: #draft #工作"
+    await talk.run("/new")
+    await talk.say("蓝 again")
+    assert "给我蓝的  (2 messages, just now, #draft #工作)" in await talk.shown("/threads #工作")
+    assert "again" not in await talk.shown("/threads #工作 蓝色")
+    assert await talk.shown("/threads #work") == "No conversation has '#work'."
+    await talk.run("/resume 给我蓝的")
+    assert await talk.shown(as_command("-#draft")) == "Tags: #工作"
+    assert await talk.shown("/tag") == "Tags: #工作"
+    assert await talk.shown("/标签 -#工作") == "No tags."
+    with pytest.raises(InvalidInput, match=r"write #work, or -#work\."):
+        await talk.run("/tag work")
+
+
+@pytest.mark.parametrize("line", ["# 标题", "#", "see #4", "#work now", "## two", "/tag #x", "#a\n\ntext"])
+def test_what_is_not_tags_alone_is_a_message(line: str) -> None:
+    assert as_command(line) == line
 
 
 @pytest.mark.parametrize("ending", ["md", "html", "json", "jsonl"])

@@ -115,6 +115,17 @@ class Terminal:
             time.sleep(0.1)
         return screen
 
+    def answered(self, text: str) -> str:
+        """Wait for an answer, and for the line below it that tells what it took: the last of a run. Return the screen.
+
+        What is sent or cleared before that line has come is overtaken by it.
+        """
+        end = time.monotonic() + 60
+        while "tokens" not in (screen := self.screen()).rpartition(text)[2] or text not in screen:
+            assert time.monotonic() < end, f"{text!r} was not answered:\n{screen}"
+            time.sleep(0.1)
+        return screen
+
     def pid(self) -> int:
         """Return the id of the chat's process."""
         shell = self._tmux("list-panes", "-F", "#{pane_pid}").split()[0]
@@ -185,12 +196,12 @@ def test_a_conversation_and_its_return(terminal: Terminal) -> None:
     terminal.chat("-c")
     screen = terminal.wait_for("Going on with “我的电池”.")
     terminal.send("what did I say")
-    screen = terminal.wait_for("You said something before.")
+    screen = terminal.answered("You said something before.")
     assert "They hold 360 kWh." in screen
     terminal.send("/new")
     terminal.wait_for("A new conversation")
     terminal.send("hello")
-    terminal.wait_for("Hello, 你好。")
+    terminal.answered("Hello, 你好。")
     terminal.clear()
     terminal.send("/resume 我的电池")
     terminal.wait_for("Going on with “我的电池”.")
@@ -232,8 +243,7 @@ def test_a_call_is_approved_changed_and_refused(terminal: Terminal) -> None:
     terminal.send("explain")
     terminal.wait_for("why: It writes.")
     terminal.keys("C-c")
-    terminal.wait_for("It is written.")  # so says the script, whatever became of it
-    assert "› no" in terminal.screen()
+    assert "› no" in terminal.answered("It is written.")  # so says the script, whatever became of it
     assert list(notes.iterdir()) == []
 
     terminal.clear()
@@ -244,43 +254,37 @@ def test_a_call_is_approved_changed_and_refused(terminal: Terminal) -> None:
     terminal.keys("C-c")
     terminal.wait_for("Ctrl-X Ctrl-E")
     terminal.send("edit path=notes/b.md")
-    terminal.wait_for("It is written.")
+    terminal.answered("It is written.")
     assert [path.name for path in notes.iterdir()] == ["b.md"]
 
     terminal.clear()
     terminal.send("write it down")
     terminal.wait_for("settings [RULE]")
     terminal.send("settings")
-    terminal.wait_for("It is written.")
+    terminal.answered("It is written.")
     assert tomllib.loads(config.read_text("utf-8"))["permissions"]["allow"] == ["write_file:path=notes/*"]
     terminal.begin()
     terminal.send("write it down")
-    assert "may this be called" not in terminal.wait_for("It is written.")
+    assert "may this be called" not in terminal.answered("It is written.")
     config.unlink()
 
 
 def test_forty_columns_in_chinese(terminal: Terminal) -> None:
     terminal.resize(40, 24)
-    # On a busy machine the first message after a change of size may still be told at the old one.
-    assert any(_is_told_in_forty_columns(terminal) for _ in range(3))
-    terminal.send("/帮助 zh")
-    terminal.wait_for("Ctrl-D")
-    assert all(cell_len(row) <= 40 for row in terminal.scrollback().splitlines())
-
-
-def _is_told_in_forty_columns(terminal: Terminal) -> bool:
-    terminal.clear()
     terminal.type("请用一句话说明三十块电池一共能储存多少千瓦时的电能")
     terminal.keys("Escape", "Enter")
     terminal.type("thirty batteries")
     terminal.keys("Enter")
-    terminal.wait_for("tokens/s")
+    terminal.answered("360 kWh")
     rows = terminal.scrollback().splitlines()
     assert all(cell_len(row) <= 40 for row in rows)
+    start = next(n for n, row in enumerate(rows) if row.startswith("› 请用一句话"))
+    assert rows[start + 1].startswith("  "), "\n".join(rows)
+    assert "  thirty batteries" in rows, "\n".join(rows)
     assert not any(row.lstrip().startswith(("，", "。")) for row in rows)
-    starts = [n for n, row in enumerate(rows) if row.startswith("› 请用一句话")]
-    print(*rows, sep="\n")
-    return any(rows[n + 1].startswith("  ") for n in starts) and "  thirty batteries" in rows
+    terminal.send("/帮助 zh")
+    terminal.wait_for("Ctrl-D")
+    assert all(cell_len(row) <= 40 for row in terminal.scrollback().splitlines())
 
 
 def test_keys_and_commands_that_need_the_terminal_itself(terminal: Terminal) -> None:
@@ -295,7 +299,7 @@ def test_keys_and_commands_that_need_the_terminal_itself(terminal: Terminal) -> 
     terminal.wait_for(PROMPT)
     terminal.keys("Escape", "Escape")
     terminal.wait_for("› /rewind")
-    assert "1  hello" in terminal.screen()
+    terminal.wait_for("1  hello")
     terminal.keys("C-c")
 
 

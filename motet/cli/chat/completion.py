@@ -1,4 +1,4 @@
-"""What Tab completes: commands, conversations, models, graphs, and files after an @.
+"""What Tab completes: commands, conversations, models, graphs, files after an @, and tags after a #.
 
 What does not live here: the key (`prompt`).
 """
@@ -61,6 +61,9 @@ class Completions(Completer):
         """Return the whole words that begin with `word`."""
         if word.startswith("@"):
             return [f"@{path}" for path in _files(word[1:])]
+        if "#" in word and (before.startswith(_TAGGED)):
+            sign, mark, begun = word.rpartition("#")
+            return [f"{sign}{mark}{tag}" for tag in await self._tags() if tag.startswith(begun)]
         if not before.startswith("/"):
             return []
         if before == word:
@@ -71,6 +74,12 @@ class Completions(Completer):
         except InvalidInput:
             return []
         return [name for name in await self._arguments(command) if name.startswith(word)]
+
+    async def _tags(self) -> set[str]:
+        """Return the tags of the conversations that were used last."""
+        if self._app is None:
+            return set()
+        return {tag for thread in await self._app.records.threads(limit=MOST) for tag in thread.tags}
 
     async def _arguments(self, command: str) -> list[str]:
         """Return what may follow a command, as far as it is known."""
@@ -93,6 +102,10 @@ class Completions(Completer):
         if command == "/resume":
             return [thread.thread_id[:ID_CHARS] for thread in await self._app.records.threads(limit=MOST)]
         return []
+
+
+_TAGGED = ("#", "-#", "/threads ", "/会话 ", "/tag ", "/标签 ")
+"""How a line begins in which `#` begins a tag."""
 
 
 def _files(typed: str) -> list[str]:

@@ -210,6 +210,14 @@ class Conversation:
             raise InvalidInput("Write the title after the command: /rename TITLE.")
         await self.app.records.rename_thread(thread_id, title)
 
+    async def tag(self, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> ThreadRecord:
+        """Give the thread tags and take others away; return it as it is then.
+
+        Raises:
+            InvalidInput: There is no thread yet, or something is no tag.
+        """
+        return await self.app.threads.tag(self._begun(), add=add, remove=remove)
+
     async def _warm(self) -> None:
         self.warm_up()
         if self._starting is not None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from motet.cli import exit_codes
 from motet.cli.chat.completion import Completions
 from motet.cli.chat.prompt import Prompt
-from motet.cli.chat.slash.base import Desk, Then, find
+from motet.cli.chat.slash.base import Desk, Then, as_command, find
 from motet.cli.chat.slash.threads import SHOWN_AFTER_RESUME
 from motet.cli.chat.transcript import question, transcript
 from motet.cli.render import wording
@@ -98,6 +98,7 @@ class InteractiveChat:
         if text.startswith("!"):
             self._start(self._shell(text[1:]))
             return
+        text = as_command(text)
         if text.startswith("/") and not _waits(text):
             self._start(self._command(text))
             return

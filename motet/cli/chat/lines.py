@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from motet.cli import exit_codes
-from motet.cli.chat.slash.base import Desk
+from motet.cli.chat.slash.base import Desk, as_command
 from motet.cli.chat.transcript import MARK
 from motet.cli.render.answers import RawAnswer, WholeAnswer
 from motet.cli.render.notes import PlainNotes
@@ -59,6 +59,7 @@ class LineChat:
 
     async def _take(self, line: str) -> bool:
         """Do what a line says; True means that the person wants to leave."""
+        line = as_command(line)
         try:
             if line.startswith("/"):
                 then = await self._desk.run(line)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 KEYS = {
     "Enter": "send",
     "Esc Enter, Alt-Enter": "new line",
-    "Tab": "complete a command, a conversation, a model, a file after @",
+    "Tab": "complete a command, a conversation, a model, a file after @, a tag after #",
     "@FILE": "a text file or a picture to go with the message",
+    "#TAG": "tag this conversation; -#TAG takes the tag away",
     "Ctrl-X Ctrl-E": "write in your editor",
     "!COMMAND": "run a command of your shell; agents do not see it",
     "Esc": "stop the run",
@@ -34,8 +35,9 @@ KEYS = {
 KEYS_ZH = {
     "Enter": "发送",
     "Esc Enter, Alt-Enter": "换行",
-    "Tab": "补全命令、会话、模型、@ 后的文件",
+    "Tab": "补全命令、会话、模型、@ 后的文件、# 后的标签",
     "@FILE": "随消息附上文本文件或图片",
+    "#TAG": "给本会话加标签；-#TAG 去掉",
     "Ctrl-X Ctrl-E": "在编辑器中写",
     "!COMMAND": "运行自己的 shell 命令；智能体看不到",
     "Esc": "停止运行",

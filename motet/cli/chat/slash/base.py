@@ -5,6 +5,7 @@ What does not live here: what a command does (a file a subject), and keys (`mote
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable  # noqa: TC003  # a dataclass's field
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -57,11 +58,11 @@ _HERE = "motet.cli.chat.slash"
 COMMANDS = (
     Command("/help", "what can be done here", f"{_HERE}.about:show_help", "/帮助", "这里能做什么"),
     Command(
-        "/threads [QUERY]",
-        "list conversations, or search all of them",
+        "/threads [#TAG …] [QUERY]",
+        "list conversations, or search all of them; with #TAG, those that have it",
         f"{_HERE}.threads:list_threads",
         "/会话",
-        "列出会话，或全文搜索",
+        "列出会话，或全文搜索；加 #标签 只看带该标签的",
     ),
     Command(
         "/resume N|ID",
@@ -80,6 +81,13 @@ COMMANDS = (
         f"{_HERE}.threads:rename",
         "/改名",
         "给本会话改标题",
+    ),
+    Command(
+        "/tag #TAG -#TAG …",
+        "tag this conversation, or take tags away; a message of nothing but #TAG does the same",
+        f"{_HERE}.threads:tag",
+        "/标签",
+        "给本会话加标签或去掉标签；只写 #标签 也可以",
     ),
     Command(
         "/turns",
@@ -266,6 +274,14 @@ COMMANDS = (
     Command("/quit", "leave; the conversation is kept", f"{_HERE}.about:leave", "/退出", "离开；会话会保留"),
 )
 """Every command, in the order that `/help` shows."""
+
+
+def as_command(line: str) -> str:
+    """Return a line that is nothing but tags as the command that it stands for; any other line as it is."""
+    return f"/tag {line}" if _TAGS.fullmatch(line.strip()) else line
+
+
+_TAGS = re.compile(r"-?#[^\s#]+(?:\s+-?#[^\s#]+)*")
 
 
 def name_of(line: str) -> str:
