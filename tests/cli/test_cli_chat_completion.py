@@ -20,6 +20,7 @@ class FakeApp:
     class Thread:
         thread_id = "0a1b2c3d-0000"
         tags = ("工作", "work")
+        title = "三十块电池"
 
     @property
     def records(self) -> FakeApp:

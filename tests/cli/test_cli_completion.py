@@ -67,4 +67,4 @@ def test_zsh_completes_commands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_has_its_words(tmp_path: Path, shell: str) -> None:
-    assert "_MOTET_COMPLETE" in Motet(tmp_path).run("completion", shell).stdout
+    assert "_MOTET_COMPLETE" in Motet(tmp_path).here("completion", shell).stdout

@@ -1,4 +1,4 @@
-"""`motet eval run | list | show` in a process of its own, with scripted models."""
+"""`motet eval run | list | show`, with scripted models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_two_models_are_evaluated_compared_and_listed(tmp_path: Path) -> None:
     for name, rules in (("a", "[]"), ("b", '[{user: "bye", reply: "再见。"}]')):
         (tmp_path / f"{name}.yaml").write_text(f'rules: {rules}\ndefault: "你好。"\n', "utf-8")
     models = [f"scripted:{tmp_path / name}.yaml" for name in ("a", "b")]
-    told = motet.run(
+    told = motet.here(
         *("eval", "run", str(tmp_path / "set.jsonl"), "-g", "chat", "--name", "first"),
         *("-m", models[0], "--against-model", models[1]),
     )
@@ -24,10 +24,10 @@ def test_two_models_are_evaluated_compared_and_listed(tmp_path: Path) -> None:
     assert "1 of 2 (50 %" in told.stdout
     assert "1 better, 0 worse; mean score +0.500" in told.stdout
     assert "first, 2: contains: '再见' is not in '你好。'" in told.stderr
-    listed = json.loads(motet.run("eval", "list", "--json").stdout)
+    listed = json.loads(motet.here("eval", "list", "--json").stdout)
     assert [(one["name"], one["summary"]["passed"]) for one in listed] == [("first-against", 2), ("first", 1)]
-    shown = motet.run("eval", "show", "first", "--against", "first-against").stdout
+    shown = motet.here("eval", "show", "first", "--against", "first-against").stdout
     assert "2\t✗ ✓\t0.00\tbye" in shown
-    wrong = motet.run("eval", "show", "frist")
+    wrong = motet.here("eval", "show", "frist")
     assert wrong.returncode == 2
     assert "motet eval list" in wrong.stderr

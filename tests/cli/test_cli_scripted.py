@@ -49,8 +49,8 @@ def test_it_serves_fails_once_and_stops(tmp_path: Path) -> None:
 
 def test_faults_are_listed_and_checked(tmp_path: Path) -> None:
     motet = Motet(tmp_path)
-    listed = motet.run("scripted", "--list-faults")
+    listed = motet.here("scripted", "--list-faults")
     assert {"rate_limit", "gzip_bomb", "half_character"} <= set(listed.stdout.split())
-    wrong = motet.run("scripted", "--faults", "rate_limt")
+    wrong = motet.here("scripted", "--faults", "rate_limt")
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert "Unknown fault 'rate_limt'. Did you mean 'rate_limit'?" in wrong.stderr

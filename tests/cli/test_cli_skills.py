@@ -1,4 +1,4 @@
-"""`motet eval skills` in a process of its own, with a scripted model."""
+"""`motet eval skills`, with a scripted model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cli_process import Motet
 
 def test_a_table_for_people_and_for_programs(tmp_path: Path) -> None:
     motet = Motet(tmp_path)
-    told = motet.run("eval", "skills", "--no-compare", "--sample", "12")
+    told = motet.here("eval", "skills", "--no-compare", "--sample", "12")
     assert told.returncode == 0, told.stderr
     assert "memory, zh" in told.stdout
     assert "motet: " in told.stderr

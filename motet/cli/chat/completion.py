@@ -35,6 +35,8 @@ class Completions(Completer):
 
     def __init__(self) -> None:
         self._app: App | None = None
+        self._titles: dict[str, str] = {}
+        """Titles of the conversations that were looked up, by what is typed for one."""
 
     def know(self, app: App) -> None:
         """Let it look up conversations and graphs in an app."""
@@ -55,7 +57,7 @@ class Completions(Completer):
         for count, found in enumerate(sorted(await self._names(before, word))):
             if count == MOST:
                 return
-            yield Completion(found, start_position=-len(word))
+            yield Completion(found, start_position=-len(word), display_meta=self._titles.get(found, ""))
 
     async def _names(self, before: str, word: str) -> list[str]:
         """Return the whole words that begin with `word`."""
@@ -100,7 +102,9 @@ class Completions(Completer):
         if command == "/graph":
             return list(self._app.graph_names())
         if command == "/resume":
-            return [thread.thread_id[:ID_CHARS] for thread in await self._app.records.threads(limit=MOST)]
+            threads = await self._app.records.threads(limit=MOST)
+            self._titles = {thread.thread_id[:ID_CHARS]: thread.title for thread in threads}
+            return list(self._titles)
         return []
 
 

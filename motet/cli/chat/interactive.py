@@ -25,15 +25,19 @@ from motet.cli.view import repainting
 from motet.errors import MotetError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from pathlib import Path
 
+    from prompt_toolkit.completion import Completion
     from prompt_toolkit.formatted_text import ANSI
     from rich.console import Console, RenderableType
 
     from motet.cli.chat.conversation import Conversation
     from motet.cli.render.base import Renderer
     from motet.cli.render.outcome import Outcome
+
+OFFERED = 40
+"""Most ways to go on that Tab shows."""
 
 ARMED_S = 2.0
 """How long the first Ctrl-C at an empty prompt counts."""
@@ -55,6 +59,7 @@ class InteractiveChat:
             interrupt=self._interrupt,
             escape=self._escape,
             completer=self._completions,
+            offer=self._offer,
             colors=console.color_system is not None,
         )
         self._screen = PromptScreen(console, self._prompt.redraw)
@@ -109,6 +114,14 @@ class InteractiveChat:
     async def _shell(self, command: str) -> None:
         """Run what the person wrote after `!`, on the terminal itself."""
         await run_in_terminal(lambda: subprocess.run(command, shell=True, check=False))  # noqa: S602  # their words
+
+    def _offer(self, found: Sequence[Completion]) -> None:
+        """Show how a word may go on: what explains itself in one line, the rest below each other."""
+        told = [f"{one.text}  {one.display_meta_text}".strip() for one in found[:OFFERED]]
+        if len(found) > OFFERED:
+            told.append(f"… {len(found) - OFFERED} more")
+        apart = any(one.display_meta_text for one in found)
+        self._screen.note(Text(("\n" if apart else "  ").join(told), style="dim"))
 
     def _interrupt(self, draft: str) -> str:
         """Answer Ctrl-C; return the draft that stays."""

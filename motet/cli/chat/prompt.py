@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os.path
 from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.formatted_text import merge_formatted_text
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output.color_depth import ColorDepth
-from prompt_toolkit.shortcuts import CompleteStyle
 
 from motet.cli.chat.transcript import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.buffer import Buffer
+    from prompt_toolkit.completion import Completer, Completion
     from prompt_toolkit.formatted_text import ANSI, AnyFormattedText
     from prompt_toolkit.key_binding import KeyPressEvent
 
@@ -31,7 +33,8 @@ class Prompt:
     """A prompt that stays at the bottom until `leave`.
 
     `above` paints the lines over it, `submit` is given what is sent, `interrupt` is given the draft at Ctrl-C and
-    returns the draft that stays; so is `escape` at Esc. `completer` completes at Tab.
+    returns the draft that stays; so is `escape` at Esc. At Tab `completer` is asked, and `offer` is given what it found
+    where that is more than one way to go on.
     """
 
     def __init__(
@@ -43,12 +46,15 @@ class Prompt:
         interrupt: Callable[[str], str],
         escape: Callable[[str], str],
         completer: Completer,
+        offer: Callable[[Sequence[Completion]], None],
         colors: bool = True,
     ) -> None:
         self._above = above
         self._submit = submit
         self._interrupt = interrupt
         self._escape = escape
+        self._completer = completer
+        self._offer = offer
         self.shown = asyncio.Event()
         """Set when the prompt is on the screen for the first time."""
         self._session: PromptSession[int] = PromptSession(
@@ -59,9 +65,6 @@ class Prompt:
             history=_history(history),
             erase_when_done=True,
             reserve_space_for_menu=0,
-            completer=completer,
-            complete_while_typing=False,
-            complete_style=CompleteStyle.READLINE_LIKE,  # a menu would need rows of the conversation
             enable_open_in_editor=True,
             color_depth=None if colors else ColorDepth.DEPTH_1_BIT,
         )
@@ -114,6 +117,7 @@ class Prompt:
         keys.add("enter")(self._enter)
         keys.add("escape", "enter")(_new_line)
         keys.add("escape")(self._esc)
+        keys.add("tab")(self._tab)
         keys.add("c-x", "c-e")(lambda _: self.edit())
         keys.add("c-c")(self._ctrl_c)
         keys.add("<sigint>")(self._ctrl_c)
@@ -139,6 +143,27 @@ class Prompt:
         if kept != buffer.text:
             buffer.reset()
             buffer.insert_text(kept)
+
+    def _tab(self, event: KeyPressEvent) -> None:
+        event.app.create_background_task(self._complete(event.current_buffer))
+
+    async def _complete(self, buffer: Buffer) -> None:
+        """Write on as far as there is one way to go on; offer the ways where there are several.
+
+        prompt_toolkit's own form of this asks without waiting, and its menu would need rows of the conversation.
+        """
+        document = buffer.document
+        asked = CompleteEvent(completion_requested=True)
+        found = [one async for one in self._completer.get_completions_async(document, asked)]
+        if not found or buffer.document != document:  # typed on meanwhile
+            return
+        begun = -found[0].start_position
+        common = os.path.commonprefix([one.text for one in found])  # noqa: RUF071  # any texts, not paths
+        if len(found) > 1 and len(common) <= begun:
+            self._offer(found)
+            return
+        buffer.delete_before_cursor(begun)
+        buffer.insert_text(common)
 
     def _ctrl_d(self, event: KeyPressEvent) -> None:
         if event.current_buffer.text:
