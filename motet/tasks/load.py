@@ -120,8 +120,9 @@ class _Loader:
 
     def load(self, path: Path, name: str, above: tuple[Path, ...]) -> tuple[TaskFile | None, list[Problem]]:
         if str(path).startswith(("http:/", "https:/")):
+            url = name.replace("://", ":/").replace(":/", "://", 1)  # a path keeps one slash of two
             raise InvalidInput(
-                f"{name} is a URL. Fetch the file and look at it first: task files are run from disk."
+                f"{url} is a URL. Fetch the file and look at it first: task files are run from disk."
             )
         path = path.resolve()
         source = read_source(path, name=name)

@@ -70,7 +70,7 @@ def test_a_file_is_run_to_its_end(desk: Desk, tmp_path: Path) -> None:
         (["demo.task.yaml", "-i", "topic=x", "-i", "lang=fr"], "'fr' is not one of"),
         (["demo.task.yaml", "-i", "topic=x", "--from", "z"], "has no step 'z'"),
         (["none.task.yaml"], "none.task.yaml cannot be read"),
-        (["https://example.org/x.task.yaml"], "is a URL"),
+        (["https://example.org/x.task.yaml"], "https://example.org/x.task.yaml is a URL"),
         (["demo.task.yaml", "--map", "none.jsonl"], "none.jsonl cannot be read"),
     ],
 )
