@@ -22,9 +22,19 @@ if TYPE_CHECKING:
 _NOBODY = 65534
 
 
-def find_programs() -> Path | None:
-    """Return the folder that `initdb` and `postgres` are in, None where there is no PostgreSQL."""
-    return next((folder for folder in _folders() if (folder / "initdb").exists()), None)
+def find_programs(extension: str = "") -> Path | None:
+    """Return the folder that `initdb` and `postgres` are in, None where there is no PostgreSQL.
+
+    With `extension`, of one that has this extension.
+    """
+    return next(
+        (folder for folder in _folders() if (folder / "initdb").exists() and _has(folder, extension)), None
+    )
+
+
+def _has(folder: Path, extension: str) -> bool:
+    shares = folder.parent / "share", Path("/usr/share/postgresql") / folder.parent.name
+    return not extension or any((share / "extension" / f"{extension}.control").exists() for share in shares)
 
 
 def _folders() -> Iterator[Path]:

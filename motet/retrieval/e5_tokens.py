@@ -1,0 +1,58 @@
+"""Text to the numbers of its pieces, as the local embedding model was taught: SentencePiece's unigram pieces.
+
+What does not live here: the model (`e5`), and reading its file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SPACE = "\u2581"
+"""What stands for a space inside pieces."""
+_SPACES = re.compile("  +")
+
+
+@dataclass(slots=True)
+class Tokenizer:
+    """The pieces and how to choose among them."""
+
+    pieces: Mapping[str, tuple[int, float]]
+    """By a piece's text: its number and the logarithm of its probability."""
+    normal: Mapping[int, str]
+    """What becomes of a character before it is looked up, as `str.translate` takes it."""
+    unknown: int
+    unknown_score: float
+    longest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.longest = max(map(len, self.pieces))
+
+    def numbers(self, text: str) -> list[int]:
+        """Return the numbers of the likeliest pieces of a text, in order (Viterbi); never empty.
+
+        Source: T. Kudo, "Subword Regularization", ACL 2018, section 3.2.
+        """
+        text = _SPACES.sub(" ", text.translate(self.normal))
+        text = (text if text.startswith(" ") else f" {text}").replace(" ", _SPACE)
+        best = [0.0] + [-1e30] * len(text)
+        chosen = [(0, self.unknown)] * (len(text) + 1)
+        find, longest = self.pieces.get, self.longest
+        for start, score in enumerate(best[:-1]):
+            score = best[start]  # noqa: PLW2901  # it was written since the copy
+            if score + self.unknown_score > best[start + 1]:
+                best[start + 1], chosen[start + 1] = score + self.unknown_score, (start, self.unknown)
+            for end in range(start + 1, min(start + longest, len(text)) + 1):
+                piece = find(text[start:end])
+                if piece is not None and score + piece[1] > best[end]:
+                    best[end], chosen[end] = score + piece[1], (start, piece[0])
+        found: list[int] = []
+        at = len(text)
+        while at:
+            at, number = chosen[at]
+            found.append(number)
+        return found[::-1]
