@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 FILE = Path("benchmarks/out/vectors.db")
 
 
-def warm(model: LocalEmbedder) -> None:
-    """Have a model read its weights, for one text and for many, so that no timing has that in it."""
+def warm(model: LocalEmbedder) -> LocalEmbedder:
+    """Return a model that has read its weights, for one text and for many, so that no timing has that in it."""
     model.embed_queries(["warm"])
     model.embed_passages(["warm"] * MANY)
     model.embed_passages(["warm"])
+    return model
 
 
 class CachedEmbedder:
@@ -43,7 +44,7 @@ class CachedEmbedder:
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder`."""
-        return np.concatenate([self._all([text], "query") for text in texts])
+        return self._all(texts, "query")
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Embedder`."""

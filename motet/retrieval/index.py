@@ -15,6 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from motet.retrieval.vectors.faiss import FaissStore
+from motet.retrieval.words import WordIndexes
 from motet.storage.tables import passages
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class VectorIndexes:
 
     def __init__(self, store: VectorStore | None = None, *, max_vectors: int = MAX_VECTORS) -> None:
         self.store: VectorStore = store or FaissStore()
+        self.words = WordIndexes()
         self._max_vectors = max_vectors
         self._fresh: OrderedDict[str, tuple[int, int]] = (
             OrderedDict()
@@ -76,6 +78,7 @@ class VectorIndexes:
     def close(self) -> None:
         """Let go of the store's files and connections."""
         self.store.close()
+        self.words.close()
 
     def _renew(self, connection: Connection, collection: Collection, name: str) -> None:
         with self._lock:

@@ -180,7 +180,7 @@ class HybridRetriever:
         """See `Retriever.nearness`: the sum of the cosines; without an embedder, of the shares of common terms."""
         embedder = self._knowledge.embedder
         if embedder is None:
-            return [sum(_covered(query, text) for query in queries) for text in texts]
+            return [sum(covered(query, text) for query in queries) for text in texts]
         asked = await asyncio.to_thread(embedder.embed_queries, [q[:MAX_QUERY_CHARS] for q in queries])
         given = await asyncio.to_thread(embedder.embed_passages, texts)
         return (given @ asked.T).sum(axis=1).tolist()
@@ -235,17 +235,7 @@ class HybridRetriever:
             allowed = allowed_keys(connection, knowledge.tenant_id, self._collections, self._where)
             if not len(allowed):
                 return Rankings([], [])
-        words: list[tuple[int, float]] = []
-        for chinese in sorted({collection.chinese for collection in searched}):
-            words += fulltext.search(
-                connection,
-                documents.INDEX,
-                content_words(query),
-                limit=depth,
-                scopes=[collection.scope for collection in searched if collection.chinese == chinese],
-                keys=None if allowed is None else allowed.tolist(),
-                cut=cut_of(chinese),
-            )
+        words = self._words(connection, searched, content_words(query), depth, allowed)
         meaning: list[tuple[int, float]] = []
         for collection in searched:
             if vector is not None and self._has_vectors(collection):
@@ -255,6 +245,35 @@ class HybridRetriever:
         words.sort(key=lambda hit: (-hit[1], hit[0]))
         meaning.sort(key=lambda hit: (-hit[1], hit[0]))
         return Rankings(words[:depth], meaning[:depth])
+
+    def _words(
+        self,
+        connection: Connection,
+        searched: Sequence[Collection],
+        asked: str,
+        depth: int,
+        allowed: NDArray[np.int64] | None,
+    ) -> list[tuple[int, float]]:
+        """Rank by words: large collections in memory, all others by the database."""
+        words: list[tuple[int, float]] = []
+        ranks = self._knowledge.indexes.words
+        for chinese in sorted({collection.chinese for collection in searched}):
+            cut, scopes = cut_of(chinese), list[str]()
+            for collection in searched:
+                if collection.chinese == chinese:
+                    found = ranks.search(connection, collection, asked, limit=depth, allowed=allowed, cut=cut)
+                    words += found or ()
+                    scopes += [collection.scope] if found is None else []
+            words += fulltext.search(
+                connection,
+                documents.INDEX,
+                asked,
+                limit=depth,
+                scopes=scopes,
+                keys=None if allowed is None else allowed.tolist(),
+                cut=cut,
+            )
+        return words
 
     def _has_vectors(self, collection: Collection) -> bool:
         """Say whether a collection can be searched by this embedder's vectors; an empty one has none."""
@@ -294,11 +313,11 @@ def _is_near(one: Explained, asked: str, min_cosine: float) -> bool:
     """Say whether a passage is like a question enough: by its meaning, or by the words that it holds."""
     near = one.cosine is not None and one.cosine >= min_cosine
     passage = one.passage
-    return near or _covered(asked, f"{passage.title} {passage.heading} {passage.text}") >= HELD_TERMS
+    return near or covered(asked, f"{passage.title} {passage.heading} {passage.text}") >= HELD_TERMS
 
 
-def _covered(query: str, text: str) -> float:
-    """Return the share of a query's terms that a text holds."""
+def covered(query: str, text: str) -> float:
+    """Return the share of a query's terms that a text holds, 0.0 to 1.0; 0.0 for a query without a term."""
     wanted = frozenset(terms(query))
     return len(wanted & frozenset(terms(text))) / len(wanted) if wanted else 0.0
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     """From keys to the keys that were found and their vectors, shape (found, dimension)."""
 
 
+LARGE = 20_000
+"""Vectors from which on one question is worth more than one core."""
+
+
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
     """A flat inner-product index; searches of many threads may share it."""
@@ -58,10 +62,28 @@ class VectorIndex:
         count = min(limit, len(self.keys) if allowed is None else len(allowed))
         if count < 1:
             return []
+        if len(self.keys) >= LARGE:
+            return self._scanned(vector, count, allowed)
         library: Any = faiss  # its stubs know no selectors
         params = None if allowed is None else library.SearchParameters(sel=library.IDSelectorBatch(allowed))
         scores, keys = self.index.search(vector.reshape(1, -1), count, params=params)
         return [(int(key), float(score)) for key, score in zip(keys[0], scores[0], strict=True) if key >= 0]
+
+    def _scanned(
+        self, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
+    ) -> list[tuple[int, float]]:
+        """Search on all cores; FAISS takes one core for one question."""
+        scores, keys = self._rows() @ np.asarray(vector, np.float32), self.keys
+        if allowed is not None:
+            here = np.isin(keys, allowed)
+            scores, keys = scores[here], keys[here]
+            count = min(count, len(keys))
+        if not count:
+            return []
+        lowest = np.partition(scores, len(scores) - count)[len(scores) - count]
+        places = np.flatnonzero(scores >= lowest)
+        order = places[np.lexsort((places, -scores[places]))][:count]
+        return [(int(keys[at]), float(scores[at])) for at in order]
 
     def renewed(self, wanted: NDArray[np.int64], read: ReadVectors) -> VectorIndex:
         """Return the index of the wanted keys: those it has are kept, those it lacks are read, others left out.

@@ -40,16 +40,19 @@ def test_both_ways_see_the_same_pieces_and_make_the_same_vectors(model: E5) -> N
         assert len(model.tokenizer.numbers(f"passage: {text}")) + 2 == engine.token_count(text)
     texts = [*TEXTS, LONG]
     theirs = np.array([engine.passage(text) for text in texts])
-    ours = model.passages(texts)
+    ours = model.embed(texts, is_query=False)
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
     assert ((ours * theirs).sum(axis=1) > 0.999).all()
+    asked = model.embed(texts[:1], is_query=True)[0]
+    assert float(asked @ engine.query(texts[0])) > 0.999
+    assert float(asked @ ours[0]) < 0.999
 
 
 def test_a_text_has_the_same_vector_alone_and_among_others(model: E5) -> None:
-    together = model.passages([*TEXTS, LONG])
-    alone = np.concatenate([model.passages([text]) for text in [*TEXTS, LONG]])
+    together = model.embed([*TEXTS, LONG], is_query=False)
+    alone = np.concatenate([model.embed([text], is_query=False) for text in [*TEXTS, LONG]])
     assert np.allclose(together, alone, atol=1e-4)
-    assert model.passages([]).shape == (0, model.width)
+    assert model.embed([], is_query=False).shape == (0, model.width)
 
 
 def test_an_embedder_takes_the_quicker_way_when_many_came() -> None:

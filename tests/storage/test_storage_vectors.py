@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from motet.storage import vectors
 from motet.storage.vectors import VectorIndex
 
 EYE = np.eye(4, dtype=np.float32)
@@ -34,3 +36,18 @@ def test_a_renewed_index_keeps_reads_and_leaves_out() -> None:
     assert old.search(EYE[0], limit=1) == [(7, 1.0)], "searches of the old one go on"
     assert new.renewed(keys(), read).search(EYE[2], limit=1) == []
     assert len(asked) == 1, "nothing is read when nothing is missing"
+
+
+def test_many_vectors_are_scanned_on_all_cores_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(7).standard_normal((300, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    made = VectorIndex.build(np.arange(300, dtype=np.int64) * 3, rows)
+    some = np.arange(0, 900, 9, dtype=np.int64)
+    plain = [made.search(rows[5], limit=7), made.search(rows[5], limit=7, allowed=some)]
+    monkeypatch.setattr(vectors, "LARGE", 100)
+    scanned = [made.search(rows[5], limit=7), made.search(rows[5], limit=7, allowed=some)]
+    for one, other in zip(plain, scanned, strict=True):
+        assert [key for key, _ in one] == [key for key, _ in other]
+        assert np.allclose([score for _, score in one], [score for _, score in other], atol=1e-5)
+    assert made.search(rows[5], limit=7, allowed=np.array([1], np.int64)) == []
+    assert len(made.search(rows[5], limit=1000)) == 300
