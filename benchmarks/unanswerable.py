@@ -75,9 +75,10 @@ async def ask(language: str) -> list[Asked]:
         base = KnowledgeBase(database, settings.retrieval, CachedEmbedder(), tenant_id="local")
         await base.add([half])
         finder = HybridRetriever(base)
-        wanted = [
-            ("there" if _half(str(one["relevant"][0])) else "near", str(one["question"])) for one in given
-        ]  # pyright: ignore[reportIndexIssue]
+        wanted: list[tuple[str, str]] = []
+        for one in given:
+            relevant: Any = one["relevant"]
+            wanted.append(("there" if _half(relevant[0]) else "near", str(one["question"])))
         wanted += [("far", text) for text in sayings(language)]
         asked = [await _ask(finder, kind, question) for kind, question in wanted]
         database.close()
