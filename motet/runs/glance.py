@@ -7,6 +7,7 @@ commands; SQLAlchemy and the records' classes take several times as long to impo
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -43,13 +44,14 @@ def newest_threads(
     """Return a tenant's threads, the one used last first; length 0..limit.
 
     None where a glance is not enough, and the database has to be opened: it is not a SQLite file that this version
-    wrote last, or it is encrypted, damaged or locked. `records.Records.threads` tells the same then, or what is wrong.
+    wrote last and may write, or it is encrypted, damaged or locked. `records.Records.threads` tells the same then, or
+    what is wrong.
     """
     path = plain_file(settings.database_url)
     if path is None or settings.encryption_key or settings.encryption_key_file:
         return None
     try:
-        if probe(path) is not FileKind.OURS:
+        if probe(path) is not FileKind.OURS or not all(os.access(it, os.W_OK) for it in (path, path.parent)):
             return None
         with closing(_connect(path.as_uri(), settings.busy_timeout_s)) as connection:
             return _read(connection, tenant_id, limit)
