@@ -27,7 +27,9 @@ class FakeApp:
         return self
 
     async def threads(self, *, limit: int) -> list[Any]:
-        return [self.Thread()][:limit]
+        older = self.Thread()
+        older.thread_id = "00000000-0000"
+        return [self.Thread(), older][:limit]
 
     def graph_names(self) -> dict[str, str]:
         return {"chat": "", "ensemble": ""}
@@ -44,7 +46,7 @@ async def offered(text: str, *, app: bool = True) -> list[tuple[str, int]]:
 async def test_commands_and_what_follows_them() -> None:
     assert await offered("/re") == [("/rename", -3), ("/resume", -3), ("/retry", -3), ("/rewind", -3)]
     assert await offered("/graph c") == [("chat", -1)]
-    assert await offered("/resume ") == [("0a1b2c3d", 0)]
+    assert await offered("/resume ") == [("0a1b2c3d", 0), ("00000000", 0)]
     assert await offered("/model o") == [("openai:", -1)]
     assert await offered("hello") == []
     assert await offered("/graph c", app=False) == []

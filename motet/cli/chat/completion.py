@@ -54,7 +54,7 @@ class Completions(Completer):
         del complete_event
         before = document.text_before_cursor
         word = before[max(before.rfind(" "), before.rfind("\n")) + 1 :]
-        for count, found in enumerate(sorted(await self._names(before, word))):
+        for count, found in enumerate(await self._names(before, word)):
             if count == MOST:
                 return
             yield Completion(found, start_position=-len(word), display_meta=self._titles.get(found, ""))
@@ -62,20 +62,21 @@ class Completions(Completer):
     async def _names(self, before: str, word: str) -> list[str]:
         """Return the whole words that begin with `word`."""
         if word.startswith("@"):
-            return [f"@{path}" for path in _files(word[1:])]
+            return sorted(f"@{path}" for path in _files(word[1:]))
         if "#" in word and (before.startswith(_TAGGED)):
             sign, mark, begun = word.rpartition("#")
-            return [f"{sign}{mark}{tag}" for tag in await self._tags() if tag.startswith(begun)]
+            return sorted(f"{sign}{mark}{tag}" for tag in await self._tags() if tag.startswith(begun))
         if not before.startswith("/"):
             return []
         if before == word:
             known = [name for c in COMMANDS for name in (name_of(c.usage), c.alias)]
-            return [name for name in known if name.startswith(word)]
+            return sorted(name for name in known if name.startswith(word))
         try:
             command = name_of(find(before).usage)
         except InvalidInput:
             return []
-        return [name for name in await self._arguments(command) if name.startswith(word)]
+        found = [name for name in await self._arguments(command) if name.startswith(word)]
+        return found if command == "/resume" else sorted(found)  # conversations: the one used last first
 
     async def _tags(self) -> set[str]:
         """Return the tags of the conversations that were used last."""
