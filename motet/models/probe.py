@@ -72,7 +72,8 @@ async def find_model(chat: OpenAIChat) -> dict[str, Any]:
         page = await client.models.list()
         entries = {str(entry.id): entry.model_dump() for entry in page.data or []}
     except openai.APIStatusError as error:
-        if error.status_code in (400, 404, 405, 501):
+        # 500: so `transformers serve` does without a hub cache. A server that is down fails at the next call.
+        if error.status_code in (400, 404, 405, 500, 501):
             return {}
         raise (map_error(error, spec) or error) from None
     except (openai.APIConnectionError, OSError) as error:

@@ -94,7 +94,7 @@ class ScriptedServer:
         context_tokens: int = 0,
         tools: Support = "yes",
         json_schema: Support | Literal["guided"] = "yes",
-        list_models: bool = True,
+        list_models: bool | Literal["broken"] = True,
         piece_chars: int = 4,
     ) -> None:
         """Take a script and how able the server is.
@@ -110,7 +110,7 @@ class ScriptedServer:
             context_tokens: A longer prompt is refused; 0 takes all.
             tools: Whether tool calls are answered as such. `ignored`: the model writes them as text.
             json_schema: Whether `response_format: json_schema` is enforced. `guided`: only `guided_json` is.
-            list_models: Whether there is a model list.
+            list_models: Whether there is a model list. `broken`: it is an error of the server.
             piece_chars: Length of a stream's pieces.
         """
         # What tests look at: requests and questions to the script (probes left out), the oldest first; streams that the
@@ -196,6 +196,8 @@ class ScriptedServer:
         if self._api_key and request.headers.get("authorization") != f"Bearer {self._api_key}":
             raise _fault("auth")
         if (request.method, request.path) == ("GET", "/v1/models") and self._list_models:
+            if self._list_models == "broken":
+                raise _Refused(500, "server_error", "Internal Server Error")
             return json_answer(self._model_list())
         routes = {
             "/v1/chat/completions": partial(self._said, wire=CHAT),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from langchain_core.tools import tool
@@ -141,8 +141,11 @@ async def test_an_unknown_model_is_refused_where_there_is_no_list_too(settings: 
             await OpenAICompatibleProvider(settings).connect(ModelSpec.parse(f"x:other@{server.base_url}"))
 
 
-async def test_a_server_without_a_model_list_is_fine(settings: Settings) -> None:
-    async with ScriptedServer(["Hello."], list_models=False) as server:
+@pytest.mark.parametrize("listing", [False, "broken"])
+async def test_a_server_without_a_model_list_is_fine(
+    settings: Settings, listing: Literal[False, "broken"]
+) -> None:
+    async with ScriptedServer(["Hello."], list_models=listing) as server:
         provider = OpenAICompatibleProvider(settings)
         model = await provider.connect(ModelSpec.parse(f"x:scripted@{server.base_url}"))
         assert model.capabilities.tool_method == "native"
