@@ -180,6 +180,36 @@ async def _a_threads_stream(client: Any) -> None:
 
 
 @_async
+async def _protocol_v2_a_run_in_channels(client: Any) -> None:
+    async with client.threads.stream(assistant_id="agent") as thread:
+        assert "run_id" in await thread.run.start(input=said("add 2 3"))
+        told: dict[str, list[Any]] = {}
+        async for channel, one in thread.interleave_projections(["messages", "values", "updates"]):
+            told.setdefault(channel, []).append(one)
+        assert await told["messages"][-1].text == "The sum is 5."
+        assert told["values"][-1]["messages"][-1]["content"] == "The sum is 5."
+        assert {one["node"] for one in told["updates"]} >= {"model", "tools"}
+        assert (await thread.output)["messages"][-1]["content"] == "The sum is 5."
+
+
+@_async
+async def _protocol_v2_a_question_and_its_answer(client: Any) -> None:
+    async with client.threads.stream(assistant_id="ask") as thread:
+        await thread.run.start(input={"notes": ["x"]})
+        assert [one async for one in thread.values][-1]["total"] == 10  # ends where the run waits
+        await _until_true(lambda: thread.interrupted)
+        assert thread.interrupts[0]["value"] == {"question": "really?"}
+        await thread.run.respond("yes")
+        assert (await thread.output)["notes"][-1] == "you said yes"
+
+
+async def _until_true(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not met():  # noqa: ASYNC110  # the client tells nobody
+            await asyncio.sleep(0.01)
+
+
+@_async
 async def _batches_and_runs_by_themselves(client: Any) -> None:
     one = {"assistant_id": "notes", "input": {"notes": []}}
     assert len(await client.runs.create_batch([one, one])) == 2

@@ -206,6 +206,15 @@ async def join_stream(call: Call) -> Response:
     return _streamed(call, found, wanted, leave=leave)
 
 
+async def begin_on(call: Call, body: bodies.RunBody, record: Sequence[str]) -> Accepted:
+    """Begin a run on the thread of the path, which records modes of streams.
+
+    Raises:
+        NotFound: The thread is not there and the body does not say that it is to be made.
+    """
+    return await _begin(call, body, await _thread(call, body), record=record)
+
+
 async def _begin(
     call: Call,
     body: bodies.RunBody,

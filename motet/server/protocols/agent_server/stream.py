@@ -71,13 +71,14 @@ class Encoder:
 
     def encode(self, recorded: Recorded) -> Iterable[bytes]:
         """Return the frames of an event."""
-        for part, (name, data) in enumerate(self._frames(recorded)):
+        for part, (name, data) in enumerate(self.frames(recorded)):
             if (recorded.seq, part) > self._seen:
                 event_id = f"{recorded.seq}-{part}.{tag_of(self._run_id)}"
                 text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
                 yield frame(text, event=name, event_id=event_id, newline="\r\n")
 
-    def _frames(self, recorded: Recorded) -> Iterator[Frame]:
+    def frames(self, recorded: Recorded) -> Iterator[Frame]:
+        """Yield names and data of what an event says."""
         event = recorded.event
         if isinstance(event, events.RunStarted):
             yield "metadata", {"run_id": self._run_id, "attempt": event.attempt}

@@ -37,7 +37,7 @@ async def stream(call: Call) -> Response:
     for kind in asked:
         if kind not in KINDS:
             raise InvalidInput(f"stream_mode is {kind[:40]!r}; {', '.join(KINDS)} were expected.")
-    runs = await _runs(call, thread_id)
+    runs = await runs_of(call, thread_id)
     seen = call.header("last-event-id").strip()
     done: set[str] = set()
     if not seen:  # what has ended already is not told
@@ -51,23 +51,24 @@ async def stream(call: Call) -> Response:
                 f"Last-Event-ID is {seen[:60]!r}; the id of an event of thread {thread_id} was expected."
             )
         done = {one.record.run_id for one in runs[:place]}
-    return _ThreadStream(call, thread_id, done, seen, only_lifecycle=asked == ["lifecycle"])
+    return ThreadStream(call, thread_id, done, seen, only_lifecycle=asked == ["lifecycle"])
 
 
-async def _runs(call: Call, thread_id: str) -> list[FoundRun]:
+async def runs_of(call: Call, thread_id: str) -> list[FoundRun]:
     """Return a thread's runs, oldest first, without the writes to its state, which are runs of Motet's alone."""
     found = await call.desk.lookup.runs(thread_id=thread_id, limit=MAX_RUNS)
     return [one for one in reversed(found) if not one.job.drive.supersteps]
 
 
-class _ThreadStream(EventStream):
+class ThreadStream(EventStream):
     """Streams runs that are not in `done`; of the first one what follows `seen`."""
 
     def __init__(
-        self, call: Call, thread_id: str, done: set[str], seen: str, *, only_lifecycle: bool
+        self, call: Call, thread_id: str, done: set[str], seen: str = "", *, only_lifecycle: bool = False
     ) -> None:
         super().__init__(call, "", lambda _: (), heartbeat=b": heartbeat\r\n\r\n")
-        self._thread_id, self._done, self._seen = thread_id, done, seen
+        self._thread_id, self._seen = thread_id, seen
+        self.done = done
         self._modes: list[str] | None = [] if only_lifecycle else None
 
     async def _send_all(self, send: Send) -> None:
@@ -75,19 +76,22 @@ class _ThreadStream(EventStream):
         quiet_s = 0.0
         while await self._call.desk.lookup.thread(self._thread_id) is not None:
             fresh = [
-                one for one in await _runs(self._call, self._thread_id) if one.record.run_id not in self._done
+                one
+                for one in await runs_of(self._call, self._thread_id)
+                if one.record.run_id not in self.done
             ]
             for one in fresh:
-                await self._send_run(send, one)
+                await self.send_run(send, one)
                 quiet_s = 0.0
             await asyncio.sleep(LOOK_S)
             quiet_s += LOOK_S
             if quiet_s >= self._call.office.settings.heartbeat_s:
-                await _send(send, self._heartbeat)
+                await send_part(send, self._heartbeat)
                 quiet_s = 0.0
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_run(self, send: Send, one: FoundRun) -> None:
+    async def send_run(self, send: Send, one: FoundRun) -> None:
+        """Send one run's events, until it ends."""
         run_id = one.record.run_id
         is_first = tag_of(run_id) == self._seen.partition(".")[2]
         encoder = Encoder(one, self._modes, self._seen if is_first else "", tells_end=True)
@@ -96,10 +100,11 @@ class _ThreadStream(EventStream):
         async with contextlib.aclosing(pages):
             async for page in pages:
                 whole = b"".join(part for recorded in page for part in encoder.encode(recorded))
-                await _send(send, whole if page else self._heartbeat)
-        self._done.add(run_id)
+                await send_part(send, whole if page else self._heartbeat)
+        self.done.add(run_id)
 
 
-async def _send(send: Send, body: bytes) -> None:
+async def send_part(send: Send, body: bytes) -> None:
+    """Send a part of a stream that goes on."""
     if body:
         await send({"type": "http.response.body", "body": body, "more_body": True})
