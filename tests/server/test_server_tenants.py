@@ -69,6 +69,8 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
     "agent_server.assistants.latest": lambda _: {"version": 1},
     "agent_server.threads.search": lambda _: {"limit": 100},
     "agent_server.threads.count": lambda _: {"metadata": {"c": CANARY}},
+    "agent_server.threads.command": lambda ids: {"id": 1, "method": "run.start", "params": _run(ids)},
+    "agent_server.threads.events": lambda _: {"channels": ["values"]},
     "agent_server.threads.prune": lambda ids: {"thread_ids": [ids["thread_id"]]},
     "agent_server.threads.update": lambda _: {"metadata": {"mine": "now"}},
     "agent_server.threads.update_state": lambda _: {"values": {"messages": []}},

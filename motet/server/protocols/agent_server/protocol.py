@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.errors import Conflict, InvalidInput, MotetError, NotFound
+from motet.errors import Conflict, InvalidInput
 from motet.server.call import validate
 from motet.server.protocols.agent_server import bodies
 from motet.server.protocols.agent_server.protocol_events import CHANNELS, MODES, PER_RUN, ProtocolEncoder
@@ -86,7 +86,10 @@ class SubscribeBody(BaseModel):
 
 
 async def command(call: Call) -> Response:
-    """Carry out a command on a thread: begin a run, or answer what one asked."""
+    """Carry out a command on a thread: begin a run, or answer what one asked.
+
+    What is wrong with a command is said in the protocol's own form; what is not there, or another's, is a 404 as ever.
+    """
     asked = await call.read(CommandBody)
     try:
         match asked.method:
@@ -96,16 +99,16 @@ async def command(call: Call) -> Response:
                 run_id = await _respond(call, asked.params)
             case _:
                 return _refused(asked.id, "unknown_command", f"There is no command {asked.method!r}.")
-    except MotetError as error:
-        if not isinstance(error, InvalidInput | NotFound | Conflict):
-            raise
-        is_answer = asked.method == "input.respond" and not isinstance(error, InvalidInput)
+    except InvalidInput as error:
+        return _refused(asked.id, "invalid_argument", error.message)
+    except Conflict as error:
+        is_answer = asked.method == "input.respond"
         return _refused(asked.id, "no_such_interrupt" if is_answer else "invalid_argument", error.message)
     return answer({"type": "success", "id": asked.id, "result": {"run_id": run_id}})
 
 
 async def _start(call: Call, params: Json) -> str:
-    said = {**params, "stream_mode": MODES, "stream_subgraphs": True, "if_not_exists": "create"}
+    said = {"if_not_exists": "create", **params, "stream_mode": MODES, "stream_subgraphs": True}
     return (await begin_on(call, validate(bodies.RunBody, said), MODES)).run_id
 
 
