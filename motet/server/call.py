@@ -90,18 +90,21 @@ class Call:
 
         Raises:
             TooLarge: It is larger than `server.max_body_mb`; the rest was not read.
+            RateLimited: Too much of others' is being read.
         """
         limit = int(self.office.settings.max_body_mb * 1024 * 1024)
         said = self.header("content-length")
         if said.isdigit() and int(said) > limit:
             raise TooLarge(f"The body has {said} bytes; at most {limit} are taken.")
         parts, size = list[bytes](), 0
-        async for part in self.request.stream():
-            size += len(part)
-            if size > limit:
-                raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
-            parts.append(part)
-        return b"".join(parts)
+        with self.office.bodies.reading() as count:
+            async for part in self.request.stream():
+                size += len(part)
+                if size > limit:
+                    raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
+                count(len(part))
+                parts.append(part)
+            return b"".join(parts)
 
     async def json(self) -> Any:
         """Return the body as JSON.

@@ -16,7 +16,7 @@ from motet.errors import RateLimited
 from motet.server.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from motet.runs.request import Caller
     from motet.server.auth import Authenticator
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_CALLERS = 10_000
 """Callers whose rates are known; beyond that the one that was here longest ago begins anew."""
+
+SMALL_BODY_BYTES = 65_536
+"""A body of so much is taken however many large ones are on their way."""
 
 
 class Rates:
@@ -92,6 +95,39 @@ class Streams:
                 del self._open[key]
 
 
+class Bodies:
+    """So many bytes of bodies that are still being read, of all callers together; 0 is no limit.
+
+    Small ones always go, and so does one that is alone: who sends large ones slowly keeps nobody else out but such.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._held_bytes = 0
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Callable[[int], None]]:
+        """Give what counts the bytes of one body; they are counted as long as it is read.
+
+        The function raises RateLimited where there are too many.
+        """
+        mine = 0
+
+        def more(count: int) -> None:
+            nonlocal mine
+            others = self._held_bytes - mine
+            too_many = self._most_bytes and others and others + mine + count > self._most_bytes
+            if too_many and mine + count > SMALL_BODY_BYTES:
+                raise RateLimited("Too many large bodies are being sent at once.", retry_after_s=2)
+            mine += count
+            self._held_bytes += count
+
+        try:
+            yield more
+        finally:
+            self._held_bytes -= mine
+
+
 @dataclass
 class Office:
     """What all requests of one server share."""
@@ -108,6 +144,7 @@ class Office:
     def __post_init__(self) -> None:
         self.rates = Rates(self.settings.rate_per_min)
         self.streams = Streams(self.settings.max_streams_per_caller, self.settings.max_streams)
+        self.bodies = Bodies(int(self.settings.max_bodies_mb * 1024 * 1024))
         self.metrics = Metrics(self.streams) if self.settings.metrics else None
 
     def soon(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -35,6 +35,11 @@ class ServerSettings:
     max_body_mb: float = setting(
         8.0, "MOTET_MAX_BODY_MB", "Largest body of a request, in megabytes.", positive=True
     )
+    max_bodies_mb: float = setting(
+        32.0,
+        "MOTET_MAX_BODIES_MB",
+        "Most that bodies which are still being sent may take together, in megabytes; no limit at 0.",
+    )
     max_header_kb: int = setting(
         32, "MOTET_MAX_HEADER_KB", "Most that a request's headers may take, in kilobytes.", positive=True
     )

@@ -138,6 +138,29 @@ async def test_a_body_and_headers_that_are_too_large_are_refused(settings: Setti
         assert headers.status_code == 431
 
 
+async def test_large_bodies_at_once_take_no_more_than_they_may(settings: Settings, tmp_path: Path) -> None:
+    """Sent slowly, they would all be in memory; small ones go all the same, and large ones when there is room."""
+    half, let = b'{"x": "' + b"x" * 600_000, asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield half
+        await let.wait()
+        yield b'"}'
+
+    told = server_settings(settings, tmp_path, server__max_bodies_mb=1)
+    async with open_house(told) as house, house.client() as client, asyncio.TaskGroup() as group:
+        first = group.create_task(client.post("/motet/v1/runs", content=slowly()))
+        while not house.office.bodies._held_bytes:  # noqa: ASYNC110  # it is on its way
+            await asyncio.sleep(0.01)
+        refused = await client.post("/motet/v1/runs", content=half)
+        assert (refused.status_code, "retry-after" in refused.headers) == (429, True)
+        assert (await client.post("/motet/v1/runs", json=says("hi", graph="echo"))).status_code == 202
+        let.set()
+        assert (await first).status_code == 422  # read whole, and no run's body
+        assert (await client.post("/motet/v1/runs", content=half)).status_code == 422  # no JSON
+        assert house.office.bodies._held_bytes == 0
+
+
 async def test_many_at_once_with_one_request_id_each_get_their_own_answer(client: httpx.AsyncClient) -> None:
     async def ask(nonce: str) -> None:
         answer = await client.post(
