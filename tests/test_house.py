@@ -30,6 +30,8 @@ TESTED_ELSEWHERE = {
     "motet.__main__": "one line; the wheel and the tests of the command line start it",
     "motet.setting_values": "the tests of the settings read through it",
     "motet.storage.migrations.env": "every test with a database runs it",
+    "motet.storage.opening": "the tests of the engine open by it",
+    "motet.storage.trouble": "the tests of the engine's trouble read what it says",
     "motet.sandbox.check": "the tests of the box run it",
     "motet.sandbox.recipe": "the tests of the box run what it says",
     "motet.runs.outside": "the tests of the app send on what is not the caller's own",

@@ -90,7 +90,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
         self._memory = Memory(max_items=cache_items)
         self._statements = Statements(database.dialect)
         self._together = Together(database)
-        self._pace = Pace()
+        self._pace, self._loads = Pace(), Pace()
         self._wire()
 
     @classmethod
@@ -158,7 +158,8 @@ class MotetSaver(BaseCheckpointSaver[int]):
         Raises:
             StateCorrupt: A stored value is missing, or its seal is broken.
         """
-        return await self._read(partial(self._load, config))
+        look = self.database.peek if self._loads.is_quick() else self.database.read
+        return await look(lambda c: self._loads.timed(lambda: self._load(config, _snapshot(c))))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Do `aget_tuple` on the calling thread."""

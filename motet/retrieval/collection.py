@@ -231,7 +231,7 @@ class KnowledgeBase:
 
     async def list_collections(self) -> list[Collection]:
         """Return the collections in the order of their names."""
-        return await self.database.read(lambda c: documents.list_collections(c, self.tenant_id))
+        return await self.database.peek(lambda c: documents.list_collections(c, self.tenant_id))
 
     async def stats(self, collection: str = DEFAULT_COLLECTION) -> CollectionStats:
         """Return a collection in numbers; all are 0 where nothing was ever added."""

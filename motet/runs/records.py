@@ -57,13 +57,13 @@ class Records:
 
     async def thread_by_id(self, thread_id: str) -> ThreadRecord | None:
         """Return one thread by its whole id; None when there is none, or it is another's."""
-        found = await self._database.read(lambda c: self._threads(c, where=threads.c.thread_id == thread_id))
+        found = await self._database.peek(lambda c: self._threads(c, where=threads.c.thread_id == thread_id))
         return found[0] if found else None
 
     async def run_by_id(self, run_id: str) -> RunRecord | None:
         """Return one run by its whole id; None when there is none, or it is another's."""
         query = sa.select(runs).where(self._mine(runs), runs.c.run_id == run_id)
-        row = await self._database.read(lambda c: c.execute(query).first())
+        row = await self._database.peek(lambda c: c.execute(query).first())
         return record_of(row, self._database.texts) if row is not None else None
 
     async def last_thread(self) -> ThreadRecord | None:
@@ -302,8 +302,15 @@ def unknown_thread(name: str) -> NotFound:
 
 def touch_thread(connection: Connection, tenant_id: str, thread_id: str, **values: Any) -> None:
     """Say that a thread was used now, and change other columns of its row."""
-    one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
-    connection.execute(sa.update(threads).where(one).values(updated_at=db_now(), **values))
+    named = {"of_tenant": tenant_id, "of_thread": thread_id}
+    connection.execute(_TOUCH.values(**values) if values else _TOUCH, named)
+
+
+_TOUCH = (
+    sa.update(threads)
+    .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
+    .values(updated_at=db_now())
+)
 
 
 def _only(found: Any, what: str, where: str) -> Any:

@@ -90,7 +90,7 @@ class Gate:
         if request.is_answer:
             ttl_s = self._interrupt_ttl_s
             await self._database.write(lambda c: expire(c, ttl_s, thread_id=job.thread_id))
-        accepted = await self._database.write(lambda c: self.save(c, request, job))
+        accepted = await self._database.jot(lambda c: self.save(c, request, job))
         if accepted.created:
             self.tell(job)
         return accepted
@@ -349,18 +349,18 @@ def _earlier(connection: Connection, request: RunRequest, request_hash: str) -> 
 
 
 def _make_thread(connection: Connection, job: RunJob, ttl_s: float | None) -> None:
-    connection.execute(
-        sa.insert(threads).values(
-            tenant_id=job.tenant_id,
-            thread_id=job.thread_id,
-            owner_id=job.owner_id,
-            title=_title(job),
-            graph=job.graph,
-            created_at=db_now(),
-            updated_at=db_now(),
-            ttl_s=ttl_s,
-        )
-    )
+    row = {
+        "tenant_id": job.tenant_id,
+        "thread_id": job.thread_id,
+        "owner_id": job.owner_id,
+        "title": _title(job),
+        "graph": job.graph,
+        "ttl_s": ttl_s,
+    }
+    connection.execute(_PUT_THREAD, row)
+
+
+_PUT_THREAD = sa.insert(threads).values(created_at=db_now(), updated_at=db_now())
 
 
 def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None:

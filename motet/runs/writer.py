@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from motet.events import Event, MessageDelta
+from motet.events import Event, MessageCompleted, MessageDelta, RunStarted, ToolCompleted, ToolStarted, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 DELTA_PAUSE_S = 0.04
 """After a write of text pieces alone, the next waits this long: 25 writes a second are smooth to the eye."""
+
+COMPANY_S = 0.02
+"""An event that nobody waits for is written with what comes next, at the latest after this long."""
+
+PATIENT = (RunStarted, Usage, ToolStarted, ToolCompleted, MessageCompleted)
+"""Events that nobody waits for: something else follows them soon."""
 
 MAX_WAITING = 2000
 """A graph that speaks faster than the disk waits here."""
@@ -50,12 +56,13 @@ class EventWriter:
             await self._task  # raises what went wrong
             self._task = None
         told = (event,) if self._clean is None else tuple(self._clean.of(event))
+        waits = bool(self._waiting) and all(isinstance(one, PATIENT) for one in self._waiting)
         for one in told:
             if not _merged(self._waiting, one):
                 self._waiting.append(one)
         if not told:  # held back
             return
-        if not isinstance(event, MessageDelta):
+        if not isinstance(event, PATIENT) and (waits or not isinstance(event, MessageDelta)):
             self._hurry.set()
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
@@ -82,13 +89,19 @@ class EventWriter:
 
     async def _drain(self) -> None:
         while self._waiting:
+            if all(isinstance(event, PATIENT) for event in self._waiting):
+                await self._hurried(COMPANY_S)
             batch, self._waiting = self._waiting, []
             self._hurry.clear()
             await self._log.append(self._claim, batch)
             if all(isinstance(event, MessageDelta) for event in batch):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(DELTA_PAUSE_S):
-                        await self._hurry.wait()
+                await self._hurried(DELTA_PAUSE_S)
+
+    async def _hurried(self, pause_s: float) -> None:
+        """Wait until something is to be written at once, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._hurry.wait()
 
 
 def _merged(waiting: list[Event], event: Event) -> bool:

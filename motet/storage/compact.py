@@ -15,9 +15,9 @@ from sqlalchemy.exc import OperationalError
 
 from motet.errors import DatabaseFull, DatabaseUnavailable
 from motet.secret import hide_password
-from motet.storage.engine import translate
 from motet.storage.probe import database_file
 from motet.storage.space import pages_in_use_bytes, total_bytes
+from motet.storage.trouble import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,45 +12,27 @@ from __future__ import annotations
 import asyncio
 import queue
 import random
-import re
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import DBAPIError
 
-from motet.errors import (
-    DatabaseForeign,
-    DatabaseFull,
-    DatabaseUnavailable,
-    ExtraMissing,
-    MotetError,
-    StorageError,
-)
-from motet.secret import hide_password
+from motet.errors import DatabaseUnavailable, StorageError
 from motet.storage.cipher import load_cipher
-from motet.storage.clock import STEADY_FUNCTION
 from motet.storage.crash import CrashPoints
-from motet.storage.probe import database_file
+from motet.storage.near import Near
+from motet.storage.opening import READERS, WRITES, open_engine
 from motet.storage.texts import Texts, option
+from motet.storage.trouble import translate
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Generator
 
-    from sqlalchemy.engine import Connection, Engine, NestedTransaction
+    from sqlalchemy.engine import Connection, NestedTransaction
 
     from motet.settings import StorageSettings
 
@@ -59,9 +41,6 @@ T = TypeVar("T")
 GROUP_MAX = 64
 """At most this many writes share one commit."""
 
-IDLE_TRANSACTION_S = 5
-"""Longest pause inside a transaction. Motet's take milliseconds; only a process that was stopped pauses so long."""
-
 TRIES_MAX = 5
 """So often a write is tried that lost to one of another process."""
 
@@ -69,10 +48,34 @@ TRY_PAUSE_S = 0.02
 """Pause before the second try; it doubles."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Write:
     work: Callable[[Connection], Any]
-    done: Future[Any]
+    done: Future[Any] | asyncio.Future[Any]
+    """Of a thread that waits, or of a loop."""
+
+    def is_wanted(self) -> bool:
+        """Say whether somebody still waits for it."""
+        if isinstance(self.done, Future):
+            return self.done.set_running_or_notify_cancel()
+        return not self.done.cancelled()
+
+    def tell(self, value: Any, error: BaseException | None) -> None:
+        """Tell the one who waits what became of it."""
+        if isinstance(self.done, Future):
+            _settle(self.done, value, error)
+        else:
+            with suppress(RuntimeError):  # its loop is closed: nobody waits
+                self.done.get_loop().call_soon_threadsafe(_settle, self.done, value, error)
+
+
+def _settle(done: Future[Any] | asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(value)
+    else:
+        done.set_exception(error)
 
 
 class Database:
@@ -88,13 +91,15 @@ class Database:
     def __init__(self, settings: StorageSettings) -> None:
         self.url = settings.database_url
         self.texts = Texts(load_cipher(settings))
-        self.engine = _create_engine(settings).execution_options(**option(self.texts))
+        self.engine = open_engine(settings).execution_options(**option(self.texts))
         self.crash = CrashPoints(settings.crash_at)
-        self._reads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="motet-read")
+        self._reads = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="motet-read")
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._kept: Connection | None = None
         """The writer's connection, between two commits."""
+        self._is_writing = threading.Lock()
+        self._near = Near(self.engine, self.crash, syncs=settings.synchronous == "full")
         self._lock = threading.Lock()
         self._closed = False
 
@@ -109,6 +114,36 @@ class Database:
             self._refuse_when_closed()
             found = asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
         return await found
+
+    async def peek(self, work: Callable[[Connection], T]) -> T:
+        """Read a few rows by their keys; otherwise as `read`.
+
+        On SQLite that is done at once, on the calling thread: it takes less time than to hand it to another thread
+        and back. Where it would have to wait for a lock, it is handed over all the same.
+        """
+        self._refuse_when_closed()
+        with self._near.free() as near:
+            if near is not None:
+                try:
+                    return near.read(work)
+                except DBAPIError as error:
+                    if not isinstance(told := translate(error, self.url), DatabaseUnavailable):
+                        raise told from error
+        return await self.read(work)
+
+    async def jot(self, work: Callable[[Connection], T]) -> T:
+        """Write a few rows by their keys; otherwise as `write`. On SQLite at once if that can be; see `peek`."""
+        self._refuse_when_closed()
+        if self._queue.empty() and self._is_writing.acquire(blocking=False):
+            try:
+                with self._near.free() as near:
+                    if near is not None and near.begin():
+                        return near.write(work)
+            except DBAPIError as error:
+                raise translate(error, self.url) from error
+            finally:
+                self._is_writing.release()
+        return await self.write(work)
 
     def read_sync(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a reading connection, on the calling thread."""
@@ -131,11 +166,15 @@ class Database:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Queue `work` for the writer; return its value after the commit."""
-        return await asyncio.wrap_future(self._submit(work))
+        done = asyncio.get_running_loop().create_future()
+        self._submit(_Write(work, done))
+        return await done
 
     def write_sync(self, work: Callable[[Connection], T]) -> T:
         """Queue `work` for the writer and wait for the commit. Never call it on an event loop's thread."""
-        return self._submit(work).result()
+        done: Future[T] = Future()
+        self._submit(_Write(work, done))
+        return done.result()
 
     def empty_journal(self) -> None:
         """Move the write-ahead log into the file and empty it, so that nothing deleted is left in it; SQLite alone.
@@ -160,17 +199,16 @@ class Database:
             self._queue.put(None)
             writer.join()
         self._reads.shutdown(wait=True)
+        self._near.close()
         self.engine.dispose()
 
-    def _submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        write = _Write(work, Future())
+    def _submit(self, write: _Write) -> None:
         with self._lock:
             self._refuse_when_closed()
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write_loop, name="motet-writer", daemon=True)
                 self._writer.start()
             self._queue.put(write)
-        return write.done
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
@@ -192,7 +230,8 @@ class Database:
                     running = False
                     break
                 batch.append(more)
-            self._commit([write for write in batch if write.done.set_running_or_notify_cancel()])
+            with self._is_writing:
+                self._commit([write for write in batch if write.is_wanted()])
         if self._kept is not None:
             self._kept.close()
 
@@ -226,8 +265,11 @@ class Database:
         """Give the writer its connection: on SQLite the same again, as long as nothing went wrong with it."""
         connection, self._kept = self._kept or self.engine.connect(), None
         try:
+            connection.info[WRITES] = True
             yield connection
         except BaseException:
+            if self.dialect == "sqlite":  # another who got it from the pool would take the write lock to read
+                connection.invalidate()
             connection.close()
             raise
         if self.dialect == "sqlite":
@@ -238,12 +280,12 @@ class Database:
     def _finish(self, write: _Write, value: Any, error: BaseException | None, tries: int) -> None:
         """Tell a write's caller what became of it, or try it again, alone."""
         if error is None:
-            write.done.set_result(value)
+            write.tell(value, None)
         elif tries < TRIES_MAX and _may_pass(error):
             time.sleep(random.uniform(0.5, 1.0) * TRY_PAUSE_S * 2 ** (tries - 1))  # noqa: S311
             self._commit([write], tries + 1)
         else:
-            write.done.set_exception(translate(error, self.url) if isinstance(error, DBAPIError) else error)
+            write.tell(None, translate(error, self.url) if isinstance(error, DBAPIError) else error)
 
 
 def _lost_to_another(error: BaseException) -> bool:
@@ -281,122 +323,3 @@ def _undo(savepoint: NestedTransaction, error: Exception) -> None:
         savepoint.rollback()
     except DBAPIError:
         raise error from None
-
-
-def _create_engine(settings: StorageSettings) -> Engine:
-    url = _read_url(settings.database_url)
-    if url.get_backend_name() != "sqlite":
-        try:
-            engine = sa.create_engine(url, pool_pre_ping=True, pool_size=8)
-        except ImportError:
-            raise ExtraMissing(
-                "The driver for PostgreSQL is not installed: pip install 'motet[postgres]'."
-            ) from None
-        event.listen(engine, "connect", _limit_idle_transactions)
-        return engine
-    _make_folder(str(url.database))
-    engine = sa.create_engine(
-        url,
-        pool_size=6,
-        connect_args={
-            "timeout": settings.busy_timeout_s,
-            "check_same_thread": False,
-            "isolation_level": None,
-        },
-    )
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.create_function(STEADY_FUNCTION, 0, time.monotonic)
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={settings.synchronous}")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute("PRAGMA temp_store=MEMORY")
-        cursor.execute(
-            "PRAGMA secure_delete=ON"
-        )  # what is deleted is overwritten; many builds have this anyway
-        cursor.execute("PRAGMA journal_size_limit=67108864")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        writes = threading.current_thread().name == "motet-writer"
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _limit_idle_transactions(connection: Any, _record: Any) -> None:
-    """Have PostgreSQL end a transaction that its process left open: a stopped process keeps no lock for long."""
-    connection.autocommit = True
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_S}s'")
-    connection.autocommit = False
-
-
-def _read_url(text: str) -> sa.URL:
-    """Read a URL of SQLite in a file or PostgreSQL, each with the driver that Motet works with."""
-    drivers = {"sqlite": "pysqlite", "postgresql": "psycopg"}
-    try:
-        url = sa.make_url(text)
-        known = url.get_driver_name() == drivers.get(url.get_backend_name())
-    except (ArgumentError, ValueError, ImportError):
-        known, url = False, None
-    # A database in memory belongs to one connection, and the engine has several.
-    if url is None or not known or (url.drivername.startswith("sqlite") and url.database in _IN_MEMORY):
-        shown = _PASSWORD.sub(":***@", hide_password(text))
-        raise DatabaseForeign(
-            f"MOTET_DATABASE_URL '{shown}' is not a URL of a database that Motet can use, "
-            "like sqlite:////path/motet.db or postgresql+psycopg://user@host/name."
-        ) from None
-    return url
-
-
-_IN_MEMORY = (None, "", ":memory:")
-_PASSWORD = re.compile(r":[^:@/]*@")  # in what has no scheme
-
-
-def _make_folder(database: str) -> None:
-    from pathlib import Path  # noqa: PLC0415
-
-    folder = Path(database).expanduser().absolute().parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnavailable(
-            f"The data folder {folder} cannot be made: {error.strerror}. Set MOTET_HOME to a folder you may write."
-        ) from None
-
-
-def translate(error: DBAPIError, url: str) -> MotetError:
-    """Map a driver's error to Motet's tree, naming the database."""
-    said = " ".join(str(error.orig).split())
-    text = said.lower()
-    where = hide_password(url)
-    if isinstance(error, IntegrityError | DataError | ProgrammingError):
-        return StorageError(f"The database {where} refused a statement: {said}")
-    if "is full" in text or "no space" in text or ("disk i/o error" in text and _disk_is_full(url)):
-        return DatabaseFull(f"No space is left for the database {where}: free some, then try again.")
-    if "not a database" in text or "malformed" in text or "corrupt" in text:
-        return DatabaseForeign(
-            f"{where} is not a Motet database, or it is damaged: {said}. It was left as it is: restore a backup, or "
-            "set MOTET_HOME to another folder."
-        )
-    if "readonly" in text or "read-only" in text:
-        return DatabaseUnavailable(f"The database {where} is read-only. Make it writable, or set MOTET_HOME.")
-    if "is locked" in text or "busy" in text:
-        return DatabaseUnavailable(f"The database {where} is locked by another program. Try again.")
-    if isinstance(error, OperationalError):
-        return DatabaseUnavailable(f"The database {where} cannot be used: {said}")
-    return StorageError(f"The database {where} failed: {said}")
-
-
-def _disk_is_full(url: str) -> bool:
-    """Say whether there is no room for a page: where its index of the log cannot grow, SQLite says less."""
-    import shutil  # noqa: PLC0415  # only in trouble
-
-    path = database_file(url)
-    return path is not None and path.parent.exists() and shutil.disk_usage(path.parent).free < _ROOM_BYTES
-
-
-_ROOM_BYTES = 64 * 1024

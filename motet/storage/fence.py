@@ -36,8 +36,30 @@ def hold(connection: Connection, fence: Fence) -> None:
     Raises:
         LeaseLost: It is another claim's by now, or has ended; the transaction must not write anything for it.
     """
+    known = _held_in(connection)
+    if fence in known:
+        return
     if connection.execute(_HELD, fence._asdict()).first() is None:
         raise LeaseLost(f"Run {fence.run_id} is another worker's, or has ended.", run_id=fence.run_id)
+    known.add(fence)
+
+
+def let_go(connection: Connection) -> None:
+    """Forget what is held: this transaction itself ended a run, or gave it away."""
+    connection.info.pop(_KNOWN, None)
+
+
+def _held_in(connection: Connection) -> set[Fence]:
+    """Return the fences that this transaction holds; a savepoint's are its own, since it may be undone alone."""
+    transaction = connection.get_nested_transaction() or connection.get_transaction()
+    of, known = connection.info.get(_KNOWN, (None, None))
+    if known is None or of is not transaction:
+        known = set[Fence]()
+        connection.info[_KNOWN] = transaction, known
+    return known
+
+
+_KNOWN = "motet_fences"
 
 
 _HELD = (  # made once, as every statement of every step: to put it together takes longer than to execute it

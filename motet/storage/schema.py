@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from motet.errors import DatabaseForeign, DatabaseNewer, DatabaseUnavailable
 from motet.secret import hide_password
 from motet.storage.encryption import check_keys
-from motet.storage.engine import translate
 from motet.storage.probe import APPLICATION_ID, HEAD, VERSION_TABLE, FileKind, database_file, judge, probe
+from motet.storage.trouble import translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

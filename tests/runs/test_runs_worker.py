@@ -344,7 +344,8 @@ async def test_a_run_whose_end_cannot_be_written_is_taken_up_again_though_others
     short = await studio.submit("hi")
     events = await asyncio.wait_for(studio.events(short.run_id), 10)
     assert events[-1].type == "run.completed"
-    assert [e.attempt for e in events if isinstance(e, RunStarted)] == [1, 2]
+    # that the first attempt began was told together with its end, if it was as quick as that
+    assert [e.attempt for e in events if isinstance(e, RunStarted)][-1] == 2
     assert ran == [1]  # only its end was missing
     run = await studio.records.run(long.run_id)
     assert (run.status, run.attempt) == ("running", 1)

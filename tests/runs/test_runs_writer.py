@@ -8,7 +8,7 @@ import pytest
 from studio import Studio
 
 from motet.errors import LeaseLost, StorageError
-from motet.events import Event, MessageDelta, Notice, Recorded, RunCompleted
+from motet.events import Event, MessageDelta, Notice, Recorded, RunCompleted, RunStarted, Usage
 from motet.runs.queue.base import Claim
 from motet.runs.request import RunJob, RunOptions
 from motet.runs.writer import MAX_WAITING, EventWriter
@@ -27,6 +27,7 @@ class SlowLog:
         self.delay_s = delay_s
         self.writes: list[list[Event]] = []
         self.error: Exception | None = None
+        self.written = asyncio.Event()
         self.busy = 0
 
     async def append(self, claim: Claim, events: Sequence[Event]) -> list[Recorded]:
@@ -38,6 +39,7 @@ class SlowLog:
             if self.error is not None:
                 raise self.error
             self.writes.append(list(events))
+            self.written.set()
         finally:
             self.busy -= 1
         return []
@@ -59,6 +61,9 @@ def piece(text: str, message_id: str = "m1") -> MessageDelta:
     return MessageDelta(message_id=message_id, text=text)
 
 
+USAGE = Usage(model="m", input_tokens=1, output_tokens=1, duration_s=0.1)
+
+
 async def test_events_keep_their_order_and_share_writes() -> None:
     log = SlowLog()
     writer = writer_on(log)
@@ -67,6 +72,38 @@ async def test_events_keep_their_order_and_share_writes() -> None:
     await writer.flush()
     assert log.events == [notice(n) for n in range(100)]
     assert len(log.writes) <= 3  # the first at once, the rest together
+
+
+async def test_what_nobody_waits_for_is_written_with_what_comes_next() -> None:
+    log = SlowLog(delay_s=0)
+    writer = writer_on(log)
+    await writer.put(RunStarted(attempt=1))
+    await asyncio.sleep(0)
+    assert log.writes == []
+    await writer.put(USAGE)
+    await writer.flush(RunCompleted(output={}))
+    assert log.writes == [[RunStarted(attempt=1), USAGE, RunCompleted(output={})]]
+
+
+@pytest.mark.parametrize("event", [piece("Hi"), notice(1)], ids=["a first piece", "another event"])
+async def test_what_somebody_waits_for_takes_it_along_at_once(
+    event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motet.runs.writer.COMPANY_S", 60)
+    log = SlowLog(delay_s=0)
+    writer = writer_on(log)
+    await writer.put(RunStarted(attempt=1))
+    await asyncio.sleep(0)
+    await writer.put(event)
+    await asyncio.wait_for(log.written.wait(), 10)
+    assert log.writes == [[RunStarted(attempt=1), event]]
+
+
+async def test_what_nobody_waits_for_is_written_in_the_end() -> None:
+    log = SlowLog(delay_s=0)
+    await writer_on(log).put(USAGE)
+    await asyncio.wait_for(log.written.wait(), 10)
+    assert log.writes == [[USAGE]]
 
 
 async def test_put_does_not_wait_for_the_disk_and_flush_does() -> None:

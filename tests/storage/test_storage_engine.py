@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection
 
 from motet.errors import DatabaseUnavailable, StorageError
 from motet.settings import StorageSettings
-from motet.storage.engine import GROUP_MAX, IDLE_TRANSACTION_S, Database
+from motet.storage.engine import GROUP_MAX, Database
+from motet.storage.opening import IDLE_TRANSACTION_S
 
 
 @pytest.fixture
@@ -217,7 +218,8 @@ COUNT_UP = """
 import sys
 import sqlalchemy as sa
 from motet.settings import StorageSettings
-from motet.storage.engine import IDLE_TRANSACTION_S, Database
+from motet.storage.engine import Database
+from motet.storage.opening import IDLE_TRANSACTION_S
 
 database = Database(StorageSettings(database_url=sys.argv[1]))
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.base import empty_checkpoint
+from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
 from motet.errors import LeaseLost
@@ -16,7 +17,7 @@ from motet.memory.checkpoints import MotetSaver
 from motet.memory.store import MotetStore
 from motet.settings import StorageSettings
 from motet.storage.engine import Database
-from motet.storage.fence import CONFIG_KEY, Fence, guarded, hold
+from motet.storage.fence import CONFIG_KEY, Fence, guarded, hold, let_go
 from motet.storage.schema import prepare
 from motet.storage.seal import Seal
 from motet.storage.tables import runs, threads
@@ -45,6 +46,46 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 def test_the_newest_claim_may_write(database: Database) -> None:
     database.write_sync(lambda c: hold(c, MINE))
+
+
+def test_a_transaction_looks_once_for_a_claim(database: Database) -> None:
+    asked: list[str] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def _note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        asked.append(statement)
+
+    def twice(connection: Connection) -> None:
+        hold(connection, MINE)
+        hold(connection, MINE)
+
+    database.write_sync(twice)
+    assert len(asked) == 1
+    database.write_sync(twice)
+    assert len(asked) == 2
+
+
+def test_a_savepoint_that_was_undone_holds_nothing(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        savepoint = connection.begin_nested()
+        hold(connection, MINE)
+        savepoint.rollback()
+        connection.execute(sa.update(runs).values(fence=4))
+        with pytest.raises(LeaseLost):
+            hold(connection, MINE)
+
+    database.write_sync(work)
+
+
+def test_who_ends_the_run_holds_it_no_longer(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        hold(connection, MINE)
+        connection.execute(sa.update(runs).values(status="success"))
+        let_go(connection)
+        with pytest.raises(LeaseLost):
+            hold(connection, MINE)
+
+    database.write_sync(work)
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,19 @@ class Pace:
 
     async def do(self, work: Callable[[], T]) -> T:
         """Return what the work returns."""
+        if self.is_quick():
+            return self.timed(work)
+        return await asyncio.to_thread(self.timed, work)
+
+    def is_quick(self) -> bool:
+        """Say whether the next piece of work may be done on the event loop; asked once for each."""
         if self._careful:
             self._careful -= 1
-            return await asyncio.to_thread(self._timed, work)
-        return self._timed(work)
+            return False
+        return True
 
-    def _timed(self, work: Callable[[], T]) -> T:
+    def timed(self, work: Callable[[], T]) -> T:
+        """Do a piece of work, and remember it when it was slow."""
         began = time.thread_time()
         try:
             return work()

@@ -49,9 +49,9 @@ class Together:
         """Do `work` in one transaction with what waits; return its value after the commit."""
         waiting = self._waiting.pop(place, [])
         if not waiting:
-            return await self._database.write(work)
+            return await self._database.jot(work)
         return await _told(
-            waiting, self._database.write(lambda c: [one.work(c) for one in waiting] and work(c))
+            waiting, self._database.jot(lambda c: [one.work(c) for one in waiting] and work(c))
         )
 
     def _wait_no_longer(self, place: Hashable, one: _Waiting) -> None:
@@ -60,7 +60,7 @@ class Together:
             waiting.remove(one)
             if not waiting:
                 del self._waiting[place]
-            task = asyncio.ensure_future(_told([one], self._database.write(one.work)))
+            task = asyncio.ensure_future(_told([one], self._database.jot(one.work)))
             self._alone.add(task)
             task.add_done_callback(self._ended)
 

@@ -27,6 +27,7 @@ from motet.memory import transcript
 from motet.runs.log.base import MustUndo
 from motet.runs.log.watch import Watcher, announce
 from motet.storage.clock import db_now
+from motet.storage.fence import let_go
 from motet.storage.tables import events as table
 from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
@@ -74,14 +75,14 @@ class SqlLog:
         pairs = [encode(event) for event in events]
         kept, encoded = [event for event, _ in pairs], [text for _, text in pairs]
         with self._database.crash.around(f"an append of {events[-1].type}"):
-            recorded = await self._database.write(lambda c: _append(c, claim, kept, encoded))
+            recorded = await self._database.jot(lambda c: _append(c, claim, kept, encoded))
         self._watcher.keep(claim.job.tenant_id, claim.job.run_id, recorded)
         return recorded
 
     async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
         """See `EventLog.read`."""
         asked = {"of_tenant": tenant_id, "of_run": run_id, "after": after, "most": limit}
-        rows, texts = await self._database.read(lambda c: c.execute(_READ, asked).all()), self._database.texts
+        rows, texts = await self._database.peek(lambda c: c.execute(_READ, asked).all()), self._database.texts
         return [
             Recorded(
                 run_id=run_id,
@@ -130,7 +131,7 @@ class SqlLog:
     async def _heard_all(self, tenant_id: str, run_id: str, after: int) -> bool:
         """Say whether nothing can come after a number; refuse a run or a number that does not exist."""
         asked = {"of_tenant": tenant_id, "of_run": run_id}
-        row = await self._database.read(lambda c: c.execute(_HOW_FAR, asked).first())
+        row = await self._database.peek(lambda c: c.execute(_HOW_FAR, asked).first())
         if row is None:
             raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
         if after > row.last_seq:
@@ -230,6 +231,8 @@ def _append(
     first = row.last_seq - len(events) + 1
     _insert(connection, (job.tenant_id, job.run_id), first, encoded, row.at)
     remember(connection, job, events)
+    if changed:
+        let_go(connection)
     if events[-1].type in TERMINAL:
         connection.execute(_USED, {"of_tenant": job.tenant_id, "of_thread": job.thread_id})
     return [

@@ -138,7 +138,7 @@ class Watcher:
             for tenant_id, run_ids in of_tenants.items()
         ]
         query = sa.select(runs.c.tenant_id, runs.c.run_id, runs.c.last_seq).where(sa.or_(*followed))
-        for tenant_id, run_id, last_seq in await self._database.read(lambda c: c.execute(query).all()):
+        for tenant_id, run_id, last_seq in await self._database.peek(lambda c: c.execute(query).all()):
             self.tell(tenant_id, run_id, last_seq)
 
     def _wake_all(self) -> None:

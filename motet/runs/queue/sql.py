@@ -47,9 +47,9 @@ class SqlQueue:
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
         """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do."""
         query, named = (self._next, {}) if thread_ids is None else (self._next_of, {"of": sorted(thread_ids)})
-        if await self._database.read(lambda c: c.execute(query, named).first()) is None:
+        if await self._database.peek(lambda c: c.execute(query, named).first()) is None:
             return None
-        return await self._database.write(lambda c: self._claim(c, worker_id, query, named))
+        return await self._database.jot(lambda c: self._claim(c, worker_id, query, named))
 
     async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         """See `RunQueue.heartbeat`."""
@@ -60,13 +60,13 @@ class SqlQueue:
             .values(lease_until=lease_now() + self._settings.lease_s)
             .returning(runs.c.run_id, runs.c.fence, runs.c.cancel_requested)
         )
-        rows = await self._database.write(lambda c: c.execute(renew).all())
+        rows = await self._database.jot(lambda c: c.execute(renew).all())
         return [Pulse(row.run_id, row.fence, bool(row.cancel_requested)) for row in rows]
 
     async def cancels(self, run_ids: Sequence[str]) -> set[str]:
         """See `RunQueue.cancels`."""
         query = sa.select(runs.c.run_id).where(runs.c.run_id.in_(run_ids), runs.c.cancel_requested)
-        return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
+        return set(await self._database.peek(lambda c: c.execute(query).scalars().all()))
 
     async def request_cancel(
         self,
@@ -89,7 +89,7 @@ class SqlQueue:
                 ask_to_stop(connection, row, reason=reason, undo=undo)
             return row is not None
 
-        return await self._database.write(work)
+        return await self._database.jot(work)
 
     async def release(self, claim: Claim) -> None:
         """See `RunQueue.release`. The attempt does not count: nothing went wrong."""
@@ -98,7 +98,7 @@ class SqlQueue:
             .where(_held(claim))
             .values(status="pending", worker_id=None, lease_until=None, attempt=runs.c.attempt - 1)
         )
-        await self._database.write(lambda c: c.execute(change))
+        await self._database.jot(lambda c: c.execute(change))
 
     async def recover(self, worker_id: str) -> int:
         """See `RunQueue.recover`."""
@@ -112,7 +112,7 @@ class SqlQueue:
             .where(runs.c.worker_id.in_(gone), runs.c.status == "running")
             .values(lease_until=0.0)
         )
-        return await self._database.write(lambda c: c.execute(change).rowcount)
+        return await self._database.jot(lambda c: c.execute(change).rowcount)
 
     def _claim(
         self, connection: Connection, worker_id: str, query: sa.Select[Any, Any], named: Mapping[str, Any]

@@ -57,7 +57,7 @@ class SqlLedger:
 
     async def begin(self, call: Call, *, asks_first: bool = False) -> Entry:
         """See `Ledger.begin`."""
-        row = await self._database.write(lambda c: self._begin(c, call, asks_first=asks_first))
+        row = await self._database.jot(lambda c: self._begin(c, call, asks_first=asks_first))
         if row is None:
             return Entry("waiting" if asks_first else "open", is_new=True, asks_first=asks_first)
         known = Entry(row.status, asks=row.asks, asks_first=bool(row.asks_first))
@@ -74,21 +74,19 @@ class SqlLedger:
             values = {"status": "open", "asks": asks, "started_at": db_now(), "ended_at": None}
             connection.execute(sa.update(table).where(self._one(call.key)).values(**values, **self._mine()))
 
-        await self._database.write(work)
+        await self._database.jot(work)
 
     async def finish(self, call: Call, result: Any, *, asks: int | None = None) -> None:
         """See `Ledger.finish`. A result of an unknown class is left out: then only the call's end is known."""
-        values: dict[str, Any] = {"status": "done", "ended_at": db_now(), "result": self._pack(call, result)}
-        if asks is not None:
-            values["asks"] = asks
-        unknown = sa.and_(self._one(call.key), table.c.status != "done")
-        await self._database.write(lambda c: c.execute(sa.update(table).where(unknown).values(**values)))
+        change = _FINISH if asks is None else _FINISH.values(asks=asks)
+        given = {**self._named(call.key), "given": self._pack(call, result)}
+        await self._database.jot(lambda c: c.execute(change, given))
 
     async def leave(self, call: Call, status: Literal["paused", "failed"]) -> None:
         """See `Ledger.leave`."""
         still_open = sa.and_(self._one(call.key), table.c.status == "open")
         change = sa.update(table).where(still_open).values(status=status, ended_at=db_now())
-        await self._database.write(lambda c: c.execute(change))
+        await self._database.jot(lambda c: c.execute(change))
 
     async def made(self, besides: Call) -> dict[str, int]:
         """See `Ledger.made`."""
@@ -103,7 +101,7 @@ class SqlLedger:
 
     def _begin(self, connection: Connection, call: Call, *, asks_first: bool) -> Row[Any] | None:
         self._check_lease(connection)
-        row = connection.execute(sa.select(table).where(self._one(call.key))).first()
+        row = connection.execute(_FIND, self._named(call.key)).first()
         if row is not None:
             return row
         digests = self._seal.digests(hashlib.sha256(call.arguments.encode()).hexdigest())
@@ -117,7 +115,6 @@ class SqlLedger:
             "effect": call.effect,
             "status": "waiting" if asks_first else "open",
             "asks_first": int(asks_first),
-            "started_at": db_now(),
             **self._mine(),
         }
         if known is not None:
@@ -125,14 +122,14 @@ class SqlLedger:
             values |= {
                 "status": "done",
                 "asks_first": 0,
-                "ended_at": db_now(),
                 "result": self._seal.seal(content, self._attempt.tenant_id, TABLE, call.key),
                 "reused_key": known.call_key,
             }
-        connection.execute(sa.insert(table).values(**values))
         if known is None:
+            connection.execute(_PUT, values)
             return None
-        return connection.execute(sa.select(table).where(self._one(call.key))).one()
+        connection.execute(_PUT.values(ended_at=db_now()), values)
+        return connection.execute(_FIND, self._named(call.key)).one()
 
     def _recorded(self, connection: Connection, tool: str, digests: list[str]) -> Row[Any] | None:
         """Return the result, in the run whose results are used again, that answers this run's next such call."""
@@ -168,6 +165,9 @@ class SqlLedger:
     def _one(self, key: str) -> sa.ColumnElement[bool]:
         return sa.and_(table.c.tenant_id == self._attempt.tenant_id, table.c.call_key == key)
 
+    def _named(self, key: str) -> dict[str, str]:
+        return {"of_tenant": self._attempt.tenant_id, "of_call": key}
+
     def _mine(self) -> dict[str, Any]:
         return {"run_id": self._attempt.run_id}
 
@@ -178,3 +178,13 @@ class SqlLedger:
             logger.warning("the result of %s is not kept: %s", call.tool, error.message)
             return None
         return self._seal.seal(content, self._attempt.tenant_id, TABLE, call.key)
+
+
+_ONE = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.call_key == sa.bindparam("of_call"))
+_FIND = sa.select(table).where(_ONE)
+_PUT = sa.insert(table).values(started_at=db_now())
+_FINISH = (
+    sa.update(table)
+    .where(_ONE, table.c.status != "done")
+    .values(status="done", ended_at=db_now(), result=sa.bindparam("given", type_=table.c.result.type))
+)

@@ -70,7 +70,7 @@ class SqlTrustRows:
 
     async def load(self) -> Trusted:
         """See `TrustRows.load`."""
-        rows = await self._database.read(self._load)
+        rows = await self._database.peek(self._load)
         offers = [link for kind, value in rows if kind == "offer" for link in json.loads(value)]
         return Trusted(
             read=[value for kind, value in rows if kind == "read"],
@@ -80,7 +80,7 @@ class SqlTrustRows:
 
     async def add(self, kind: Kind, value: str) -> None:
         """See `TrustRows.add`."""
-        await self._database.write(lambda c: add(c, self._tenant_id, self._thread_id, kind, value))
+        await self._database.jot(lambda c: add(c, self._tenant_id, self._thread_id, kind, value))
 
     async def said(self) -> list[str]:
         """See `TrustRows.said`."""
@@ -120,25 +120,24 @@ class SqlTrustRows:
 def add(connection: Connection, tenant_id: str, thread_id: str, kind: Kind, value: str) -> None:
     """Store a row of a thread, in the caller's transaction; one that is there already stays as it is."""
     key = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:32]
-    one = sa.and_(
-        thread_trust.c.tenant_id == tenant_id,
-        thread_trust.c.thread_id == thread_id,
-        thread_trust.c.kind == kind,
-        thread_trust.c.item_key == key,
-    )
-    if connection.execute(sa.select(thread_trust.c.kind).where(one)).first() is not None:
+    named = {"of_tenant": tenant_id, "of_thread": thread_id, "of_kind": kind, "of_item": key}
+    if connection.execute(_IS_THERE, named).first() is not None:
         return
     stored = texts_of(connection).close(value, tenant_id, "thread_trust", thread_id, kind, key)
-    connection.execute(
-        sa.insert(thread_trust).values(
-            tenant_id=tenant_id,
-            thread_id=thread_id,
-            kind=kind,
-            item_key=key,
-            value=stored,
-            created_at=db_now(),
-        )
-    )
+    row = {"tenant_id": tenant_id, "thread_id": thread_id, "kind": kind, "item_key": key, "value": stored}
+    connection.execute(_PUT, row)
+
+
+_MINE = sa.and_(
+    thread_trust.c.tenant_id == sa.bindparam("of_tenant"),
+    thread_trust.c.thread_id == sa.bindparam("of_thread"),
+)
+_IS_THERE = sa.select(thread_trust.c.kind).where(
+    _MINE, thread_trust.c.kind == sa.bindparam("of_kind"), thread_trust.c.item_key == sa.bindparam("of_item")
+)
+_PUT = sa.insert(thread_trust).values(created_at=db_now())
+_ALL = sa.select(thread_trust).where(_MINE).order_by(thread_trust.c.created_at, thread_trust.c.item_key)
+_FIRST = _ALL.limit(sa.bindparam("most"))
 
 
 def copy(connection: Connection, tenant_id: str, thread_id: str, new_id: str) -> None:
@@ -151,10 +150,9 @@ def copy(connection: Connection, tenant_id: str, thread_id: str, new_id: str) ->
 def _rows(
     connection: Connection, tenant_id: str, thread_id: str, *, limit: int | None = None
 ) -> Iterator[tuple[Kind, str]]:
-    mine = sa.and_(thread_trust.c.tenant_id == tenant_id, thread_trust.c.thread_id == thread_id)
-    query = sa.select(thread_trust).where(mine).order_by(thread_trust.c.created_at, thread_trust.c.item_key)
-    texts = texts_of(connection)
-    for row in connection.execute(query.limit(limit)).all():
+    named, texts = {"of_tenant": tenant_id, "of_thread": thread_id}, texts_of(connection)
+    query, named = (_ALL, named) if limit is None else (_FIRST, {**named, "most": limit})
+    for row in connection.execute(query, named).all():
         yield row.kind, texts.open(row.value, tenant_id, "thread_trust", thread_id, row.kind, row.item_key)
 
 
