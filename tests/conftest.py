@@ -7,11 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from postgres_server import PostgresServer, find_programs
 
 from motet.settings import Settings, describe
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
+
+hypothesis_settings.register_profile(
+    "busy",  # a machine with other work makes inputs slowly; that says nothing about the code
+    hypothesis_settings.get_profile(hypothesis_settings.get_current_profile_name()),
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+)
+hypothesis_settings.load_profile("busy")
 
 _SHARED = {"MOTET_CACHE", "MOTET_WEIGHTS", "MOTET_WEIGHTS_SOURCES"}
 """Where the embedded model's weights are: downloaded once, not once a test."""

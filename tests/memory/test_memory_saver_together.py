@@ -19,7 +19,7 @@ class Transactions:
         self.made: list[list[str]] = []
         self.error: Exception | None = None
 
-    async def write(self, work: Any) -> Any:
+    async def jot(self, work: Any) -> Any:
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
