@@ -81,10 +81,18 @@ class Terminal:
 
 
 def console(stream: object, *, plain: bool = False) -> Console:
-    """Return a console on a text stream that sends escape codes only to a terminal that wants them."""
+    """Return a console on a text stream that sends escape codes only to a terminal that wants them.
+
+    A terminal is as wide as it says. `COLUMNS` counts where there is none: a shell that exports it tells of the width
+    that the window had when the program began.
+    """
     from rich.console import Console
 
-    made = Console(file=stream, highlight=False, markup=False, emoji=False)  # pyright: ignore[reportArgumentType]
+    isatty = getattr(stream, "isatty", None)
+    is_terminal = isatty is not None and isatty()
+    environment = os.environ  # noqa: TID251  # a terminal's colours, which Rich reads there; no setting of Motet's
+    known = {name: value for name, value in environment.items() if name not in _SIZE or not is_terminal}
+    made = Console(file=stream, highlight=False, markup=False, emoji=False, _environ=known)  # pyright: ignore[reportArgumentType]
     if plain or made.no_color or made.is_dumb_terminal:
         made = Console(
             file=stream,  # pyright: ignore[reportArgumentType]
@@ -93,8 +101,12 @@ def console(stream: object, *, plain: bool = False) -> Console:
             highlight=False,
             markup=False,
             emoji=False,
+            _environ=known,
         )
     return made
+
+
+_SIZE = ("COLUMNS", "LINES")
 
 
 def silence_stdout() -> None:

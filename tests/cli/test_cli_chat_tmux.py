@@ -159,6 +159,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
         "MOTET_FILES_ROOT": str(folder / "files"),
         "MOTET_FILES_WRITE": "true",
         "MOTET_TOOLS": "write_file",
+        "COLUMNS": "80",  # exported: bash tells the chat of the width that it begins with, for ever
+        "LINES": "24",
     }
     terminal = Terminal(motet)
     yield terminal
