@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,29 +20,6 @@ from motet.errors import DatabaseUnavailable, StorageError
 from motet.settings import StorageSettings
 from motet.storage.engine import GROUP_MAX, Database
 from motet.storage.opening import IDLE_TRANSACTION_S
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "numbers.db"
-
-
-@pytest.fixture
-def sqlite_database(path: Path) -> Iterator[Database]:
-    with opened(path) as database:
-        database.write_sync(make_table)
-        yield database
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_database")
-        return
-    with opened(request.getfixturevalue("postgres_url")) as database:
-        database.write_sync(make_table)
-        yield database
-
 
 # Reading and writing
 

@@ -30,18 +30,6 @@ from motet.storage.engine import Database
 NOBODY = 65534
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "numbers.db"
-
-
-@pytest.fixture
-def sqlite_database(path: Path) -> Iterator[Database]:
-    with opened(path) as database:
-        database.write_sync(make_table)
-        yield database
-
-
 @contextmanager
 def ordinary_user() -> Generator[None]:
     """Be somebody to whom file modes apply: root may do everything."""

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,28 +17,6 @@ from sqlalchemy.engine import Connection
 from motet.errors import StorageError
 from motet.storage import near
 from motet.storage.engine import Database
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "numbers.db"
-
-
-@pytest.fixture
-def sqlite_database(path: Path) -> Iterator[Database]:
-    with opened(path) as database:
-        database.write_sync(make_table)
-        yield database
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_database")
-        return
-    with opened(request.getfixturevalue("postgres_url")) as database:
-        database.write_sync(make_table)
-        yield database
 
 
 def where(_: Connection) -> str:
