@@ -133,6 +133,25 @@ def build_notes() -> Any:
     return builder.compile()
 
 
+class Loose(TypedDict, total=False):
+    """State that takes anything."""
+
+    notes: Annotated[list[Any], add]
+
+
+async def nothing(state: Loose) -> dict[str, Any]:
+    return {}
+
+
+def build_loose() -> Any:
+    """Does nothing, over a state that takes anything."""
+    builder = StateGraph(Loose)
+    builder.add_node("nothing", nothing)
+    builder.add_edge(START, "nothing")
+    builder.add_edge("nothing", END)
+    return builder.compile()
+
+
 async def question(state: Notes) -> dict[str, Any]:
     answer = interrupt({"question": "really?"})
     return {"notes": [f"you said {answer}"]}

@@ -139,6 +139,8 @@ class Office:
     """Whether the server takes no new runs; what was accepted goes on."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when every stream has to end."""
+    input_models: dict[str, Any] = field(default_factory=dict[str, Any])
+    """Of graphs by name, the pydantic model of their input, as it was last seen."""
     _soon: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     def __post_init__(self) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
+from agent_house import agent_settings
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from pydantic import BaseModel
 from server_house import House, open_house, server_settings
 
 from motet import Settings, events
+from motet.errors import InvalidInput
 from motet.events import Event, Recorded
-from motet.server.protocols.langserve.decode import BadConfigHash, read_input, unpack
+from motet.server.protocols.langserve.decode import BadConfigHash, check_input, read_input, unpack
 from motet.server.protocols.langserve.encode import Callbacks, Chunks, Filter, Log
 
 with warnings.catch_warnings():
@@ -196,7 +199,70 @@ async def test_schemas_and_bad_bodies(client: httpx.AsyncClient) -> None:
         answer = await client.post(f"/langserve/echo/{path}", json=body)
         assert (answer.status_code, "detail" in answer.json()) == (status, True), (path, answer.text)
     place = (await client.post("/langserve/echo/invoke", json={})).json()["detail"][0]
-    assert (place["loc"], place["type"]) == (["body", "input"], "missing")
+    assert (place["loc"], place["type"]) == (["input"], "missing")
+
+
+GOOD = {"input": {"notes": ["x"]}}
+
+LOW = "N4Igxg9gdgZglgcwK4CcCGAjANgUxALgAJRcA3HLAwkLCAdxAF8AaagFzQQGcqBtENiAC6jIA"
+"""`{"configurable": {"level": "low"}, "tags": ["t"]}`, packed by LangServe's client."""
+
+ITS_OWN: list[tuple[str, str, Any, int]] = [
+    *(("GET", f"c/{LOW}/{what}_schema", None, 200) for what in ("input", "output", "config")),
+    *(("GET", f"c/{bad}/{what}", None, 400) for bad in ("!!!", "NoRgukA") for what in ("input_schema", "output_schema",
+      "config_schema", "playground/")),
+    ("POST", "token_feedback", {"token_or_url": "x", "score": 1}, 400), ("POST", "token_feedback", {}, 422),
+    ("POST", "token_feedback", {"token_or_url": "x", "score": "a"}, 422),
+    ("POST", "feedback", {"run_id": "11111111-1111-4111-8111-111111111111", "key": "k"}, 404),
+    ("HEAD", "feedback", None, 404), ("HEAD", "public_trace_link", None, 404), ("PUT", "public_trace_link", {}, 404),
+    ("GET", f"c/{LOW}/playground/", None, 200), ("GET", "playground/nope.js", None, 404), ("GET", "invoke", None, 405),
+    ("POST", "invoke", GOOD, 200), ("POST", "invoke", {}, 422), ("POST", "invoke", {**GOOD, "config": 3}, 422),
+    ("POST", "invoke", {**GOOD, "config": {"configurable": 3}}, 422), ("POST", "invoke", {**GOOD, "kwargs": 3}, 200),
+    ("POST", "invoke", {**GOOD, "config": {"tags": 3}}, 200), ("POST", "invoke", {**GOOD, "nope": 3}, 200),
+    ("POST", "invoke", {"input": {"notes": 3}}, 422), ("POST", "stream", {"input": {"notes": 3}}, 422),
+    ("POST", "stream_events", {"input": {"notes": 3}}, 422), ("POST", "stream_log", {"input": {"notes": 3}}, 422),
+    ("POST", "invoke", {"input": 3}, 422), ("POST", "c/!!/invoke", GOOD, 400), ("POST", "c/NoRgukA/invoke", GOOD, 400),
+    ("POST", "batch", {"inputs": [GOOD["input"]] * 2}, 200), ("POST", "batch", {"inputs": []}, 200),
+    ("POST", "batch", {"inputs": [GOOD["input"]], "config": [{}, {}]}, 422),
+    ("POST", "batch", {"inputs": [GOOD["input"], {"notes": 3}]}, 422),
+]  # fmt: skip
+"""What LangServe's own server (0.3.3) answered over the graph `notes`, asked on 2026-11-27."""
+
+
+async def test_its_own_servers_statuses(settings: Settings, tmp_path: Path) -> None:
+    async with open_house(agent_settings(settings, tmp_path)) as house, house.client() as client:
+        for method, path, body, status in ITS_OWN:
+            more: dict[str, Any] = {} if body is None else {"json": body}
+            answer = await client.request(method, f"/langserve/notes/{path}", **more)
+            assert answer.status_code == status, (method, path, body, answer.text)
+            if path.startswith(("c/!", "c/N")) and "detail" in answer.text:
+                assert answer.json() == {"detail": "Invalid config hash"}
+        before = len(await house.app.records.threads())
+        refused = await client.post(
+            "/langserve/notes/batch", json={"inputs": [GOOD["input"], {"notes": ["x"], "total": "many"}]}
+        )
+        assert (refused.status_code, refused.json()["detail"][0]["loc"]) == (422, ["total"])
+        assert len(await house.app.records.threads()) == before  # of a batch that is refused nothing begins
+        asked = {**GOOD, "config": {"configurable": {"who": "ann", "nobody": "knows"}}}
+        said = (await client.post("/langserve/notes/invoke", json=asked)).json()["output"]["notes"]
+        assert said == ["x", "first for ann at none", "second"]
+        schema = (await client.get("/langserve/notes/config_schema")).json()
+        assert list(schema["properties"]["configurable"]["properties"]) == ["who"]
+
+
+def test_an_input_is_looked_at_but_for_its_messages() -> None:
+    class Fields(BaseModel):
+        messages: list[int]
+        n: int = 0
+        more: list[AnyMessage] = []
+
+    check_input(Fields, {"messages": [("user", "x")], "n": 1})
+    check_input(
+        Fields, {"messages": "x", "more": [{"role": "user", "content": "x"}]}
+    )  # no form that it knows
+    with pytest.raises(InvalidInput) as told_of:
+        check_input(Fields, {"n": "many"})
+    assert [one["loc"] for one in told_of.value.fields["errors"]] == [["n"]]
 
 
 PACKED = "N4IgxgrgLgFglgGwgZwKZRALgAwF8BGcAJgIYCeAPgJgBmAThAF4D2tAUqgLLgbq0BnFA"

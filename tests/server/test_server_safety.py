@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_house import agent_settings
+from agent_house import GRAPHS, agent_settings
 from server_house import House, open_house
 
 from motet import Settings
@@ -27,7 +27,7 @@ ENVELOPES: list[Any] = [
 @pytest.fixture
 async def house(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setenv("MOTET_CANARY", LEAK)
-    async with open_house(agent_settings(settings, tmp_path)) as made:
+    async with open_house(agent_settings(settings, tmp_path, graphs=(*GRAPHS, "loose"))) as made:
         yield made
 
 
@@ -45,10 +45,10 @@ async def test_what_looks_like_an_object_or_a_template_is_data_on_every_wire(hou
                 ),
                 await client.get(f"{on}/state"),
                 await client.post(f"{on}/history", json={}),
-                await client.post("/langserve/notes/invoke", json={"input": given}),
-                await client.post("/langserve/notes/stream", json={"input": given}),
-                await client.post("/langserve/notes/stream_log", json={"input": given}),
-                await client.post("/langserve/notes/stream_events", json={"input": given}),
+                await client.post("/langserve/loose/invoke", json={"input": given}),
+                await client.post("/langserve/loose/stream", json={"input": given}),
+                await client.post("/langserve/loose/stream_log", json={"input": given}),
+                await client.post("/langserve/loose/stream_events", json={"input": given}),
                 await client.put(
                     "/store/items", json={"namespace": ["a"], "key": "k", "value": {"v": envelope}}
                 ),
@@ -58,6 +58,7 @@ async def test_what_looks_like_an_object_or_a_template_is_data_on_every_wire(hou
                 assert answer.is_success, (envelope, answer.request.url, answer.text[:300])
                 assert LEAK not in answer.text, (envelope, answer.request.url)
             assert answers[0].json()["notes"][0] == envelope
+            assert answers[4].json()["output"]["notes"][0] == envelope
             assert answers[2].json()["values"]["notes"][0] == envelope
             assert answers[-1].json()["value"]["v"] == envelope
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from motet.errors import InvalidInput, UserError
 from motet.runs.drive import Drive
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
 
     from motet.runs.drive import RecordMode
 
@@ -68,8 +72,29 @@ def _message(item: Any) -> Any:
     return item
 
 
-def read_config(config: Any, packed: str | None, *, record: Sequence[RecordMode]) -> Drive:
-    """Return how a graph is driven by a config: of `configurable` the gate lets through what the settings name.
+def check_input(model: type[BaseModel], given: Mapping[str, Any]) -> None:
+    """Refuse an input that is not of the form of a graph's; messages have more forms here, and the gate looks at them.
+
+    Raises:
+        InvalidInput: A field has a wrong type, or there is none; `fields["errors"]` says where.
+    """
+    try:
+        model.model_validate({name: value for name, value in given.items() if name != "messages"})
+    except ValidationError as error:
+        wrong = [
+            {"type": one["type"], "loc": list(one["loc"]), "msg": one["msg"]}
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+            if one["loc"][:1] != ("messages",)
+        ]
+        if wrong:
+            where = ".".join(str(part) for part in wrong[0]["loc"])
+            raise InvalidInput(f"{where or 'input'}: {wrong[0]['msg']}.", errors=wrong[:20]) from None
+    except (TypeError, ValueError):
+        return  # a message in another field, in a form that LangChain's union of messages does not know
+
+
+def read_configurable(config: Any, packed: str | None) -> dict[str, Any]:
+    """Return what a config sets: the path's, and over it the body's.
 
     Raises:
         BadConfigHash: What the path brings is no config.
@@ -83,7 +108,18 @@ def read_config(config: Any, packed: str | None, *, record: Sequence[RecordMode]
         if not isinstance(configurable, dict):
             raise InvalidInput("config.configurable: an object was expected.")
         merged |= configurable
-    return Drive(configurable=merged, record=list(record))
+    return merged
+
+
+def drive_of(
+    configurable: dict[str, Any], context_names: Sequence[str], *, record: Sequence[RecordMode]
+) -> Drive:
+    """Return how a graph is driven by a config: what names a field of the graph's context counts for the context.
+
+    Of `configurable` the gate lets through what the settings name.
+    """
+    context = {name: configurable[name] for name in context_names if name in configurable}
+    return Drive(configurable=configurable, context=context or None, record=list(record))
 
 
 def unpack(packed: str) -> dict[str, Any]:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from motet.errors import InvalidInput
+from motet.errors import InvalidInput, UserError
 from motet.runs.request import RunRequest
 from motet.server.protocols.base import Route, Wire
 from motet.server.protocols.langserve.callbacks import CalledBack
-from motet.server.protocols.langserve.decode import read_config, read_input
+from motet.server.protocols.langserve.decode import (
+    check_input,
+    drive_of,
+    read_configurable,
+    read_input,
+    unpack,
+)
 from motet.server.protocols.langserve.encode import Callbacks, Chunks, Filter, Log, Output
 from motet.server.protocols.langserve.playground import page
 from motet.server.sse import EventStream
@@ -34,7 +40,8 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     config: Any = None
-    kwargs: dict[str, Any] | None = None
+    kwargs: Any = None
+    """Passed over: a graph has no keyword arguments."""
 
 
 class InvokeBody(_Body):
@@ -87,7 +94,8 @@ async def batch(call: Call) -> Response:
             f"Number of configs ({len(configs)}) must match number of inputs ({len(body.inputs)})"
         )
     record = _recorded(call)
-    accepted = [await _submit(call, *one, record=record) for one in zip(body.inputs, configs, strict=True)]
+    asked = [await _request(call, *one, record=record) for one in zip(body.inputs, configs, strict=True)]
+    accepted = [await call.desk.submit(one) for one in asked]
     outputs, tolds = [Output() for _ in accepted], [CalledBack() for _ in accepted]
     for one, output, told in zip(accepted, outputs, tolds, strict=True):
         await read_to_end(call, one.run_id, lambda r, o=output, t=told: (o.take(r), t.take(r)))
@@ -121,25 +129,51 @@ async def stream_log(call: Call) -> Response:
     return _streamed(call, accepted, Log(accepted.run_id, body.wanted()))
 
 
+class TokenFeedbackBody(BaseModel):
+    """What `/token_feedback` takes."""
+
+    token_or_url: str
+    score: float | int | bool | None = None
+    value: float | int | bool | str | dict[str, Any] | None = None
+    comment: str | None = None
+    correction: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+async def token_feedback(call: Call) -> Response:
+    """Refuse feedback, as LangServe's own server does without LangSmith: no answer brought a token for it."""
+    await call.read(TokenFeedbackBody)
+    raise UserError("There is no LangSmith here, and no answer brings a feedback token.")
+
+
 async def input_schema(call: Call) -> Response:
     """Return the JSON Schema of a graph's input."""
+    _check_hash(call)
     return JSONResponse((await call.desk.graph(_graph(call))).get_input_jsonschema())
 
 
 async def output_schema(call: Call) -> Response:
     """Return the JSON Schema of a graph's output."""
+    _check_hash(call)
     return JSONResponse((await call.desk.graph(_graph(call))).get_output_jsonschema())
 
 
 async def config_schema(call: Call) -> Response:
-    """Return the JSON Schema of what a config may set."""
+    """Return the JSON Schema of what a config may set: the fields of the graph's context."""
+    _check_hash(call)
+    configurable: dict[str, Any] = {"type": "object"}
+    configurable |= (await call.desk.graph(_graph(call))).get_context_jsonschema() or {}
+    defs = {"$defs": configurable.pop("$defs")} if "$defs" in configurable else {}
     name = f"{_graph(call)}Config"
-    return JSONResponse({"title": name, "type": "object", "properties": {"configurable": {"type": "object"}}})
+    return JSONResponse(
+        {**defs, "title": name, "type": "object", "properties": {"configurable": configurable}}
+    )
 
 
 async def playground(call: Call) -> Response:
     """Return a page to try a graph with."""
     _graph(call)
+    _check_hash(call)
     return page()
 
 
@@ -152,10 +186,44 @@ def _graph(call: Call) -> str:
     return call.param("graph")
 
 
-async def _submit(call: Call, given: Any, config: Any, *, record: Sequence[RecordMode] = ()) -> Accepted:
-    packed = call.request.path_params.get("config_hash")
-    drive = read_config(config, packed, record=record)
-    return await call.desk.submit(RunRequest(graph=_graph(call), input=read_input(given), drive=drive))
+def _packed(call: Call) -> str | None:
+    return call.request.path_params.get("config_hash")
+
+
+def _check_hash(call: Call) -> None:
+    if packed := _packed(call):
+        unpack(packed)
+
+
+async def _submit(call: Call, given: Any, config: Any, *, record: Sequence[RecordMode]) -> Accepted:
+    return await call.desk.submit(await _request(call, given, config, record=record))
+
+
+async def _request(call: Call, given: Any, config: Any, *, record: Sequence[RecordMode]) -> RunRequest:
+    graph, configurable, value = _graph(call), read_configurable(config, _packed(call)), read_input(given)
+    await _check_input(call, graph, value)
+    names = await _context_names(call, graph) if configurable else ()
+    return RunRequest(graph=graph, input=value, drive=drive_of(configurable, names, record=record))
+
+
+async def _check_input(call: Call, graph: str, value: dict[str, Any]) -> None:
+    """Refuse an input that a graph cannot take; a graph whose form changed since it was last seen is asked anew."""
+    seen = call.office.input_models
+    for is_fresh in (False, True):
+        if is_fresh or graph not in seen:
+            seen[graph] = (await call.desk.graph(graph)).get_input_schema()
+        try:
+            return check_input(seen[graph], value)
+        except InvalidInput:
+            if is_fresh:
+                raise
+    return None
+
+
+async def _context_names(call: Call, graph: str) -> Sequence[str]:
+    from motet.runs.drawing import context_names  # noqa: PLC0415  # LangGraph is loaded when it is needed
+
+    return context_names(await call.desk.graph(graph))
 
 
 def _streamed(call: Call, accepted: Accepted, told: Chunks | Callbacks | Log) -> Response:
@@ -169,8 +237,7 @@ def _streamed(call: Call, accepted: Accepted, told: Chunks | Callbacks | Log) ->
 def langserve_error(problem: Problem) -> Response:
     """Return a problem as LangServe does: `detail`, of a body that is not understood a list of places."""
     status = 400 if problem.code == "bad_config_hash" else problem.status
-    errors = problem.fields.get("errors")
-    detail = [e | {"loc": ["body", *e["loc"]]} for e in errors] if errors else problem.message
+    detail = problem.fields.get("errors") or problem.message
     return JSONResponse({"detail": detail}, status, dict(problem.headers))
 
 
@@ -211,6 +278,8 @@ def _routes() -> list[Route]:
         add("GET", "output_schema", output_schema, "graphs:read")
         add("GET", "config_schema", config_schema, "graphs:read")
         add("GET", "playground/", playground, "public", media="text/html")
+        if not suffix:
+            add("POST", "token_feedback", token_feedback, "runs:write", body=TokenFeedbackBody, errors=(400,))
     return routes
 
 
