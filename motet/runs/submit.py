@@ -23,6 +23,7 @@ from motet.runs.ending import ask_to_stop
 from motet.runs.log import sql as log
 from motet.runs.recordings.store import check_replay
 from motet.runs.records import lock_active, lock_thread, touch_thread
+from motet.runs.repeated import earlier_run
 from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
 from motet.runs.scopes import authorize, check_permissions, narrow
 from motet.runs.webhooks import rows as webhooks
@@ -144,7 +145,7 @@ class Gate:
         """Store the run, its first events and its messages in one transaction; `job` is what `grant` gave."""
         request_hash = _hash(request)
         thread = lock_thread(connection, job.tenant_id, job.thread_id)
-        earlier = _earlier(connection, request, request_hash)
+        earlier, key = earlier_run(connection, request, request_hash)
         if earlier is not None:
             return earlier
         _check_thread(request, thread)
@@ -153,7 +154,7 @@ class Gate:
         if request.is_answer:
             job = self._answer(connection, request, job)
         _make_room(connection, request, job)
-        return _store(connection, request, job, request_hash)
+        return _store(connection, request, job, (key, request_hash))
 
     def _answer(self, connection: Connection, request: RunRequest, job: RunJob) -> RunJob:
         """Return the run that brings an answer: as the one that asked, with what it may do looked at again."""
@@ -265,7 +266,10 @@ def _dump(message: BaseMessage) -> dict[str, Any]:
     }
 
 
-def _store(connection: Connection, request: RunRequest, job: RunJob, request_hash: str) -> Accepted:
+def _store(
+    connection: Connection, request: RunRequest, job: RunJob, known_by: tuple[str | None, str]
+) -> Accepted:
+    """Store a run; `known_by` is the form in which its idempotency key is stored, and its request's hash."""
     _check_source(connection, job)
     events = _first_events(job)
     row = {
@@ -278,8 +282,8 @@ def _store(connection: Connection, request: RunRequest, job: RunJob, request_has
         "status": "pending",
         "priority": request.priority,
         "last_seq": len(events),
-        "idempotency_key": request.idempotency_key,
-        "request_hash": request_hash,
+        "idempotency_key": known_by[0],
+        "request_hash": known_by[1],
     }
     due = db_now() + request.delay_s if request.delay_s else None
     connection.execute(_PUT if due is None else _PUT.values(not_before=due), row)
@@ -329,23 +333,6 @@ def _hash(request: RunRequest) -> str:
             del values[name]
     encoded = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.sha256(encoded.encode("ascii")).hexdigest()
-
-
-def _earlier(connection: Connection, request: RunRequest, request_hash: str) -> Accepted | None:
-    if request.idempotency_key is None:
-        return None
-    row = connection.execute(
-        sa.select(runs.c.run_id, runs.c.thread_id, runs.c.request_hash).where(
-            runs.c.tenant_id == request.caller.tenant_id, runs.c.idempotency_key == request.idempotency_key
-        )
-    ).first()
-    if row is None:
-        return None
-    if row.request_hash != request_hash:
-        raise Conflict(
-            f"The idempotency key '{request.idempotency_key}' was used for another request (run {row.run_id})."
-        )
-    return Accepted(run_id=row.run_id, thread_id=row.thread_id, created=False)
 
 
 def _make_thread(connection: Connection, job: RunJob, ttl_s: float | None) -> None:

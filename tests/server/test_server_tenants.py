@@ -172,7 +172,7 @@ def told(answer: httpx.Response, ids: Ids) -> tuple[int, str]:
         for form in (ids[name], json.dumps(ids[name])[1:-1]):
             text = text.replace(form, f"<{name}>")
     text = re.sub(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "<some id>", text)
-    text = re.sub(r'"(?:request_id|created_at|updated_at|id)": ?"?[^",}]+"?', "", text)
+    text = re.sub(r'"(?:request_id|created(?:_at)?|(?:state_)?updated_at|id)": ?"?[^",}]+"?', "", text)
     return answer.status_code, text
 
 
@@ -238,6 +238,67 @@ async def test_what_is_anothers_is_answered_as_what_is_not_there(locked: House, 
         assert (await mine.get(f"/runs/crons/{ids['cron_id']}")).json()["enabled"] is True
         assert (await mine.get(f"/assistants/{ids['assistant_id']}")).json()["name"] == CANARY
         assert CANARY in (await mine.get("/motet/v1/memories")).text
+
+
+Way = tuple[str, str, dict[str, Any], dict[str, str]]
+
+CHOOSING: list[Callable[[Ids], Way]] = [
+    lambda ids: ("POST", "/threads", {"thread_id": ids["thread_id"]}, {}),
+    lambda ids: ("POST", "/threads", {"thread_id": ids["thread_id"], "if_exists": "do_nothing"}, {}),
+    lambda ids: ("POST", f"/threads/{ids['thread_id']}/runs/wait", {**_run(ids), "if_not_exists": "create"}, {}),
+    lambda ids: ("POST", "/runs/batch", {**_run(ids), "thread_id": ids["thread_id"], "if_not_exists": "create"}, {}),
+    lambda ids: ("POST", "/v1/chat/completions", BODIES[CHOSEN](ids), {}),
+    lambda ids: ("POST", "/assistants", {"assistant_id": ids["assistant_id"], "graph_id": "echo"}, {}),
+    lambda ids: ("POST", "/motet/v1/runs", says("x", graph="echo"), {"idempotency-key": ids["key"]}),
+]  # fmt: skip
+"""Every way to say which id something new shall have."""
+
+
+async def _chosen(client: httpx.AsyncClient, way: Way) -> httpx.Response:
+    method, path, body, headers = way
+    return await client.request(
+        method, path, json=[body] if path.endswith("batch") else body, headers=headers
+    )
+
+
+async def _some(client: httpx.AsyncClient) -> Ids:
+    """Have a thread, an assistant and a run under a key, each with the canary in it; return their ids."""
+    noted, ids = {"metadata": {"c": CANARY}}, absent()
+    thread = (await client.post("/threads", json=noted)).json()
+    assistant = (await client.post("/assistants", json={"graph_id": "echo", **noted})).json()
+    run = await run_of(client, says(CANARY, graph="echo"), **{"idempotency-key": ids["key"]})
+    made = {
+        "thread_id": thread["thread_id"],
+        "assistant_id": assistant["assistant_id"],
+        "run_id": run["run_id"],
+    }
+    return {**ids, **made}
+
+
+async def test_an_id_that_another_tenant_has_is_as_free_as_any(locked: House) -> None:
+    async with (
+        locked.client(**{"x-api-key": locked.keys["ann"]}) as mine,
+        locked.client(**{"x-api-key": locked.keys["eve"]}) as theirs,
+    ):
+        for way in CHOOSING:
+            pair = [told(await _chosen(theirs, way(ids)), ids) for ids in (await _some(mine), absent())]
+            assert pair[0] == pair[1]
+            assert pair[0][0] in (200, 202)
+            assert CANARY not in pair[0][1]
+
+
+async def test_an_id_that_another_owner_has_is_refused_and_that_is_all_it_tells(locked: House) -> None:
+    """Ids are a tenant's: that one is taken cannot be hidden from who wants it. Whose, and what is there, is."""
+    async with (
+        locked.client(**{"x-api-key": locked.keys["ann"]}) as mine,
+        locked.client(**{"x-api-key": locked.keys["bob"]}) as theirs,
+    ):
+        for way in CHOOSING:
+            ids = await _some(mine)
+            answer = await _chosen(theirs, way(ids))
+            is_of_key = "idempotency-key" in way(ids)[3]  # each owner's own: not even that it is taken
+            assert answer.status_code in ((202,) if is_of_key else (404, 409)), way(ids)
+            assert not [name for name in ("ann", CANARY, ids["run_id"]) if name in answer.text]
 
 
 def test_no_route_is_left_out() -> None:
