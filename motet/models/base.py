@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import urlsplit
 
 from motet.errors import InvalidInput, did_you_mean
+from motet.secret import hide_password
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -64,8 +66,8 @@ class ModelSpec:
                 "Write embedded, openai:NAME, vllm:NAME, or PROVIDER:NAME@URL.",
                 model=text,
             )
-        if base_url and not base_url.startswith(("http://", "https://")):
-            raise InvalidInput(f"Model '{text}': the part after @ must be an http(s) URL.", model=text)
+        if base_url and (fault := url_fault(base_url)):
+            raise InvalidInput(f"Model '{hide_password(text)}': the part after @ {fault}.", model=text)
         if not name and provider != "embedded":
             raise InvalidInput(f"Model '{text}' has no name: write {provider}:NAME.", model=text)
         return cls(provider, name, base_url.rstrip("/"))
@@ -90,6 +92,20 @@ class ModelSpec:
             + (f":{self.name}" if self.name else "")
             + (f"@{self.base_url}" if self.base_url else "")
         )
+
+
+def url_fault(url: str) -> str:
+    """Return what is wrong with a model server's URL, as the end of a sentence about it; "" when nothing is."""
+    if not url.startswith(("http://", "https://")):
+        return "must be an http(s) URL"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port  # reading the port checks it
+    except ValueError:
+        return "is no URL: its host or its port cannot be (ports are 1 to 65535)"
+    if not host or port == 0 or any(letter.isspace() for letter in url):
+        return "is no URL: write http://HOST:PORT/v1"
+    return ""
 
 
 def agents_models(text: str) -> dict[str, str]:

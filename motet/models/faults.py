@@ -23,6 +23,7 @@ from motet.errors import (
     ModelRefused,
     ModelUnavailable,
     MotetError,
+    SettingInvalid,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ KEY_SETTINGS = {"openai": "OPENAI_API_KEY", "vllm": "MOTET_VLLM_API_KEY"}
 URL_SETTINGS = {"openai": "OPENAI_BASE_URL", "vllm": "MOTET_VLLM_BASE_URL"}
 """Where the URL of a provider is set when it is not in the spec."""
 
+_KEYLESS = (
+    "It asks for a key, and is sent none. Set MOTET_VLLM_BASE_URL to its URL and MOTET_VLLM_API_KEY, and write "
+    "vllm:{name}: that is for any server with a key."
+)
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|context (length|window|size)|prompt is too long"
     r"|maximum context|too many (input )?tokens|input tokens exceed",
@@ -164,6 +169,15 @@ def missing_key(spec: ModelSpec) -> ModelRefused:
     )
 
 
+def bad_key(spec: ModelSpec) -> SettingInvalid:
+    """Return the error for a provider's key that no server can be sent."""
+    name = KEY_SETTINGS.get(spec.provider, "The key")
+    return SettingInvalid(
+        f"{name} has a blank, a line break or a letter beyond ASCII in it, so it is no key. Copy it anew.",
+        setting=name,
+    )
+
+
 def host_of(url: str) -> str:
     """Return `host` or `host:port` of a URL, never its user, password or path; "" when it has none."""
     try:
@@ -185,7 +199,7 @@ def _from_status(status: int, text: str, spec: ModelSpec, headers: Any) -> Motet
         return ModelUnavailable(f"{who} failed (HTTP {status}).{said} Try again in a while.", **fields)
     if status in (401, 403):
         key, url = KEY_SETTINGS.get(spec.provider), URL_SETTINGS.get(spec.provider)
-        step = f"Check {key}; it is sent to {url} only." if key else "It asks for a key, and is sent none."
+        step = f"Check {key}; it is sent to {url} only." if key else _KEYLESS.format(name=spec.name)
         return ModelRefused(f"{who} refused the key (HTTP {status}). {step}", **fields)
     if 300 <= status < 400:
         where = host_of(str(headers.get("location", "")))

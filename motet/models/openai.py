@@ -14,18 +14,20 @@ import openai
 from pydantic import SecretStr
 
 from motet.errors import SettingInvalid
-from motet.models.base import Capabilities, ConnectedModel, ModelSpec
-from motet.models.faults import missing_key
+from motet.models.base import Capabilities, ConnectedModel, ModelSpec, url_fault
+from motet.models.faults import bad_key, missing_key
 from motet.models.http_client import guarded_clients
 from motet.models.openai_chat import OpenAIChat
 from motet.models.patience import Circuit, Patience
 from motet.models.probe import context_tokens, find_model, is_small, probe
 from motet.models.schema_tools import SchemaToolChatModel
 from motet.models.tokenizer import Tokenizer, ask_server, lends_tokenizer
+from motet.secret import hide_password
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
 
+    from motet.secret import Secret
     from motet.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -116,7 +118,7 @@ class OpenAIProvider(OpenAICompatibleProvider):
     """
 
     def _configured_url(self) -> str:
-        return (self._settings.openai_base_url or OPENAI_URL).rstrip("/")
+        return _checked((self._settings.openai_base_url or OPENAI_URL).rstrip("/"), "OPENAI_BASE_URL")
 
     def _base_url(self, spec: ModelSpec) -> str:
         return spec.base_url or self._configured_url()
@@ -124,11 +126,14 @@ class OpenAIProvider(OpenAICompatibleProvider):
     def _key(self, spec: ModelSpec, base_url: str) -> str:
         if base_url != self._configured_url():
             return NO_KEY
-        if not self._settings.openai_api_key:
+        key = _usable(self._settings.openai_api_key, spec)
+        if not key:
             raise missing_key(dataclasses.replace(spec, base_url=base_url))
-        return self._settings.openai_api_key.reveal()
+        return key
 
     async def _ask(self, chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
+        if not is_openai(chat.spec.base_url):  # any server may stand at OPENAI_BASE_URL
+            return await super()._ask(chat, listed)
         return Capabilities(
             tool_method="native",
             json_schema=True,
@@ -137,8 +142,8 @@ class OpenAIProvider(OpenAICompatibleProvider):
             small=is_small(chat.spec.name),
         )
 
-    async def _has_tokenizer(self, chat: OpenAIChat) -> bool:  # noqa: ARG002  # OpenAI's wire has none
-        return False
+    async def _has_tokenizer(self, chat: OpenAIChat) -> bool:
+        return not is_openai(chat.spec.base_url) and await super()._has_tokenizer(chat)
 
 
 class VllmProvider(OpenAICompatibleProvider):
@@ -155,13 +160,34 @@ class VllmProvider(OpenAICompatibleProvider):
                 f"http://127.0.0.1:8000/v1, or write vllm:{spec.name}@URL.",
                 setting="models.vllm_base_url",
             )
-        if not url.startswith(("http://", "https://")):
-            raise SettingInvalid(f"MOTET_VLLM_BASE_URL is '{url}': it must be an http(s) URL.")
-        return url
+        return url if spec.base_url else _checked(url, "MOTET_VLLM_BASE_URL")
 
-    def _key(self, spec: ModelSpec, base_url: str) -> str:  # noqa: ARG002
-        key = self._settings.vllm_api_key
-        return key.reveal() if key and base_url == self._settings.vllm_base_url.rstrip("/") else NO_KEY
+    def _key(self, spec: ModelSpec, base_url: str) -> str:
+        own = base_url == self._settings.vllm_base_url.rstrip("/")
+        return (own and _usable(self._settings.vllm_api_key, spec)) or NO_KEY
+
+
+def _checked(url: str, setting: str) -> str:
+    """Return the URL of a setting.
+
+    Raises:
+        SettingInvalid: It is none.
+    """
+    if fault := url_fault(url):
+        raise SettingInvalid(f"{setting} is '{hide_password(url)}': it {fault}.", setting=setting)
+    return url
+
+
+def _usable(key: Secret, spec: ModelSpec) -> str:
+    """Return a key without the blanks and line ends that come along when it is copied; "" when there is none.
+
+    Raises:
+        SettingInvalid: It cannot stand in a header.
+    """
+    text = key.reveal().strip()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise bad_key(spec)
+    return text
 
 
 def ready(
@@ -200,7 +226,9 @@ def make_chat(
         options.setdefault("max_tokens_name", "max_tokens")
     options.setdefault("knows_developer", is_openai(spec.base_url))
     if "http_client" not in options:
-        options["http_client"], options["http_async_client"] = guarded_clients(f"{spec.provider}:{spec.name}")
+        options["http_client"], options["http_async_client"] = guarded_clients(
+            f"{spec.provider}:{spec.name}", options.get("total_s")
+        )
     if not _fixed_temperature(spec.name):
         options["temperature"] = temperature
     chat = OpenAIChat(

@@ -6,7 +6,6 @@ with an answer (`stream_watch`).
 
 from __future__ import annotations
 
-import asyncio
 import re
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +22,7 @@ from motet.models.base import REASONING_KEY, JsonBy, ModelSpec
 from motet.models.compact import compacted
 from motet.models.constraint import constrained
 from motet.models.faults import host_of, map_errors, map_errors_now
+from motet.models.http_client import in_all
 from motet.models.patience import Patience, Tries
 from motet.models.retold import RetoldChatModel, tell
 from motet.models.stream_watch import StreamWatch, checked
@@ -85,7 +85,7 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
             await turn.tries.begin()
             options = turn.options()
             try:
-                async with map_errors(self.spec), asyncio.timeout(self.total_s):
+                async with map_errors(self.spec), in_all(self.total_s, self.spec.name):
                     result = await super()._agenerate(turn.messages, stop, run_manager, **options)
                 found = checked(result, self.spec, turn.own_stops)
             except ModelError as error:
@@ -132,8 +132,11 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
             )
             try:
                 async with aclosing(stream), map_errors(self.spec):
-                    async for chunk in stream:
+                    async with in_all(self.total_s, self.spec.name):  # the watch begins with the first chunk
+                        chunk = await anext(stream, None)
+                    while chunk is not None:
                         yield watch.take(chunk)
+                        chunk = await anext(stream, None)
                 rest = watch.end()
             except ModelError as error:
                 turn.raise_if_told(watch, error)

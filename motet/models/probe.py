@@ -5,6 +5,7 @@ What does not live here: the chat model itself (`openai_chat`).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import openai
 from langchain_core.messages import AIMessage, HumanMessage
 
-from motet.errors import ModelOutputInvalid, ModelRefused, MotetError, did_you_mean
+from motet.errors import ModelOutputInvalid, ModelRefused, ModelUnavailable, MotetError, did_you_mean
 from motet.models.base import Capabilities, JsonBy, ToolMethod
 from motet.models.constraint import WAYS, constrained
 from motet.models.faults import host_of, map_error
@@ -49,8 +50,9 @@ _TOOL = {
         },
     },
 }
-_LIST_TIMEOUT_S = 10.0
+_LIST_TIMEOUT_S = 20.0
 _ANSWER_TOKENS = 200
+_WINDOW_NAMES = ("max_model_len", "context_length", "context_window", "max_context_length")
 _SMALL_BILLIONS = 4.0
 _BILLIONS = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?b(?![a-z0-9])", re.IGNORECASE)
 _MILLIONS = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?m(?![a-z0-9])", re.IGNORECASE)
@@ -61,21 +63,29 @@ async def find_model(chat: OpenAIChat) -> dict[str, Any]:
 
     Raises:
         ModelRefused: The list does not have the model, or the server refuses the key.
-        ModelUnavailable: The server does not answer.
+        ModelUnavailable: The server does not answer, or has not told its list after 20 s, or its longest silence.
     """
     spec = chat.spec
     given = chat.root_async_client
-    client = given.with_options(timeout=_LIST_TIMEOUT_S, max_retries=0)
+    patience = min(chat.stream_chunk_timeout or _LIST_TIMEOUT_S, _LIST_TIMEOUT_S)
+    client = given.with_options(timeout=patience, max_retries=0)
     # A copied client reads these from the environment once more.
     client.organization, client.project = given.organization, given.project
     try:
-        page = await client.models.list()
+        async with asyncio.timeout(patience):  # the client's own is for each piece of an answer
+            page = await client.models.list()
         entries = {str(entry.id): entry.model_dump() for entry in page.data or []}
     except openai.APIStatusError as error:
         # 500: so `transformers serve` does without a hub cache. A server that is down fails at the next call.
         if error.status_code in (400, 404, 405, 500, 501):
             return {}
         raise (map_error(error, spec) or error) from None
+    except (openai.APITimeoutError, TimeoutError):
+        raise ModelUnavailable(
+            f"{spec.provider}:{spec.name} at {host_of(spec.base_url)} did not tell its models in {patience:g} s. "
+            f"Is that a model server, and is it up?",
+            model=spec.name,
+        ) from None
     except (openai.APIConnectionError, OSError) as error:
         raise (map_error(error, spec) or error) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError, KeyError):
@@ -116,12 +126,14 @@ async def probe(chat: OpenAIChat, listed: dict[str, Any]) -> Capabilities:
 
 
 def context_tokens(listed: dict[str, Any]) -> int:
-    """Return the window that a model list names, by any of its usual names; 0 when it names none."""
-    for key in ("max_model_len", "context_length", "context_window", "max_context_length"):
-        value = listed.get(key)
-        if isinstance(value, int) and value > 0:
-            return value
-    return 0
+    """Return the window that a model list names, by any of its usual names; 0 when it names none.
+
+    Source: llama.cpp's server tells its slots' window in the entry's `meta`, as `n_ctx`.
+    """
+    meta: Any = listed.get("meta")
+    told = [listed.get(name) for name in _WINDOW_NAMES]
+    told.append(meta.get("n_ctx") if isinstance(meta, dict) else None)
+    return next((value for value in told if isinstance(value, int) and value > 0), 0)
 
 
 def is_small(name: str) -> bool:

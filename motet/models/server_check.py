@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from motet.errors import InvalidInput
-from motet.models.base import ModelSpec, agents_models
+from motet.models.base import ModelSpec, agents_models, url_fault
 from motet.telemetry import Finding
 
 if TYPE_CHECKING:
@@ -38,4 +38,11 @@ def _check(text: str, group: ModelSettings) -> Finding | None:
         return Finding(name, ok=False, detail="MOTET_VLLM_BASE_URL is not set", fix=fix)
     if spec.provider == "embedded":
         return None
+    own = {"openai": ("OPENAI_BASE_URL", group.openai_base_url)}
+    own["vllm"] = ("MOTET_VLLM_BASE_URL", group.vllm_base_url)
+    setting, url = own.get(spec.provider, ("", ""))
+    if url and not spec.base_url and (fault := url_fault(url)):
+        return Finding(
+            name, ok=False, detail=f"{setting} {fault}", fix=f"Set {setting}, like http://127.0.0.1:8000/v1."
+        )
     return Finding(name, ok=True, detail="is set; `motet models test` says whether it answers")

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from motet.errors import ModelError, ModelOutputInvalid, ModelRefused, ModelUnavailable
 from motet.models.base import REASONING_KEY
 from motet.models.filtered import append_text, change_text
+from motet.models.http_client import too_slow
 from motet.models.text_filters import StopFilter, ThoughtFilter
 
 if TYPE_CHECKING:
@@ -103,11 +104,7 @@ class StreamWatch:
         if self._limit and self._chars > self._limit:
             raise ModelError(f"{self._spec.name} does not stop writing; the call was given up.")
         if self._total_s and time.monotonic() - self._began > self._total_s:
-            raise ModelUnavailable(
-                f"{self._spec.name} was not done with its answer after {self._total_s:g} s. Try again, or allow "
-                f"more with MOTET_MODEL_TOTAL_TIMEOUT_S.",
-                model=self._spec.name,
-            )
+            raise too_slow(self._spec.name, self._total_s)
 
     def _filter(self, message: AIMessageChunk) -> None:
         message.content = change_text(change_text(message.content, self._thoughts), self._stops)

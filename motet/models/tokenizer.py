@@ -6,6 +6,7 @@ new messages counted; and they go by a run's tape, since what is cut decides wha
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
@@ -90,7 +91,6 @@ async def ask_server(chat: OpenAIChat, text: str) -> int:
     """
     root = chat.spec.base_url.rstrip("/").removesuffix("/v1")
     body = {"content": text, "model": chat.model_name, "prompt": text, "add_special_tokens": False}
-    told: Any = await chat.root_async_client.post(
-        f"{root}/tokenize", cast_to=object, body=body, options={"timeout": _TIMEOUT_S}
-    )
+    async with asyncio.timeout(_TIMEOUT_S):
+        told: Any = await chat.root_async_client.post(f"{root}/tokenize", cast_to=object, body=body)
     return int(told["count"]) if "count" in told else len(told["tokens"])

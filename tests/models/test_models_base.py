@@ -29,6 +29,13 @@ def test_parse(text: str, spec: ModelSpec) -> None:
         ("openai", "has no name: write openai:NAME"),
         ("", "Unknown model ''"),
         ("x:y@host:80", "must be an http"),
+        ("x:y@http://127.0.0.1:99999/v1", "ports are 1 to 65535"),
+        ("x:y@http://127.0.0.1:abc/v1", "its host or its port cannot be"),
+        ("x:y@http://[::1/v1", "its host or its port cannot be"),
+        ("x:y@http://127.0.0.1:0/v1", "http://HOST:PORT/v1"),
+        ("x:y@http:///v1", "http://HOST:PORT/v1"),
+        ("x:y@http://a b/v1", "http://HOST:PORT/v1"),
+        ("x:y@http://me:hunter2@host:no/v1", "me:***@host"),
     ],
 )
 def test_a_wrong_spec_says_what_to_write(text: str, problem: str) -> None:

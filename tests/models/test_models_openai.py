@@ -92,13 +92,25 @@ async def test_openai_without_a_key_is_refused_before_any_call(
     assert server.requests == []
 
 
-async def test_openai_has_native_tools_and_is_not_probed(server: ScriptedServer, settings: Settings) -> None:
+async def test_openai_has_native_tools_and_is_not_probed(
+    server: ScriptedServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motet.models.openai.is_openai", lambda url: url == server.base_url)
     settings = with_models(settings, openai_api_key=Secret(KEY), openai_base_url=server.base_url)
     provider = OpenAIProvider(settings)
     model = await provider.connect(ModelSpec.parse("openai:scripted"))
     assert (model.capabilities.tool_method, model.capabilities.json_schema) == ("native", True)
     assert [request.path for request in server.requests] == ["/v1/models"]
     await provider.aclose()
+
+
+async def test_another_server_at_openais_url_is_asked_what_it_can_do(settings: Settings) -> None:
+    async with ScriptedServer([], tools="ignored", json_schema="yes") as server:
+        settings = with_models(settings, openai_api_key=Secret(KEY), openai_base_url=server.base_url)
+        provider = OpenAIProvider(settings)
+        model = await provider.connect(ModelSpec.parse("openai:scripted"))
+        assert model.capabilities.tool_method == "schema"
+        await provider.aclose()
 
 
 @pytest.mark.parametrize(
@@ -126,6 +138,50 @@ async def test_a_wrong_key_is_refused_and_not_shown(settings: Settings) -> None:
         assert KEY not in str(caught.value.to_dict())
         with pytest.raises(ModelRefused, match="is sent none"):
             await OpenAICompatibleProvider(settings).connect(ModelSpec.parse(f"x:scripted@{server.base_url}"))
+
+
+@pytest.mark.parametrize("key", ["sk-café-0123456789", "sk-a\nX-Evil: 1", "sk-a b"])
+def test_a_key_that_cannot_be_sent_is_said_and_not_shown(settings: Settings, key: str) -> None:
+    url = "http://127.0.0.1:9/v1"
+    own = with_models(
+        settings, openai_api_key=Secret(key), openai_base_url=url, vllm_api_key=Secret(key), vllm_base_url=url
+    )
+    for provider, name in ((OpenAIProvider(own), "openai:m"), (VllmProvider(own), "vllm:m")):
+        with pytest.raises(SettingInvalid, match="_API_KEY has a blank, a line break") as caught:
+            provider.open_chat(ModelSpec.parse(name))
+        assert key[:4] not in str(caught.value.to_dict())
+
+
+async def test_the_line_end_of_a_copied_key_is_left_out(settings: Settings) -> None:
+    async with ScriptedServer(["Hello."], api_key=KEY) as server:
+        own = with_models(settings, openai_api_key=Secret(f" {KEY}\n"), openai_base_url=server.base_url)
+        provider = OpenAIProvider(own)
+        model = await provider.connect(ModelSpec.parse("openai:scripted"))
+        assert (await model.chat.ainvoke("hi")).text == "Hello."
+        await provider.aclose()
+
+
+@pytest.mark.parametrize("drips", [False, True])
+async def test_a_server_that_does_not_tell_its_models_in_time(settings: Settings, drips: bool) -> None:
+    left = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" if drips else b"")
+        while not reader.at_eof():
+            writer.write(b" " if drips else b"")
+            await asyncio.sleep(0.02)
+        writer.close()
+        left.set()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        port = server.sockets[0].getsockname()[1]
+        provider = OpenAICompatibleProvider(with_models(settings, timeout_s=0.2))
+        with pytest.raises(
+            ModelUnavailable, match=f"x:m at 127.0.0.1:{port} did not tell its models in 0.2 s"
+        ):
+            await provider.connect(ModelSpec.parse(f"x:m@http://127.0.0.1:{port}/v1"))
+        await left.wait()
 
 
 async def test_an_unknown_model_is_refused_with_a_suggestion(
@@ -193,6 +249,10 @@ async def test_what_a_server_can_do_is_found_out_and_tools_work_by_it(
 async def test_vllm_needs_a_url(settings: Settings) -> None:
     with pytest.raises(SettingInvalid, match="MOTET_VLLM_BASE_URL is not set"):
         await VllmProvider(settings).connect(ModelSpec.parse("vllm:m"))
+    with pytest.raises(SettingInvalid, match="OPENAI_BASE_URL is 'localhost:8000': it must be an http"):
+        await OpenAIProvider(with_models(settings, openai_base_url="localhost:8000")).connect(
+            ModelSpec.parse("openai:m")
+        )
     with pytest.raises(SettingInvalid, match="must be an http"):
         await VllmProvider(with_models(settings, vllm_base_url="host:8000")).connect(
             ModelSpec.parse("vllm:m")

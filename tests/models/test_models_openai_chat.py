@@ -216,6 +216,36 @@ async def test_silence_is_given_up() -> None:
             await streamed(chat)
 
 
+async def test_an_answer_that_drips_before_its_first_word_is_given_up() -> None:
+    """Each piece comes in time, so only the time in all can end it; in the head, and in the body."""
+
+    async def head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        await dripping(b"x-a: b\r\n", reader, writer)
+
+    async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        await dripping(b" ", reader, writer)
+
+    for drip in (head, body):
+        async with serving(drip, total_s=0.2) as (chat, _), asyncio.timeout(10):
+            with pytest.raises(ModelUnavailable, match="MOTET_MODEL_TOTAL_TIMEOUT_S"):
+                await chat.ainvoke("hi")
+            with pytest.raises(ModelUnavailable, match="MOTET_MODEL_TOTAL_TIMEOUT_S"):
+                await streamed(chat)
+    async with serving(body, total_s=0.2) as (chat, _), asyncio.timeout(10):
+        with pytest.raises(ModelUnavailable, match="MOTET_MODEL_TOTAL_TIMEOUT_S"):
+            await asyncio.to_thread(chat.invoke, "hi")
+
+
+async def dripping(piece: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Write a piece again and again, until nobody listens."""
+    while not reader.at_eof():
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
 async def test_silence_between_words_is_given_up_though_bytes_drip() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")

@@ -42,7 +42,9 @@ def test_context_tokens_by_any_name() -> None:
     assert context_tokens({"max_model_len": 4096}) == 4096
     assert context_tokens({"context_length": 8192}) == 8192
     assert context_tokens({"max_model_len": None, "context_window": 32}) == 32
+    assert context_tokens({"meta": {"n_ctx": 1024, "n_ctx_train": 32768}}) == 1024  # llama.cpp's server
     assert context_tokens({"max_model_len": "many"}) == 0
+    assert context_tokens({"meta": None}) == 0
     assert context_tokens({}) == 0
 
 

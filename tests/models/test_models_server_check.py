@@ -22,6 +22,14 @@ def test_what_a_model_lacks_is_said_with_what_to_set(
     assert fix in finding.fix
 
 
+def test_a_url_that_is_none_is_found(settings: Settings) -> None:
+    [finding] = check_servers(
+        settings.replace(models__default="vllm:x", models__vllm_base_url="http://h:99999/v1")
+    )
+    assert not finding.ok
+    assert "65535" in finding.detail
+
+
 def test_a_key_is_enough_and_is_not_shown(settings: Settings) -> None:
     keyed = settings.replace(models__default="openai:x", models__openai_api_key=Secret("sk-very-secret"))
     [finding] = check_servers(keyed)
