@@ -15,6 +15,7 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
     │   ├── Unauthenticated      no credential, or none that counts
     │   ├── RateLimited          too many requests or streams at once
     │   ├── TooLarge             a body, a header or a file has more bytes than are taken
+    │   ├── TooSlow              a request takes longer to arrive than is waited for
     │   └── ExtraMissing         an optional part is not installed
     ├── RunError                 this run failed, others go on
     │   ├── ModelError           a model or its provider
@@ -141,6 +142,12 @@ class TooLarge(InvalidInput):
     """A body, a header or a file has more bytes than are taken."""
 
     code = "too_large"
+
+
+class TooSlow(UserError):
+    """A request takes longer to arrive than is waited for."""
+
+    code = "too_slow"
 
 
 class ExtraMissing(UserError):

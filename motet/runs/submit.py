@@ -232,11 +232,13 @@ def _plain(value: Any) -> Any:
     A lone surrogate is no text: no database stores it and no client reads it. It becomes U+FFFD.
     """
     try:
-        encoded = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        text = json.dumps(value, ensure_ascii=False)
+        # A character is a byte at least: what is too large is not made twice to be counted.
+        encoded = text.encode("utf-8", "surrogatepass") if len(text) <= MAX_INPUT_BYTES else b""
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"The input is not plain JSON: {error}") from None
-    if len(encoded) > MAX_INPUT_BYTES:
-        raise InvalidInput(f"The input has {len(encoded)} bytes; at most {MAX_INPUT_BYTES} are taken.")
+    if not 0 < len(encoded) <= MAX_INPUT_BYTES:
+        raise InvalidInput(f"The input has more than the {MAX_INPUT_BYTES} bytes that are taken.")
     return json.loads(encoded.decode("utf-8", "replace"))
 
 

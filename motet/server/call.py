@@ -5,6 +5,7 @@ What does not live here: who may call what (`http`), and dialects (`protocols`).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from motet.errors import InvalidInput, NotFound, TooLarge
+from motet.errors import InvalidInput, NotFound, TooLarge, TooSlow
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -85,26 +86,36 @@ class Call:
         """
         self.office.streams.check(self.desk.caller)
 
-    async def body(self) -> bytes:
-        """Return the whole body.
+    async def body(self) -> bytes | bytearray:
+        """Return the whole body; room for all of it is taken before any of it is read, where its size is said.
 
         Raises:
             TooLarge: It is larger than `server.max_body_mb`; the rest was not read.
+            TooSlow: It did not arrive within `server.sending_s`.
             RateLimited: Too much of others' is being read.
         """
+        wait_s = self.office.settings.sending_s
+        try:
+            async with asyncio.timeout(wait_s or None):
+                return await self._received()
+        except TimeoutError:
+            raise TooSlow(f"The body did not arrive within {wait_s:g} s.") from None
+
+    async def _received(self) -> bytearray:
         limit = int(self.office.settings.max_body_mb * 1024 * 1024)
-        said = self.header("content-length")
-        if said.isdigit() and int(said) > limit:
+        header, body = self.header("content-length"), bytearray()
+        said = int(header) if header.isdigit() else 0
+        if said > limit:
             raise TooLarge(f"The body has {said} bytes; at most {limit} are taken.")
-        parts, size = list[bytes](), 0
         with self.office.bodies.reading() as count:
+            count(said)
             async for part in self.request.stream():
-                size += len(part)
-                if size > limit:
+                if len(body) + len(part) > limit:
                     raise TooLarge(f"The body has more than the {limit} bytes that are taken.")
-                count(len(part))
-                parts.append(part)
-            return b"".join(parts)
+                if not said:
+                    count(len(part))
+                body += part
+            return body
 
     async def json(self) -> Any:
         """Return the body as JSON.
@@ -125,14 +136,16 @@ class Call:
         return validate(model, await self.json())
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes | bytearray) -> Any:
     """Parse JSON as RFC 8259 has it: UTF-8, no NaN.
 
     Raises:
         InvalidInput: It is none.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse)
+        text = body.decode("utf-8")
+        del body  # a large one is not kept twice
+        return json.loads(text, parse_constant=_refuse)
     except UnicodeDecodeError:
         raise InvalidInput("The body is not UTF-8.") from None
     except RecursionError:

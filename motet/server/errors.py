@@ -29,6 +29,7 @@ from motet.errors import (
     RateLimited,
     ServerStopping,
     TooLarge,
+    TooSlow,
     Unauthenticated,
     UserError,
 )
@@ -41,6 +42,7 @@ STATUSES: Mapping[type[MotetError], int] = {
     UserError: 400,
     InvalidInput: 422,
     TooLarge: 413,
+    TooSlow: 408,
     NotFound: 404,
     Conflict: 409,
     Unauthenticated: 401,
@@ -65,6 +67,7 @@ TITLES: Mapping[int, str] = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    408: "Too slow",
     409: "Conflict",
     410: "Gone",
     413: "Too large",
@@ -104,6 +107,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     status, headers = status_of(error), dict[str, str]()
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if status == 408:
+        headers["Connection"] = "close"  # the rest of it is not waited for
     if status in (429, 503):
         headers["Retry-After"] = str(max(1, round(float(error.fields.get("retry_after_s", 1)))))
     return Problem(status, error.code, error.message, request_id, error.fields, headers)

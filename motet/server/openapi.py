@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from motet.server.protocols.base import Route, Wire
 
-EVERYWHERE = (403, 413, 422, 429, 431, 500, 503)
+EVERYWHERE = (403, 408, 413, 422, 429, 431, 500, 503)
 """Statuses of errors that any route may answer with."""
 
 PROBLEM: dict[str, Any] = {

@@ -10,11 +10,13 @@ import contextlib
 import logging
 import socket
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from motet.errors import SettingInvalid
+from motet.server.doorman import PIECE_BYTES, Doorman
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -76,7 +78,7 @@ class Serving:
         _quiet()
         config = uvicorn.Config(
             self.app,
-            http="h11",
+            http=partial(Doorman, bytearray(PIECE_BYTES), settings.sending_s),  # pyright: ignore[reportArgumentType]
             ws="none",
             lifespan="off",
             log_config=None,

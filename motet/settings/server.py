@@ -36,9 +36,14 @@ class ServerSettings:
         8.0, "MOTET_MAX_BODY_MB", "Largest body of a request, in megabytes.", positive=True
     )
     max_bodies_mb: float = setting(
-        32.0,
+        24.0,
         "MOTET_MAX_BODIES_MB",
         "Most that bodies which are still being sent may take together, in megabytes; no limit at 0.",
+    )
+    sending_s: float = setting(
+        60.0,
+        "MOTET_SENDING_S",
+        "Longest that a request may take to arrive, in seconds: its head, and its body; no limit at 0.",
     )
     max_header_kb: int = setting(
         32, "MOTET_MAX_HEADER_KB", "Most that a request's headers may take, in kilobytes.", positive=True

@@ -75,7 +75,7 @@ class Route:
     media: str = "application/json"
     """Media type of a good answer; `text/event-stream` for streams alone."""
     errors: tuple[int, ...] = ()
-    """Statuses of errors beside those that every route has (401, 403, 404, 413, 422, 429, 500, 503)."""
+    """Statuses of errors beside those that every route has (401, 403, 404, 408, 413, 422, 429, 500, 503)."""
     query: Mapping[str, str] = field(default_factory=dict[str, str])
     """Query parameters that it reads, each with a line on what it is."""
 

@@ -127,7 +127,7 @@ async def search_documents(call: Call) -> Response:
 async def add_document(call: Call) -> Response:
     """Take in one document: the body is its bytes, its name's ending says what it is."""
     collection, name = call.param("collection"), call.param("name")
-    return JSONResponse(await call.desk.library.add(collection, name, await call.body()))
+    return JSONResponse(await call.desk.library.add(collection, name, bytes(await call.body())))
 
 
 async def list_memories(call: Call) -> Response:
