@@ -4,7 +4,7 @@ A turn is scripted: START -> prep -> model -> post, two new messages of 400 char
 five checkpoints. Each case begins with DEPTH turns of history, written by one `update_state`; then turns are
 measured, one waiting for the other, every checkpoint on disk before the next superstep. CPU is the whole process's
 (for PostgreSQL the client's), so other work on the machine counts less than in wall time; each figure is the median
-of turns, and then of the rounds, in which the cases take turns.
+of turns, and then of the rounds, in which the cases take turns; within a case the depths do, turn for turn.
 
     python -m benchmarks.memory                                # 10, 100, 1,000 and 10,000 turns
     python -m benchmarks.memory --postgres 10 100 1000         # these depths, on a private PostgreSQL server too
@@ -18,7 +18,6 @@ import argparse
 import functools
 import json
 import random
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -51,7 +50,9 @@ MORE_TURNS = 40
 FEW_TURNS = 6
 """Turns in all, where one stores more than a megabyte."""
 
-LOADS = 9
+LOADS = 31
+"""Loads of the latest state; the figure is their median."""
+
 CHARS = 400
 KEPT = 40
 """Messages that stay in the state of the bounded cases, as in Motet's own graphs."""
@@ -140,29 +141,61 @@ def prepare_texts(depth: int) -> None:
         text(index)
 
 
-def measure(schema: Any, opener: Callable[[Path], Any], depth: int) -> Figures:
-    """Run one case in a fresh folder."""
-    prepare_texts(depth)
-    folder = Path(tempfile.mkdtemp(prefix="motet-bench-"))
-    config = {"configurable": {"thread_id": "long"}}
-    try:
-        with opener(folder) as (saver, size_bytes):
-            graph = build(schema, saver)
-            kinds = (HumanMessage, AIMessage)
-            history = [kinds[index % 2](text(index), id=str(index)) for index in range(2 * depth)]
-            graph.update_state(config, {"messages": history, "count": 2 * depth}, as_node="post")
-            turn, before = functools.partial(invoke, graph, config), size_bytes()
-            turn(0)
-            whole = FEW_TURNS if size_bytes() - before > 1_000_000 else TURNS + MORE_TURNS
-            timed_turns, before = min(TURNS, whole), size_bytes()
-            cpu = [timed(functools.partial(turn, number)) for number in range(1, timed_turns + 1)]
-            load = [timed(functools.partial(graph.get_state, config)) for _ in range(LOADS)]
-            for number in range(timed_turns + 1, whole + 1):
-                turn(number)
-            grown = (size_bytes() - before) / whole
-            return Figures(statistics.median(cpu), grown / 1000, statistics.median(load))
-    finally:
-        shutil.rmtree(folder)
+class Conversation:
+    """One thread with its history, on a database of its own."""
+
+    def __init__(self, graph: Any, size_bytes: Callable[[], int], depth: int) -> None:
+        self._graph = graph
+        self._size_bytes = size_bytes
+        self._config = {"configurable": {"thread_id": "long"}}
+        kinds = (HumanMessage, AIMessage)
+        history = [kinds[index % 2](text(index), id=str(index)) for index in range(2 * depth)]
+        graph.update_state(self._config, {"messages": history, "count": 2 * depth}, as_node="post")
+        before = size_bytes()
+        invoke(graph, self._config, 0)
+        self.turns = FEW_TURNS if size_bytes() - before > 1_000_000 else TURNS + MORE_TURNS
+        """Turns in all."""
+        self._before_bytes = size_bytes()
+        self._turn_ms: list[float] = []
+        self._load_ms: list[float] = []
+
+    def turn(self, number: int) -> None:
+        """Run turn NUMBER, if there are so many, and time it, if it is among the first."""
+        if number > self.turns:
+            return
+        took = timed(functools.partial(invoke, self._graph, self._config, number))
+        if number <= TURNS:
+            self._turn_ms.append(took)
+
+    def load(self) -> None:
+        """Load the latest state."""
+        self._load_ms.append(timed(functools.partial(self._graph.get_state, self._config)))
+
+    def figures(self) -> Figures:
+        """Return what a turn cost."""
+        grown = (self._size_bytes() - self._before_bytes) / self.turns
+        return Figures(statistics.median(self._turn_ms), grown / 1000, statistics.median(self._load_ms))
+
+
+def measure(schema: Any, opener: Callable[[Path], Any], depths: list[int]) -> list[Figures]:
+    """Run one case in fresh folders, at all depths side by side: turn for turn, and load for load.
+
+    Whatever else happens on the machine, and a processor whose speed changes, then meets every depth alike.
+    """
+    with ExitStack() as stack:
+        opened: list[Conversation] = []
+        for depth in depths:
+            prepare_texts(depth)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="motet-bench-")))
+            saver, size_bytes = stack.enter_context(opener(folder))
+            opened.append(Conversation(build(schema, saver), size_bytes, depth))
+        for number in range(1, TURNS + MORE_TURNS + 1):
+            for conversation in opened:
+                conversation.turn(number)
+        for _ in range(LOADS):
+            for conversation in opened:
+                conversation.load()
+        return [conversation.figures() for conversation in opened]
 
 
 def invoke(graph: Any, config: Any, turn: int) -> None:
@@ -223,12 +256,12 @@ def measure_all(cases: dict[str, Case], depths: list[int], rounds: int) -> dict[
     found: dict[str, dict[int, list[Figures]]] = {name: {depth: [] for depth in depths} for name in cases}
     for case in cases.values():
         measure(
-            case.schema, case.opener, depths[0]
+            case.schema, case.opener, depths[:1]
         )  # warms up: what is imported and cached once is no turn's
     for _ in range(rounds):
-        for depth in depths:
-            for name, case in cases.items():
-                found[name][depth].append(measure(case.schema, case.opener, depth))
+        for name, case in cases.items():
+            for depth, figures in zip(depths, measure(case.schema, case.opener, depths), strict=True):
+                found[name][depth].append(figures)
     return {
         name: {depth: Figures(*map(statistics.median, zip(*rows, strict=True))) for depth, rows in at.items()}
         for name, at in found.items()

@@ -83,30 +83,31 @@ def sqlite_bytes(file: Path) -> int:
 
 
 @contextmanager
-def motet_on_postgres(server: Any, _folder: Path) -> Iterator[Opened]:
-    """Open Motet's saver on PostgreSQL."""
-    with MotetSaver.from_url(server.empty_database(), secret_key="only for measuring") as saver:  # noqa: S106
-        yield Opened(saver, functools.partial(postgres_bytes, server))
+def motet_on_postgres(server: Any, folder: Path) -> Iterator[Opened]:
+    """Open Motet's saver on PostgreSQL, in a database named after the folder."""
+    url = server.new_database(folder.name)
+    with MotetSaver.from_url(url, secret_key="only for measuring") as saver:  # noqa: S106
+        yield Opened(saver, functools.partial(postgres_bytes, server, folder.name))
 
 
 @contextmanager
-def postgres_saver(server: Any, _folder: Path) -> Iterator[Opened]:
-    """Open LangGraph's saver on PostgreSQL."""
+def postgres_saver(server: Any, folder: Path) -> Iterator[Opened]:
+    """Open LangGraph's saver on PostgreSQL, in a database named after the folder."""
     from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415  # only where it is asked for
 
-    server.empty_database()
-    with PostgresSaver.from_conn_string(f"host={server.folder} user=motet dbname=postgres") as saver:
+    server.new_database(folder.name)
+    with PostgresSaver.from_conn_string(f"host={server.folder} user=motet dbname={folder.name}") as saver:
         saver.setup()
-        yield Opened(saver, functools.partial(postgres_bytes, server))
+        yield Opened(saver, functools.partial(postgres_bytes, server, folder.name))
 
 
-def postgres_bytes(server: Any) -> int:
-    """Return the bytes of all tables and indexes."""
+def postgres_bytes(server: Any, database: str) -> int:
+    """Return the bytes of all tables and indexes of a database."""
     import psycopg  # noqa: PLC0415  # only where it is asked for
 
     query = (
         "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
         "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )
-    with psycopg.connect(host=str(server.folder), user="motet", dbname="postgres") as connection:
+    with psycopg.connect(host=str(server.folder), user="motet", dbname=database) as connection:
         return int((connection.execute(query).fetchone() or [0])[0])
