@@ -118,13 +118,13 @@ def read_files(paths: Sequence[Path], profile: str) -> Iterator[tuple[str, Any, 
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    import tomllib  # noqa: PLC0415  # most commands have no file to read
-
     try:
+        if not path.is_file():
+            return {}
+        import tomllib  # noqa: PLC0415  # most commands have no file to read
+
         return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # is_file raises too where a folder above is closed
         raise SettingInvalid(f"Settings file {path} cannot be read: {error}", path=str(path)) from None
 
 

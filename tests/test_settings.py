@@ -419,3 +419,9 @@ def test_a_changed_copy_leaves_the_first_as_it_was() -> None:
     assert first == Settings()
     with pytest.raises(TypeError):
         first.replace(models__nope=1)
+
+
+def test_a_file_that_cannot_even_be_looked_for(env: dict[str, str], project: Path) -> None:
+    """As one in a folder that is closed to this user, which root cannot try."""
+    with pytest.raises(SettingInvalid, match=r"Settings file .*long.* cannot be read: .*File name too long"):
+        Settings.load(environ=env | {"MOTET_CONFIG": "long" * 100}, cwd=project)

@@ -53,7 +53,7 @@ def prepare(database: Database, settings: StorageSettings, *, keys: bool = True)
     if path is not None:
         _check_file(path)
     if _patiently(lambda: _stored_version(database), settings) != HEAD:
-        _patiently(lambda: database.write_sync(_migrate), settings)
+        _patiently(lambda: database.write_sync(lambda c: _migrate(c, hide_password(database.url))), settings)
     if keys:
         _patiently(lambda: check_keys(database), settings)
 
@@ -108,13 +108,12 @@ def _stored_version(database: Database) -> str | None:
         raise translate(error, database.url) from error
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, where: str) -> None:
     """Run every migration that is missing, all in the writer's transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK_KEY)))
     tables = sa.inspect(connection).get_table_names()
     kind = judge(name for name in tables)
-    where = hide_password(connection.engine.url.render_as_string(hide_password=False))
     if kind is FileKind.FOREIGN:
         raise DatabaseForeign(f"{where} holds tables of another program. Give Motet a database of its own.")
     from alembic import command  # noqa: PLC0415  # 0.3 s that a ready database need not pay

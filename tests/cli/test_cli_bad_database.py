@@ -73,7 +73,9 @@ def execute(motet: Motet, statement: str) -> None:
 
 def test_a_newer_one(used: Motet) -> None:
     execute(used, "UPDATE alembic_version SET version_num = '0999'")
-    refused(used, "schema 0999", f"knows {HEAD}", "Install a newer Motet", by="run")  # as it is typed
+    refused(
+        used, "The database sqlite:///", "schema 0999", f"knows {HEAD}", "Install a newer Motet", by="run"
+    )  # as it is typed
 
 
 def test_one_of_another_program(motet: Motet) -> None:

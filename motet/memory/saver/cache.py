@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound="Hashable")
 V = TypeVar("V")
 
+ITEMS_A_THREAD = 40
+"""List items that a conversation usually has in memory: the window of Motet's own graphs."""
+
+THREADS = range(8, 256)
+"""Fewest and most threads of which the small things are kept in memory."""
+
 
 class Lru(Generic[K, V]):
     """A small cache, thread-safe; the entry that was used longest ago goes first."""
@@ -69,11 +75,16 @@ class Head:
 
 
 class Memory:
-    """What one saver has in memory. Everything in it is immutable in the database, so it is never stale."""
+    """What one saver has in memory. Everything in it is immutable in the database, so it is never stale.
+
+    `max_items` bounds all of it: the list items themselves, and as many heads and dictionaries as threads whose
+    items there is room for.
+    """
 
     def __init__(self, *, max_items: int) -> None:
-        self.heads: Lru[tuple[ScopeName, str], Head] = Lru(256)
-        self.dictionaries: Lru[tuple[str, str, int], Dictionary] = Lru(256)
-        self.latest: Lru[tuple[str, str, str], Dictionary] = Lru(256)
+        kept = min(max(max_items // ITEMS_A_THREAD, THREADS.start), THREADS.stop)
+        self.heads: Lru[tuple[ScopeName, str], Head] = Lru(kept)
+        self.dictionaries: Lru[tuple[str, str, int], Dictionary] = Lru(kept)
+        self.latest: Lru[tuple[str, str, str], Dictionary] = Lru(kept)
         """The last dictionary of a thread's graph, by its namespace without the ids of tasks."""
         self.lists = ListCache(max_items)
