@@ -3,7 +3,8 @@
     make bench-http [SECONDS=6]
 
 Each server is a process of its own over a model without latency: a chat graph with one tool call. Motet's keeps the
-state, the transcript and every event on disk; LangServe's keeps nothing, `langgraph dev` keeps the state in memory.
+state, the transcript and every event on disk; LangServe's keeps nothing, or the state alone with LangGraph's saver for
+SQLite; `langgraph dev` keeps the state in memory. The graph alone, without a server, shows what is left to win.
 The clients are threads of this process and take CPU time of the same machine. Everything is measured in rounds, one
 server after the other in each, and the median round counts: what else the machine does meets all of them.
 """
@@ -14,6 +15,7 @@ import argparse
 import http.client
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -35,7 +37,13 @@ default:
   arguments: {figures: [{what: six, value: "6"}, {what: seven, value: "7"}], expression: "6 * 7"}
 """
 QUESTION = [{"type": "human", "content": "How much is 6 * 7?"}]
-LANGSERVE = ("langserve[server]==0.3.3", "starlette<1", "langgraph", "sse-starlette<3")
+LANGSERVE = (
+    "langserve[server]==0.3.3",
+    "starlette<1",
+    "langgraph",
+    "langgraph-checkpoint-sqlite",
+    "sse-starlette<3",
+)
 LANGGRAPH = ("langgraph-cli[inmem]", "langgraph")
 HERE = Path(__file__).parent
 CLIENTS = (1, 16)
@@ -155,12 +163,28 @@ def motet_own(stack: ExitStack, folder: Path) -> Side:
 
 def langserve(stack: ExitStack, folder: Path) -> Side:
     """Start LangServe's own server."""
+    return _langserve(stack, folder, "LangServe")
+
+
+def langserve_on_sqlite(stack: ExitStack, folder: Path) -> Side:
+    """Start LangServe's own server over the graph with LangGraph's saver for SQLite."""
+    return _langserve(stack, folder, "LangServe, SQLite", str(folder / "state.db"))
+
+
+def _langserve(stack: ExitStack, folder: Path, name: str, *file: str) -> Side:
     python = environment("langserve", *LANGSERVE).python
     body = {"input": {"messages": QUESTION}}
-    side = Side("LangServe", free_port(), "/langserve/chat/invoke", "/langserve/chat/stream", body, body)
-    command = [str(python), str(HERE / "servers" / "langserve_server.py"), str(side.port)]
+    side = Side(name, free_port(), "/langserve/chat/invoke", "/langserve/chat/stream", body, body)
+    command = [str(python), str(HERE / "servers" / "langserve_server.py"), str(side.port), *file]
     side.pid = stack.enter_context(server(command, side.port, folder))
     return side
+
+
+def alone(seconds: float) -> dict[str, float]:
+    """Call the graph without a server for so long; return its runs per second and its CPU time a run."""
+    command = [sys.executable, str(HERE / "servers" / "alone.py"), str(seconds)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # our own script
+    return json.loads(done.stdout)
 
 
 def langgraph_dev(stack: ExitStack, folder: Path) -> Side:
@@ -211,15 +235,15 @@ def verdicts(sides: dict[str, Side]) -> list[str]:
     def judge(holds: bool, text: str) -> None:
         lines.append(f"  {'yes' if holds else 'NO '} {text}")
 
-    for name, times in (("LangServe", 2), ("langgraph dev", 10)):
+    for name, times in (("LangServe", 2), ("LangServe, SQLite", 2), ("langgraph dev", 10)):
         for clients in CLIENTS if name in sides else ():
             ratio = ours.median(f"runs/s at {clients}") / sides[name].median(f"runs/s at {clients}")
             judge(ratio >= times, f"{times} times the runs/s of {name} at {clients} clients: {ratio:.2f}")
-    for clients in CLIENTS if "LangServe" in sides else ():
-        ratio = ours.median(f"CPU ms a run at {clients}") / sides["LangServe"].median(
-            f"CPU ms a run at {clients}"
-        )
-        judge(ratio < 1, f"less CPU a run than LangServe at {clients} clients: {ratio:.2f} times it")
+    for name in ("LangServe", "LangServe, SQLite"):
+        for clients in CLIENTS if name in sides else ():
+            what = f"CPU ms a run at {clients}"
+            ratio = ours.median(what) / sides[name].median(what)
+            judge(ratio < 1, f"less CPU a run than {name} at {clients} clients: {ratio:.2f} times it")
     judge(ours.median("first byte ms") < 25, f"first byte below 25 ms: {ours.median('first byte ms'):.1f}")
     return lines
 
@@ -232,7 +256,7 @@ def main() -> None:
     options = parser.parse_args()
     sides: dict[str, Side] = {}
     with ExitStack() as stack:
-        for start in (motet_own, motet, langserve, langgraph_dev):
+        for start in (motet_own, motet, langserve, langserve_on_sqlite, langgraph_dev):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             try:
                 side = start(stack, folder)
@@ -240,13 +264,19 @@ def main() -> None:
                 sides[side.name] = side
             except (NotInstalled, RuntimeError) as error:
                 print(f"{start.__name__}: left out: {error}")
+        floor: list[dict[str, float]] = []
         for _ in range(options.rounds):
+            floor.append(alone(options.seconds))
             for side in sides.values():
                 measure(side, options.seconds)
     columns = [f"{what} at {n}" for n in CLIENTS for what in ("runs/s", "CPU ms a run")] + ["first byte ms"]
     print(f"{'':<19}" + "".join(f"{column:>20}" for column in columns))
     for side in sides.values():
         print(f"{side.name:<19}" + "".join(f"{side.median(column):>20.1f}" for column in columns))
+    bare = {what: statistics.median(row[what] for row in floor) for what in floor[0]}
+    print(
+        f"{'the graph alone':<19}{bare['runs/s']:>20.1f}{bare['CPU ms a run']:>20.1f}   (no server, nothing kept)"
+    )
     print("\n".join(verdicts(sides)))
 
 
