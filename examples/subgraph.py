@@ -17,7 +17,8 @@ from motet.graphs.base import simple_parts
 from motet.graphs.chat import build_chat
 from motet.models.scripted import ScriptedChatModel, ToolCall
 from motet.settings import ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 
 def sign(state: MessagesState) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from motet.models.base import ConnectedModel
 from motet.models.scripted import Call, ScriptedChatModel, ToolCall, scripted
 from motet.runs.translate import STREAM_MODES, Translator
 from motet.settings import AgentSettings, ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 Parts = dict[str, Any]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from motet.graphs.base import DESCRIPTIONS, known_graphs
-from motet.tools.base import ToolContext, build_tools, known_tools
+from motet.tools.base import ToolContext, known_tools
 from motet.tools.function import to_tool
 from motet.tools.http_api.settings import read_apis
 from motet.tools.http_api.tools import http_tools
 from motet.tools.limits import read_limits
+from motet.tools.making import build_tools
 from motet.tools.policy.guard import Guard
 from motet.tools.policy.trust import SqlTrustRows
 

@@ -1,18 +1,16 @@
 """The port of the tools' room: what a tool is, and the table of those that ship with Motet.
 
-What does not live here: any tool. A tool is one file with a `build(context) -> BaseTool` and one line in
-`TOOLS`; another package adds its own through the entry-point group `motet.tools`, a user by a line of `[functions]`.
+What does not live here: any tool, and how the named ones are made (`making`). A tool is one file with a
+`build(context) -> BaseTool` and one line in `TOOLS`; another package adds its own through the entry-point group
+`motet.tools`, a user by a line of `[functions]`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal
-
-from motet.errors import NotFound, SettingInvalid, did_you_mean
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from motet.retrieval.base import Retriever
     from motet.sandbox.box import Sandbox
     from motet.settings import ToolSettings
-    from motet.tools.delegate import Delegates
 
 TOOLS: dict[str, str] = {
     "ask_user": "motet.tools.ask_user:build",
@@ -90,6 +87,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Delegates(Protocol):
+    """Who tasks can be handed on to."""
+
+    def names(self) -> Mapping[str, str]:
+        """Return each one's name, and what it is good for in a line."""
+        ...
+
+    async def graph(self, name: str) -> Any:
+        """Return one's compiled graph, which takes and gives `messages`, without a checkpointer of its own."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """What a tool may be built from."""
@@ -121,64 +130,3 @@ def known_tools() -> dict[str, str]:
     """Return every tool's import string by name; other packages' tools first give way to shipped ones."""
     others = {point.name: point.value for point in entry_points(group="motet.tools")}
     return others | TOOLS
-
-
-def build_tools(context: ToolContext, names: Sequence[str] | None = None) -> list[BaseTool]:
-    """Build the named tools, in the order of the names; unless named the usual ones and those that are enabled.
-
-    The user's own (`functions`, `http_apis`, `given`) are among the usual ones; none takes a shipped one's place. A
-    tool whose `build` returns None cannot work with these settings and is left out.
-
-    Raises:
-        NotFound: A name is unknown.
-        SettingInvalid: A tool of the user's own cannot be made.
-    """
-    table = known_tools()
-    own = _own_tools(context, table)
-    shipped = {*USUAL, *context.settings.enabled()}
-    usual = [name for name in table if name in shipped or name not in TOOLS]
-    tools: list[BaseTool] = []
-    for name in [*usual, *own] if names is None else names:
-        if name not in table and name not in own:
-            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, [*table, *own])}", tool=name)
-        tool = own[name] if name in own else _built(name, table[name], context)
-        if tool is not None:
-            tools.append(tool)
-    return tools
-
-
-def _built(name: str, target: str, context: ToolContext) -> BaseTool | None:
-    """Build a tool of the table: by its `build(context)`; another package's may be a function or a LangChain tool."""
-    module, _, attribute = target.partition(":")
-    found = getattr(import_module(module), attribute)
-    if name not in TOOLS:
-        from motet.tools.function import takes_context, to_tool  # noqa: PLC0415  # read without LangChain
-
-        if not takes_context(found):
-            return to_tool(found, name)
-    build: Callable[[ToolContext], BaseTool | None] = found
-    return build(context)
-
-
-def _own_tools(context: ToolContext, table: Mapping[str, str]) -> dict[str, BaseTool]:
-    """Make the tools of the user's own, by name."""
-    made: list[BaseTool] = []
-    if context.functions:
-        from motet.tools.own import own_tool  # noqa: PLC0415
-
-        made += [own_tool(name, entry) for name, entry in context.functions.items()]
-    if context.http_apis and context.egress is not None:
-        from motet.tools.http_api.settings import read_apis  # noqa: PLC0415
-        from motet.tools.http_api.tools import http_tools  # noqa: PLC0415
-
-        made += http_tools(read_apis(context.http_apis), context.egress, context.settings)
-    if context.given:
-        from motet.tools.function import to_tool  # noqa: PLC0415
-
-        made += [to_tool(one, "") for one in context.given]
-    taken = sorted({tool.name for tool in made} & table.keys())
-    if taken:
-        raise SettingInvalid(
-            f"A tool '{taken[0]}' is there already: give yours another name.", setting="functions"
-        )
-    return {tool.name: tool for tool in made}

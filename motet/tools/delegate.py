@@ -6,7 +6,7 @@ in the middle repeats nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
@@ -14,26 +14,12 @@ from motet.errors import NotFound, ToolFailed, did_you_mean
 from motet.tools.wrap import as_tool, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langchain_core.tools import BaseTool
 
-    from motet.tools.base import ToolContext
+    from motet.tools.base import Delegates, ToolContext
 
 DEPTH_KEY = "motet_delegate_depth"
 """Where the depth is in a config's `configurable`."""
-
-
-class Delegates(Protocol):
-    """Who tasks can be handed on to."""
-
-    def names(self) -> Mapping[str, str]:
-        """Return each one's name, and what it is good for in a line."""
-        ...
-
-    async def graph(self, name: str) -> Any:
-        """Return one's compiled graph, which takes and gives `messages`, without a checkpointer of its own."""
-        ...
 
 
 class Arguments(BaseModel):

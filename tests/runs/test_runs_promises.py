@@ -22,7 +22,8 @@ from motet.events import Notice, RunCompleted
 from motet.runs.request import RunRequest
 from motet.sandbox.box import Sandbox
 from motet.settings import SandboxSettings, ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 NO_BOX = asyncio.run(Sandbox(SandboxSettings()).problem())
 

@@ -19,7 +19,8 @@ from motet.tasks.check import Known
 from motet.tasks.compile import compile_task
 from motet.tasks.load import TaskFile, examine, load_task
 from motet.tasks.parts import TaskParts
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 KNOWN = Known(
     frozenset({"calculator", "search_documents", "read_file", "now"}), frozenset({"chat", "ensemble"})

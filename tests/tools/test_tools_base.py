@@ -1,31 +1,43 @@
-"""The table of tools: names, order, what is left out, and what is unknown."""
+"""The table of tools, and what a tool declares of itself."""
+
+from importlib import import_module
 
 import pytest
+from langchain_core.tools import StructuredTool
 
-from motet.errors import NotFound
-from motet.settings import ToolSettings
-from motet.tools.base import ToolContext, build_tools, known_tools
-
-
-def test_tools_come_in_the_order_of_their_names() -> None:
-    tools = build_tools(ToolContext(ToolSettings()), ["now", "calculator"])
-    assert [tool.name for tool in tools] == ["now", "calculator"]
+from motet.tools.base import TOOLS, USUAL, effect_of, fails_cleanly, idempotency_key, known_tools
 
 
-def test_a_tool_that_cannot_work_with_these_settings_is_left_out() -> None:
-    context = ToolContext(ToolSettings(files_root="", web_search=False))
-    assert build_tools(context, ["read_file", "web_search", "now"])[0].name == "now"
+def declaring(**metadata: str) -> StructuredTool:
+    return StructuredTool.from_function(lambda: "done", name="one", description="One.", metadata=metadata)
 
 
-def test_every_tool_says_how_it_may_be_used() -> None:
-    for tool in build_tools(ToolContext(ToolSettings(files_root="/"))):
-        assert tool.metadata is not None
-        assert tool.metadata["effect"] in {"pure", "idempotent", "once"}
-        assert tool.metadata["class"] in {"read", "write", "egress", "exec"}
-        assert tool.description.endswith(".")
-        assert tool.name in known_tools()
+def test_every_line_of_the_table_names_something_to_call() -> None:
+    for target in TOOLS.values():
+        module, _, attribute = target.partition(":")
+        assert callable(getattr(import_module(module), attribute))
+    assert known_tools().items() >= TOOLS.items()
+    assert TOOLS.keys() >= USUAL
 
 
-def test_an_unknown_tool_is_named_with_a_near_one() -> None:
-    with pytest.raises(NotFound, match="Did you mean 'calculator'"):
-        build_tools(ToolContext(ToolSettings()), ["calculater"])
+@pytest.mark.parametrize(
+    ("declared", "effect"),
+    [
+        ({"effect": "pure"}, "pure"),
+        ({"effect": "idempotent"}, "idempotent"),
+        ({"effect": "often"}, "once"),
+        ({}, "once"),
+    ],
+)
+def test_a_tool_that_declares_nothing_known_may_be_called_once(declared: dict[str, str], effect: str) -> None:
+    assert effect_of(declaring(**declared)) == effect
+
+
+def test_only_a_tool_that_says_so_fails_cleanly() -> None:
+    assert fails_cleanly(declaring(failure="clean"))
+    assert not fails_cleanly(declaring(failure="dirty"))
+    assert not fails_cleanly(declaring())
+
+
+def test_there_is_no_key_outside_of_a_run() -> None:
+    assert idempotency_key() == ""

@@ -6,8 +6,9 @@ import pytest
 
 from motet.errors import InvalidInput
 from motet.settings import ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
 from motet.tools.calculator import calculate
+from motet.tools.making import build_tools
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from motet.app import App
 from motet.errors import NotFound
 from motet.events import InterruptRequested, MessageCompleted, RunCompleted, RunFailed
 from motet.settings import ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
 from motet.tools.delegate import DEPTH_KEY, build
+from motet.tools.making import build_tools
 
 RULES: list[dict[str, Any]] = [
     {"after": "delegate", "reply": "They say it is 6."},

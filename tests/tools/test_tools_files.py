@@ -8,8 +8,9 @@ from langchain_core.tools import BaseTool
 
 from motet.errors import MotetError
 from motet.settings import ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
 from motet.tools.files import write_text
+from motet.tools.making import build_tools
 
 
 @pytest.fixture

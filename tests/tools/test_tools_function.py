@@ -16,8 +16,9 @@ from motet import tool
 from motet.errors import InvalidInput, NotFound, SettingInvalid
 from motet.settings import Settings, ToolSettings
 from motet.tools import base
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
 from motet.tools.function import function_tool, to_tool
+from motet.tools.making import build_tools
 
 
 @tool(access="read", effect="pure", trusted=True)

@@ -10,9 +10,10 @@ from listener import Listener, answer, egress, redirect
 
 from motet.errors import InvalidInput, SettingInvalid
 from motet.settings import Settings, ToolSettings
-from motet.tools.base import IDEMPOTENCY_KEY, ToolContext, build_tools
+from motet.tools.base import IDEMPOTENCY_KEY, ToolContext
 from motet.tools.http_api.document import load_document
 from motet.tools.http_api.settings import read_apis
+from motet.tools.making import build_tools
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",

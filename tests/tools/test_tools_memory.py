@@ -11,7 +11,8 @@ from motet.memory.recall import Memories
 from motet.settings import Settings, ToolSettings
 from motet.storage.engine import Database
 from motet.storage.schema import prepare
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 from motet.tools.policy.guard import CONFIG_KEY
 
 NAMES = ["recall", "remember", "forget"]

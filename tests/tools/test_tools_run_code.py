@@ -8,7 +8,8 @@ import pytest
 
 from motet.sandbox.box import Sandbox
 from motet.settings import SandboxSettings, ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 PROBLEM = asyncio.run(Sandbox(SandboxSettings()).problem())
 

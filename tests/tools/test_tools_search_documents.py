@@ -5,7 +5,8 @@ from langchain_core.messages import ToolCall, ToolMessage
 from motet.errors import Conflict, MotetError
 from motet.events import Passage
 from motet.settings import ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 FARE = Passage(
     passage_id="p_1", text="An adult pays 64.", source="/d/fares.pdf", title="Fares", page=2, score=0.03

@@ -26,7 +26,8 @@ from motet.events import Passage
 from motet.models.openai_chat import OpenAIChat
 from motet.models.schema_tools import SchemaToolChatModel
 from motet.settings import AgentSettings, ToolSettings
-from motet.tools.base import ToolContext, build_tools
+from motet.tools.base import ToolContext
+from motet.tools.making import build_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
