@@ -186,7 +186,7 @@ def _change(text: str) -> tuple[int, Any]:
         value = json.loads(reply)
     except ValueError:
         value = reply
-    return int(number), value if isinstance(value, dict) else {"text": reply, "message": {"content": reply}}
+    return int(number), value if isinstance(value, dict) else reply
 
 
 def _list_calls(cassette: Cassette, *, as_json: bool) -> None:

@@ -151,6 +151,16 @@ async def test_more_is_as_much_again_and_then_it_asks_again(database: Database, 
         assert (spent.spent, spent.allowed) == (6, 6)
 
 
+async def test_more_of_nothing_is_one_call(database: Database, settings: Settings) -> None:
+    talker = Talker(calls=9)
+    async with studio_of(database, settings, talker.graph) as studio:
+        accepted = await studio.submit("hi", options=with_budget("model_calls=0"))
+        question_in(await studio.events(accepted.run_id))
+        assert talker.model.calls == []
+        question_in(await answer(studio, accepted.thread_id, "more"))
+        assert len(talker.model.calls) == 1
+
+
 async def job_of(studio: Studio, run_id: str) -> Any:
     return await studio.records.job(run_id)
 

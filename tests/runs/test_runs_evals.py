@@ -181,3 +181,5 @@ def test_shares_have_intervals_and_sides_are_compared_in_pairs() -> None:
     assert stats.compare(first, first).p_value == 1.0
     nothing = stats.summary([])
     assert (nothing.count, nothing.score, stats.bootstrap([])) == (0, 0.0, (0.0, 0.0))
+    scores = [(0.0, 1.0), (1.0, 1.0), (1.0, 2.0), (0.0, 1.0), (1.0, 1.0)]
+    assert stats.bootstrap(scores) == stats.bootstrap(scores[::-1])  # whatever ended first

@@ -137,6 +137,24 @@ async def test_one_result_changed_forks_the_run(app: App) -> None:
     assert isinstance(events[-1], RunCompleted)
 
 
+async def test_a_change_that_does_not_fit_is_refused_and_any_call_can_be_changed(app: App) -> None:
+    run_id, _ = await run(app, asks("thirty batteries", record=True))
+    cassette = await app.recordings.of(app.tenant_id, run_id)
+    numbers = {call.kind: call.number for call in reversed(cassette.calls)}
+    wrong = {
+        99: ("a text", "has no call 99"),
+        numbers["memory"]: ("a text", "write JSON of that form"),
+        numbers["tool"]: ({"message": {"nothing": 1}}, "write JSON of that form"),
+        numbers["model"]: ({"tool_calls": [3]}, "write JSON of that form"),
+    }
+    for number, (reply, words) in wrong.items():
+        failed = (await replayed(app, run_id, live=True, changes={number: reply}))[-1]
+        assert isinstance(failed, RunFailed)
+        assert (failed.error["code"], words in failed.error["message"]) == ("invalid_input", True), failed
+    for number, reply in ((numbers["memory"], "[]"), (numbers["tool"], "361"), (numbers["model"], "No.")):
+        assert isinstance((await replayed(app, run_id, live=True, changes={number: reply}))[-1], RunCompleted)
+
+
 async def test_a_later_turn_is_played_with_the_conversation_before_it(app: App) -> None:
     first = await app.submit(asks("thirty batteries"))
     await app.start_worker()

@@ -201,7 +201,8 @@ def allowed_of(limit: Limit, row: Row[Any] | None, name: str) -> float | None:
     most = getattr(limit.budget, NAMES[name])
     if most is None or row is None:
         return most
-    return most * (1 + json.loads(row.granted).get(name, 0))
+    # As much again as nothing would be nothing, for ever; limits of 0 are those on calls.
+    return most + (most or 1) * json.loads(row.granted).get(name, 0)
 
 
 def _one(connection: Connection, tenant_id: str, scope: str, scope_id: str) -> sa.ColumnElement[bool]:

@@ -101,7 +101,8 @@ def bootstrap(pairs: Sequence[tuple[float, float]], *, rounds: int = ROUNDS) -> 
     if not pairs:
         return 0.0, 0.0
     chance = random.Random(0)  # noqa: S311  # samples, not secrets
-    means = sorted(_mean(chance.choices(pairs, k=len(pairs))) for _ in range(rounds))
+    rows = sorted(pairs)  # rows that ran side by side came in any order
+    means = sorted(_mean(chance.choices(rows, k=len(rows))) for _ in range(rounds))
     return means[int(rounds * 0.025)], means[min(int(rounds * 0.975), rounds - 1)]
 
 

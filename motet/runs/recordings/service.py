@@ -46,7 +46,7 @@ class Recordings:
 
         Raises:
             NotFound: The recording that is to be played is gone.
-            InvalidInput: Its file is none.
+            InvalidInput: Its file is none, or a change does not fit it.
         """
         job = claim.job
         played = job.options.played()
@@ -54,13 +54,15 @@ class Recordings:
         if not records and played is None:
             return None
         from motet.models.replay import Player  # noqa: PLC0415  # imports LangChain
+        from motet.runs.recordings.changes import fitted  # noqa: PLC0415
         from motet.runs.recordings.tape import RunTape  # noqa: PLC0415
 
         player = None
         if played is not None:
             live = played.live or played.live_from is not None
             cassette = await self.played(job.tenant_id, played)
-            player = Player(cassette, live=live, live_from=played.live_from, changes=played.changes)
+            changes = fitted(cassette, played.changes)
+            player = Player(cassette, live=live, live_from=played.live_from, changes=changes)
         first = 0
         if records and claim.fence > 1:
             first = await self.database.read(lambda c: store.count(c, job.tenant_id, job.run_id))

@@ -16,36 +16,40 @@ from motet.events import Passage
 from motet.memory.fact import Memory
 from motet.memory.history import History, Said
 from motet.memory.recall import Memories, Written
-from motet.models.cassette import TAPE_KEY
+from motet.models.cassette import TAPE_KEY, Kind
 from motet.runs.traces import TRACE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from motet.models.cassette import Kind
     from motet.models.replay import Tape
     from motet.retrieval.base import Retriever
     from motet.runs.traces import RunTrace
 
-_PASSAGES = TypeAdapter(list[Passage])
-_NUMBERS = TypeAdapter(list[float])
-_MEMORIES = TypeAdapter(list[Memory])
-_MEMORY = TypeAdapter(Memory | None)
-_SAID = TypeAdapter(list[Said])
-_WRITTEN = TypeAdapter(Written | None)
+FORMS: dict[tuple[Kind, str], TypeAdapter[Any]] = {
+    ("search", "documents"): TypeAdapter(list[Passage]),
+    ("search", "nearness"): TypeAdapter(list[float]),
+    ("memory", "recall"): TypeAdapter(list[Memory]),
+    ("memory", "get"): TypeAdapter(list[Memory]),
+    ("memory", "same"): TypeAdapter(Memory | None),
+    ("memory", "history"): TypeAdapter(list[Said]),
+    ("memory", "write"): TypeAdapter(Written | None),
+    ("memory", "tokens"): TypeAdapter(list[int]),
+}
+"""What a search or a memory gives, by kind and name; `tokens` is the tokenizer's."""
 
 
 async def _tapped(
     kind: Kind,
     name: str,
     request: dict[str, Any],
-    adapter: TypeAdapter[Any],
     ask: Callable[[], Awaitable[Any]],
 ) -> Any:
     tape: Tape | None = (ensure_config().get("configurable") or {}).get(TAPE_KEY)
     if tape is None:
         return await ask()
     found = tape.given(kind, name, request)
+    adapter = FORMS[kind, name]
     value = adapter.validate_python(found[0]) if found else await ask()
     tape.keep(kind, name, request, adapter.dump_python(value, mode="json"))
     return value
@@ -71,7 +75,7 @@ class TappedRetriever:
         async def ask() -> list[Passage]:
             return await self._inner.search(query, limit=limit) if self._inner is not None else []
 
-        return await _tapped("search", "documents", {"query": query, "limit": limit}, _PASSAGES, ask)
+        return await _tapped("search", "documents", {"query": query, "limit": limit}, ask)
 
     async def nearness(self, queries: Sequence[str], texts: Sequence[str]) -> list[float]:
         """See `Retriever.nearness`."""
@@ -81,7 +85,7 @@ class TappedRetriever:
             return await self._inner.nearness(queries, texts) if self._inner is not None else none
 
         request = {"queries": list(queries), "texts": list(texts)}
-        return await _tapped("search", "nearness", request, _NUMBERS, ask)
+        return await _tapped("search", "nearness", request, ask)
 
 
 class TappedHistory(History):
@@ -92,7 +96,7 @@ class TappedHistory(History):
         async def ask() -> list[Said]:
             return await History.find(self, thread_id, query, known=known, limit=limit)
 
-        return await _tapped("memory", "history", {"query": query, "limit": limit}, _SAID, ask)
+        return await _tapped("memory", "history", {"query": query, "limit": limit}, ask)
 
 
 class TappedMemories(Memories):
@@ -107,21 +111,17 @@ class TappedMemories(Memories):
         def ask() -> Awaitable[list[Memory]]:
             return self._inner.recall(query, limit=limit, max_width=max_width)
 
-        return await _tapped("memory", "recall", {"query": query, "limit": limit}, _MEMORIES, ask)
+        return await _tapped("memory", "recall", {"query": query, "limit": limit}, ask)
 
     @override
     async def get_many(self, memory_ids: Sequence[str]) -> list[Memory]:
         request = {"ids": list(memory_ids)}
-        return await _tapped("memory", "get", request, _MEMORIES, lambda: self._inner.get_many(memory_ids))
+        return await _tapped("memory", "get", request, lambda: self._inner.get_many(memory_ids))
 
     @override
     async def about_the_same(self, text: str) -> Memory | None:
-        return await _tapped(
-            "memory", "same", {"text": text}, _MEMORY, lambda: self._inner.about_the_same(text)
-        )
+        return await _tapped("memory", "same", {"text": text}, lambda: self._inner.about_the_same(text))
 
     @override
     async def write(self, text: str, **more: Any) -> Written | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return await _tapped(
-            "memory", "write", {"text": text}, _WRITTEN, lambda: self._inner.write(text, **more)
-        )
+        return await _tapped("memory", "write", {"text": text}, lambda: self._inner.write(text, **more))
