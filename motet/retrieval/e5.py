@@ -9,18 +9,17 @@ What does not live here: the pieces (`e5_tokens`), and which of the two embeds w
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import struct
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy._core import _multiarray_umath  # pyright: ignore[reportAttributeAccessIssue]  # in no stub
 
 from motet.retrieval.e5_tokens import Tokenizer
+from motet.storage.cores import Both, one_core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,22 +32,39 @@ if TYPE_CHECKING:
 _BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])
 """32 weights of 4 bits: `scale * (bits - 8)`, the low halves first. Source: ggml's Q4_0."""
 
-GROUP_TOKENS = 512
+GROUP_TOKENS = 256
 """Pieces that go through the model together: more would leave the processor's cache."""
+
+BLOCK = 192
+"""Columns of weights that lie together."""
+
+FEW_TOKENS, FEW_COLUMNS = 48, 64
+"""Up to so many pieces are multiplied by so many columns at a time: see `_product`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """What one core does of a layer: half of the heads, half of the wide states.
+
+    Weights have shape (out / BLOCK, in, BLOCK).
+    """
+
+    attend: Floats
+    """Queries, keys and values of its heads, the queries' scale in it."""
+    attend_bias: Floats
+    joined: Floats
+    widen: Floats
+    widen_bias: Floats
+    narrow: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One layer; weights have shape (in, out)."""
+    """One layer: its two halves, and what is added to their sum."""
 
-    attend: Floats
-    attend_bias: Floats
-    joined: Floats
+    halves: tuple[_Half, _Half]
     joined_bias: Floats
     norm: tuple[Floats, Floats]
-    widen: Floats
-    widen_bias: Floats
-    narrow: Floats
     narrow_bias: Floats
     last_norm: tuple[Floats, Floats]
 
@@ -79,7 +95,8 @@ class E5:
         floats = {name: _floats(data, *where) for name, where in tensors.items() if name != "emb.word"}
         self._places = floats["emb.pos"].reshape(-1, self.width) + floats["emb.type"][: self.width]
         self._norm = floats["emb.ln.w"], floats["emb.ln.b"]
-        self._layers = [_layer(floats, f"l{number}.", self.width) for number in range(layers)]
+        self._layers = [_layer(floats, f"l{number}.", self.width, self._heads) for number in range(layers)]
+        self._both = Both()
 
     def embed(self, texts: Sequence[str], *, is_query: bool) -> Floats:
         """Return shape (len(texts), width), each row of length 1.
@@ -88,7 +105,7 @@ class E5:
         """
         rows = np.zeros((len(texts), self.width), np.float32)
         for group in self._groups(texts, "query" if is_query else "passage"):
-            with _one_core():
+            with one_core():
                 means = self._means([part for _, part in group])
             for (row, part), mean in zip(group, means, strict=True):
                 rows[row] += mean * (len(part) - 2)
@@ -111,32 +128,35 @@ class E5:
             yield group
 
     def _means(self, parts: list[list[int]]) -> list[Floats]:
-        """Return the mean of each part's last states."""
+        """Return the mean of each part's last states. States have shape (pieces, width)."""
         x = _weights(self._words[np.concatenate(parts)]).reshape(-1, self.width)
-        x = self._normed(x + np.concatenate([self._places[: len(part)] for part in parts]), self._norm)
-        bounds = np.cumsum([0, *map(len, parts)]).tolist()
-        spans = list(pairwise(bounds))
+        x += np.concatenate([self._places[: len(part)] for part in parts])
+        x = self._normed(x, self._norm)
+        spans = list(pairwise(np.cumsum([0, *map(len, parts)]).tolist()))
         for layer in self._layers:
-            seen = self._attended(x @ layer.attend + layer.attend_bias, spans)
-            x = self._normed(x + seen @ layer.joined + layer.joined_bias, layer.norm)
-            wide = _gelu(x @ layer.widen + layer.widen_bias)
-            x = self._normed(x + wide @ layer.narrow + layer.narrow_bias, layer.last_norm)
+            seen = self._both(partial(self._attended, x, spans), layer.halves)
+            x = self._normed(_sum(x, *seen, layer.joined_bias), layer.norm)
+            thought = self._both(partial(_thought, x), layer.halves)
+            x = self._normed(_sum(x, *thought, layer.narrow_bias), layer.last_norm)
         return [x[begin:end].mean(axis=0) for begin, end in spans]
 
-    def _attended(self, mixed: Floats, spans: list[tuple[int, int]]) -> Floats:
-        """Return what each piece takes from its part; `mixed` is queries, keys and values side by side."""
-        heads, size = self._heads, self.width // self._heads
-        out = np.empty((len(mixed), self.width), np.float32)
+    def _attended(self, x: Floats, spans: list[tuple[int, int]], half: _Half) -> Floats:
+        """Return what a half of the heads adds to the states: each piece takes from its part."""
+        mixed = _product(x, half.attend)
+        mixed += half.attend_bias
+        mixed = mixed.reshape(len(x), 3, self._heads // 2, -1)
+        out = np.empty_like(mixed[:, 0])
         for begin, end in spans:
-            asked, keys, values = mixed[begin:end].reshape(-1, 3, heads, size).transpose(1, 2, 0, 3)
+            asked, keys, values = mixed[begin:end].transpose(1, 2, 0, 3)
             weights = np.matmul(asked, keys.transpose(0, 2, 1))
             weights -= weights.max(axis=2, keepdims=True)
             np.exp(weights, out=weights)
-            weights /= weights.sum(axis=2, keepdims=True)
-            out[begin:end] = np.matmul(weights, values).transpose(1, 0, 2).reshape(end - begin, self.width)
-        return out
+            seen = out[begin:end].transpose(1, 0, 2)
+            np.matmul(weights, values, out=seen)
+            seen /= weights.sum(axis=2, keepdims=True)
+        return _product(out.reshape(len(x), -1), half.joined)
 
-    def _normed(self, x: NDArray[Any], norm: tuple[Floats, Floats]) -> Floats:
+    def _normed(self, x: Floats, norm: tuple[Floats, Floats]) -> Floats:
         """Return each row with mean 0 and spread 1, then scaled and moved; `x` is written over."""
         x -= x.mean(axis=1, keepdims=True)
         spread = np.einsum("ij,ij->i", x, x) / self.width + self._epsilon
@@ -146,29 +166,37 @@ class E5:
         return x
 
 
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Have NumPy's OpenBLAS use one core; another library for matrix products is left as it is.
+def _thought(x: Floats, half: _Half) -> Floats:
+    """Return what half of the wide states adds to the states."""
+    wide = _product(x, half.widen)
+    wide += half.widen_bias
+    return _product(_gelu(wide), half.narrow)
 
-    Threads wait for each other at the end of each product. On two busy cores a question took 0.9 s with two threads and
-    0.05 s with one.
+
+def _sum(x: Floats, first: Floats, second: Floats, bias: Floats) -> Floats:
+    """Return the sum; `x` is written over."""
+    x += first
+    x += second
+    x += bias
+    return x
+
+
+def _product(x: Floats, blocks: Floats) -> Floats:
+    """Return the product with the weights of all blocks, shape (pieces, out).
+
+    Before it multiplies, OpenBLAS copies both matrices, but not small ones (fewer than a million multiplications): with
+    few pieces the copying takes longer than the rest, and blocks that are small enough take two thirds of the time.
     """
-    library: Any = ctypes.CDLL(_multiarray_umath.__file__)
-    name = "scipy_openblas_{}_num_threads64_"
-    get, put = getattr(library, name.format("get"), None), getattr(library, name.format("set"), None)
-    if get is None or put is None:
-        yield
-        return
-    before = get()
-    put(1)
-    try:
-        yield
-    finally:
-        put(before)
+    columns = FEW_COLUMNS if len(x) <= FEW_TOKENS else BLOCK
+    count, rows, _ = blocks.shape
+    found = np.empty((len(x), count, BLOCK // columns, columns), np.float32)
+    parts = blocks.reshape(count, rows, BLOCK // columns, columns).transpose(0, 2, 1, 3)
+    np.matmul(x, parts, out=found.transpose(1, 2, 0, 3))
+    return found.reshape(len(x), -1)
 
 
 def _gelu(x: Floats) -> Floats:
-    """Return GELU by its usual approximation with a hyperbolic tangent."""
+    """Return GELU, doubled, by its usual approximation with a hyperbolic tangent."""
     curve = np.square(x)
     curve *= 0.044715 * 0.7978845608
     curve += 0.7978845608
@@ -176,29 +204,42 @@ def _gelu(x: Floats) -> Floats:
     np.tanh(curve, out=curve)
     curve += 1
     curve *= x
-    curve *= 0.5
     return curve
 
 
-def _layer(floats: dict[str, Floats], name: str, width: int) -> _Layer:
-    """Return a layer with the attention's three matrices as one, and the queries' scale in it."""
-    scale = np.float32(1 / np.sqrt(width / 12))
+def _layer(floats: dict[str, Floats], name: str, width: int, heads: int) -> _Layer:
+    """Return a layer; the first half of the heads is the first half of the rows of each of their matrices."""
+    scale = np.float32(1 / np.sqrt(width / heads))
+    weights = {part: floats[f"{name}{part}.w"].reshape(-1, width) for part in ("q", "k", "v", "ao", "fi")}
+    weights["fo"] = floats[f"{name}fo.w"].reshape(width, -1) * np.float32(0.5)  # of `_gelu`'s double
+    biases = {part: floats[f"{name}{part}.b"] for part in ("q", "k", "v", "fi")}
+    weights["q"], biases["q"] = weights["q"] * scale, biases["q"] * scale
 
-    def matrix(part: str, rows: int) -> Floats:
-        return np.ascontiguousarray(floats[f"{name}{part}.w"].reshape(-1, rows).T)
+    def half(number: int) -> _Half:
+        def part(matrix: Floats, axis: int = 0) -> Floats:
+            return np.split(matrix, 2, axis)[number]
+
+        return _Half(
+            _blocks(np.concatenate([part(weights[each]) for each in "qkv"])),
+            np.concatenate([part(biases[each]) for each in "qkv"]),
+            _blocks(part(weights["ao"], 1)),
+            _blocks(part(weights["fi"])),
+            part(biases["fi"]),
+            _blocks(part(weights["fo"], 1)),
+        )
 
     return _Layer(
-        np.concatenate([matrix("q", width) * scale, matrix("k", width), matrix("v", width)], axis=1),
-        np.concatenate([floats[f"{name}q.b"] * scale, floats[f"{name}k.b"], floats[f"{name}v.b"]]),
-        matrix("ao", width),
+        (half(0), half(1)),
         floats[f"{name}ao.b"],
         (floats[f"{name}aln.w"], floats[f"{name}aln.b"]),
-        matrix("fi", width),
-        floats[f"{name}fi.b"],
-        matrix("fo", len(floats[f"{name}fi.b"])),
         floats[f"{name}fo.b"],
         (floats[f"{name}oln.w"], floats[f"{name}oln.b"]),
     )
+
+
+def _blocks(matrix: Floats) -> Floats:
+    """Return a matrix, shape (out, in), as blocks of columns, shape (out / BLOCK, in, BLOCK)."""
+    return np.ascontiguousarray(matrix.reshape(-1, BLOCK, matrix.shape[1]).transpose(0, 2, 1))
 
 
 def _weights(blocks: Any) -> Floats:

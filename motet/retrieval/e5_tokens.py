@@ -27,10 +27,15 @@ class Tokenizer:
     """What becomes of a character before it is looked up, as `str.translate` takes it."""
     unknown: int
     unknown_score: float
-    longest: int = field(init=False)
+    longest: dict[str, int] = field(init=False, default_factory=dict[str, int])
+    """By a piece's first two characters: how long pieces that begin so may be."""
 
     def __post_init__(self) -> None:
-        self.longest = max(map(len, self.pieces))
+        longest = self.longest
+        for piece in self.pieces:
+            begin = piece[:2]
+            if len(piece) > longest.get(begin, 0):
+                longest[begin] = len(piece)
 
     def numbers(self, text: str) -> list[int]:
         """Return the numbers of the likeliest pieces of a text, in order (Viterbi); never empty.
@@ -41,12 +46,13 @@ class Tokenizer:
         text = (text if text.startswith(" ") else f" {text}").replace(" ", _SPACE)
         best = [0.0] + [-1e30] * len(text)
         chosen = [(0, self.unknown)] * (len(text) + 1)
-        find, longest = self.pieces.get, self.longest
+        find, longest = self.pieces.get, self.longest.get
         for start, score in enumerate(best[:-1]):
             score = best[start]  # noqa: PLW2901  # it was written since the copy
             if score + self.unknown_score > best[start + 1]:
                 best[start + 1], chosen[start + 1] = score + self.unknown_score, (start, self.unknown)
-            for end in range(start + 1, min(start + longest, len(text)) + 1):
+            last = start + longest(text[start : start + 2], 1)
+            for end in range(start + 1, min(last, len(text)) + 1):
                 piece = find(text[start:end])
                 if piece is not None and score + piece[1] > best[end]:
                     best[end], chosen[end] = score + piece[1], (start, piece[0])

@@ -39,7 +39,10 @@ OLD_KEYS = 8
 """Revisions whose keys are kept; a word that was last asked for before them is read anew."""
 
 MAX_ROWS = 20_000_000
-"""Rows of words that are kept, 8 bytes each, of all collections; those that were asked for last."""
+"""Rows of words that are kept, 10 bytes each, of all collections; those that were asked for last."""
+
+COMMON = 0.25
+"""A word that this part of the passages has is kept with a weight for each passage: adding all is quicker."""
 
 _K1, _B, LEAST = 1.2, 0.75, 1e-6
 """Those that FTS5 has; `LEAST` is the weight of a word that most passages have. A row's scope is one of its words."""
@@ -54,7 +57,9 @@ class _Rows:
     """Highest key of the collection then: what is above was not read."""
     at: NDArray[np.int32]
     """Places in the collection's `keys`."""
-    counts: NDArray[np.float32]
+    counts: NDArray[np.uint16]
+    weights: NDArray[np.float32]
+    """What BM25 gives each row before the word's own weight; of a common word, each passage of the collection."""
 
 
 @dataclass(slots=True)
@@ -171,10 +176,19 @@ def _renewed(known: _Rows | None, words: _Words, connection: Connection, stem: s
     before = known.newest if known is not None and old_keys is not None else 0
     keys, counts = read_postings(connection, "passages", stem, after=before)
     if known is not None and old_keys is not None:
-        keys, counts = np.concatenate([old_keys[known.at], keys]), np.concatenate([known.counts, counts])
+        keys, counts = (
+            np.concatenate([old_keys[known.at], keys]),
+            np.concatenate([known.counts, counts], dtype=np.float32),
+        )
     at = np.searchsorted(words.keys, keys)
     here = (at < len(words.keys)) & (words.keys[np.minimum(at, len(words.keys) - 1)] == keys)
-    return _Rows(words.revision, int(words.keys[-1]), at[here].astype(np.int32), counts[here])
+    at, counts = at[here].astype(np.int32), counts[here]
+    weights = np.divide(counts, counts + words.burden[at], dtype=np.float32)
+    if len(at) >= COMMON * len(words.keys):
+        each = np.zeros(len(words.keys), np.float32)
+        each[at] = weights
+        weights = each
+    return _Rows(words.revision, int(words.keys[-1]), at, counts.astype(np.uint16), weights)
 
 
 def _best(
@@ -189,9 +203,11 @@ def _best(
     for rows in found:
         if len(rows.at):
             rare = max(math.log((total - len(rows.at) + 0.5) / (len(rows.at) + 0.5)), LEAST)
-            scores[rows.at] += (
-                np.float32(rare * (_K1 + 1)) * rows.counts / (rows.counts + words.burden[rows.at])
-            )
+            given = np.float32(rare * (_K1 + 1)) * rows.weights
+            if len(given) == total:
+                scores += given
+            else:
+                scores[rows.at] += given
     if allowed is not None:
         scores[~np.isin(words.keys, allowed)] = 0
     count = min(limit, int(np.count_nonzero(scores)))

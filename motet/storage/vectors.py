@@ -5,11 +5,14 @@ What does not live here: whose vectors they are, where they are stored, and when
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
+
+from motet.storage.coarse import Coarse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,18 @@ if TYPE_CHECKING:
 LARGE = 20_000
 """Vectors from which on one question is worth more than one core."""
 
+OFTEN = 3
+"""Searches of the same vectors that are worth a second, smaller copy of them: one takes as long as some searches."""
+
+
+@dataclass(slots=True)
+class _Use:
+    """How often an index was scanned, and its smaller copy."""
+
+    count: int = 0
+    coarse: Coarse | None = None
+    lock: Lock = field(default_factory=Lock)
+
 
 @dataclass(frozen=True, slots=True)
 class VectorIndex:
@@ -31,6 +46,7 @@ class VectorIndex:
     keys: NDArray[np.int64]
     """In the order of the index's rows."""
     index: Any
+    _use: _Use = field(default_factory=_Use, repr=False, compare=False)
 
     @classmethod
     def empty(cls, dimension: int) -> VectorIndex:
@@ -73,6 +89,10 @@ class VectorIndex:
         self, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
     ) -> list[tuple[int, float]]:
         """Search on all cores; FAISS takes one core for one question."""
+        coarse = self._coarse() if allowed is None else None
+        near = coarse.search(vector, count) if coarse is not None else None
+        if near is not None:
+            return [(int(self.keys[at]), score) for at, score in near]
         scores, keys = self._rows() @ np.asarray(vector, np.float32), self.keys
         if allowed is not None:
             here = np.isin(keys, allowed)
@@ -84,6 +104,17 @@ class VectorIndex:
         places = np.flatnonzero(scores >= lowest)
         order = places[np.lexsort((places, -scores[places]))][:count]
         return [(int(keys[at]), float(scores[at])) for at in order]
+
+    def _coarse(self) -> Coarse | None:
+        """Return the smaller copy, made once the index is searched often; none while another thread makes it."""
+        use = self._use
+        use.count += 1
+        if use.coarse is None and use.count >= OFTEN and use.lock.acquire(blocking=False):
+            try:
+                use.coarse = use.coarse or Coarse(self._rows())
+            finally:
+                use.lock.release()
+        return use.coarse
 
     def renewed(self, wanted: NDArray[np.int64], read: ReadVectors) -> VectorIndex:
         """Return the index of the wanted keys: those it has are kept, those it lacks are read, others left out.

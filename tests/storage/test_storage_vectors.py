@@ -51,3 +51,18 @@ def test_many_vectors_are_scanned_on_all_cores_with_the_same_result(monkeypatch:
         assert np.allclose([score for _, score in one], [score for _, score in other], atol=1e-5)
     assert made.search(rows[5], limit=7, allowed=np.array([1], np.int64)) == []
     assert len(made.search(rows[5], limit=1000)) == 300
+
+
+def test_an_index_that_is_searched_often_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "LARGE", 100)
+    rows = np.random.default_rng(3).standard_normal((4000, 32)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    made = VectorIndex.build(np.arange(4000, dtype=np.int64) + 1, rows)
+    first = made.search(rows[5], limit=9)
+    for _ in range(vectors.OFTEN):
+        again = made.search(rows[5], limit=9)
+        assert [key for key, _ in again] == [key for key, _ in first]
+        assert np.allclose([score for _, score in again], [score for _, score in first], atol=1e-5)
+    assert made.search(rows[5], limit=2, allowed=keys(1, 6))[0][0] == 6
+    new = made.renewed(keys(6), lambda _: (keys(), rows[:0]))
+    assert new.search(rows[5], limit=9)[0][0] == 6
