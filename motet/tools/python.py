@@ -6,6 +6,8 @@ What does not live here: the whole of Python, with every module (`python_full`).
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -43,21 +45,24 @@ class Arguments(BaseModel):
 
 
 class Pool:
-    """The interpreter's processes, started with the first call in each event loop."""
+    """The interpreter's processes, started with the first call, each with a thread that talks to it.
+
+    One hand-over to a thread and back is all that a call needs of the event loop: the interpreter's own asynchronous
+    interface has several. A call that is no longer wanted ends by itself, within its limits.
+    """
 
     def __init__(self) -> None:
+        self.threads = ThreadPoolExecutor(_PROCESSES, "motet-python")
         self._pool: Any = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._starting = asyncio.Lock()
+        self._starting = threading.Lock()
 
-    async def checkout(self) -> Any:
-        """Return a session's context manager."""
+    def checkout(self) -> Any:
+        """Return a session's context manager: an interpreter that knows of no other call."""
         import pydantic_monty as monty  # noqa: PLC0415  # an extra
 
-        async with self._starting:
-            if self._pool is None or self._loop is not asyncio.get_running_loop():
-                made = monty.AsyncMonty(max_processes=_PROCESSES)
-                self._pool, self._loop = await made.__aenter__(), asyncio.get_running_loop()
+        with self._starting:
+            if self._pool is None:
+                self._pool = monty.Monty(max_processes=_PROCESSES).__enter__()
         limits: Any = LIMITS
         return self._pool.checkout(limits=limits)
 
@@ -88,12 +93,16 @@ async def run(pool: Pool, code: str, *, max_bytes: int) -> str:
         InvalidInput: It failed; the message is its traceback.
         ToolFailed: It took more than it may, or its interpreter broke.
     """
+    return await asyncio.get_running_loop().run_in_executor(pool.threads, _run, pool, code, max_bytes)
+
+
+def _run(pool: Pool, code: str, max_bytes: int) -> str:
     import pydantic_monty as monty  # noqa: PLC0415
 
     printed = monty.CollectString(max_bytes=max_bytes)
     try:
-        async with await pool.checkout() as session:
-            value = await session.feed_run(code, print_callback=printed)
+        with pool.checkout() as session:
+            value = session.feed_run(code, print_callback=printed)
     except (monty.MontyCrashedError, monty.MontyDisconnectError):
         raise ToolFailed("The program took more than it may, and was ended.", tool="python") from None
     except monty.MontyError as error:

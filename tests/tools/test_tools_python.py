@@ -1,5 +1,7 @@
 """Python of its own: what it gives, and what it may not take."""
 
+import asyncio
+
 import pytest
 
 from motet.settings import ToolSettings
@@ -46,3 +48,17 @@ async def test_what_a_program_may_not(code: str) -> None:
     said = await run(code)
     assert said.startswith("The program")
     assert "root:" not in said
+
+
+async def test_calls_at_once_know_nothing_of_each_other() -> None:
+    tool = build(ToolContext(ToolSettings()))
+    assert tool is not None
+    said = await asyncio.gather(*(tool.ainvoke({"code": f"x = {n}\nx * 2"}) for n in range(6)))
+    assert said == ["0", "2", "4", "6", "8", "10"]
+    assert "name 'x' is not defined" in await tool.ainvoke({"code": "x"})
+
+
+def test_the_tool_works_in_one_event_loop_after_another() -> None:
+    tool = build(ToolContext(ToolSettings()))
+    assert tool is not None
+    assert [asyncio.run(tool.ainvoke({"code": "6 * 7"})) for _ in range(2)] == ["42", "42"]
