@@ -86,8 +86,8 @@ def st_embedder(model: str, *_: object) -> Embedder:
 class LocalEmbedder:
     """multilingual-e5-small in 4 bits, in this process, with no network: 100 languages, 384 dimensions.
 
-    The weights are read at the first call (about 70 MB). Calls take turns, on one core. Once many texts
-    came they go another way (`e5`), in a third of the time, with the same vectors but for rounding.
+    The weights are read at the first call (about 70 MB). Calls take turns, on one core. Once many texts came they go
+    another way (`e5`), in a third of the time or less, with the same vectors but for rounding.
     """
 
     dimension = 384
