@@ -21,7 +21,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-http bench-peers bench-start bench-streams bench-prefix bench-retrieval bench-sandbox chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-http bench-peers bench-start bench-streams bench-prefix bench-first-token bench-retrieval bench-sandbox chaos vllm vllm-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -130,6 +130,9 @@ vllm-test: setup ## Run the models' conformance suite against that vLLM (URL=htt
 
 bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; the embedded model unless given)
 	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL))
+
+bench-first-token: setup ## Measure how long after the model's own first token a viewer sees it (TURNS=n)
+	@$(BIN)/python -m benchmarks.first_token $(if $(TURNS),--turns $(TURNS))
 
 bench-http: setup ## Measure runs/s, first bytes and CPU of Motet's server, LangServe's and langgraph dev (SECONDS=n; ROUNDS=n)
 	@$(BIN)/python -m benchmarks.http_runs $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -29,9 +29,9 @@ def guarded_clients(
 ) -> tuple[openai.DefaultHttpxClient, openai.DefaultAsyncHttpxClient]:
     """Return a client for code that does not await, and one for code that does.
 
-    An answer that is compressed or too long ends as `ModelError`, one that drips on after `total_s` seconds as
-    `ModelUnavailable`. A redirect is an answer with its status: where a
-    server sends somebody is not where its key, and the conversation, may go.
+    An answer that is compressed, a web page, or too long ends as `ModelError`, one that drips on after `total_s`
+    seconds as `ModelUnavailable`. A redirect is an answer with its status: where a server sends somebody is not where
+    its key, and the conversation, may go.
 
     Args:
         who: The model's name in errors.
@@ -60,6 +60,12 @@ def _check_headers(response: Any, who: str) -> None:
     if encoding != "identity":
         raise ModelError(
             f"{who} sent a compressed answer ({encoding[:20]}), which was not asked for; it is not unpacked.",
+            malformed=True,
+        )
+    if response.status_code == 200 and response.headers.get("content-type", "").startswith("text/html"):
+        raise ModelError(
+            f"{who} sent a web page where an answer was expected. Does its URL end where OpenAI's interface begins, "
+            f"as in http://host:8000/v1?",
             malformed=True,
         )
     size = response.headers.get("content-length", "")

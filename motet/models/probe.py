@@ -87,7 +87,10 @@ async def find_model(chat: OpenAIChat) -> dict[str, Any]:
             model=spec.name,
         ) from None
     except (openai.APIConnectionError, OSError) as error:
-        raise (map_error(error, spec) or error) from error
+        mapped = map_error(error, spec)
+        if mapped is not None and mapped.fields.get("malformed"):
+            return {}
+        raise (mapped or error) from error
     except (openai.OpenAIError, ValueError, TypeError, AttributeError, KeyError):
         _log.info("%s has a model list that cannot be read; it is taken as none", host_of(spec.base_url))
         return {}

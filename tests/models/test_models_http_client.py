@@ -15,6 +15,7 @@ from motet.settings import Settings
     [
         ("gzip_bomb;times=0;chars=5000000", ModelError, "compressed answer"),
         ("redirect;times=0;to=http://127.0.0.1:9/v1", ModelRefused, "elsewhere to 127.0.0.1:9 .HTTP 307."),
+        ("html;times=0", ModelError, "sent a web page.*http://host:8000/v1"),
         ("endless;times=0;stream=no", ModelError, "more than 1 MiB"),
     ],
 )
@@ -27,4 +28,7 @@ async def test_hostile_answers(
         model = await models.chat("fast", f"x:scripted@{server.base_url}")
         with pytest.raises(kind, match=words):
             await model.chat.ainvoke("hi")
+        if "stream=no" not in fault:
+            with pytest.raises(kind, match=words):
+                _ = [chunk async for chunk in model.chat.astream("hi")]
         await models.aclose()
