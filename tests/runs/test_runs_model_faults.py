@@ -55,8 +55,8 @@ ENDS: dict[str, str] = {
 ALWAYS: dict[str, str] = ENDS | {
     **dict.fromkeys(("hang_up", "reset", "break", "rate_limit", "server"), "model_unavailable"),
     **dict.fromkeys(("http_500", "http_502", "http_503", "http_529"), "model_unavailable"),
-    **dict.fromkeys(("html", "no_choices"), "model_unavailable"),  # a stream in which nothing is said
-    **dict.fromkeys(("bad_json", "half_character", "gzip_bomb"), "model_error"),
+    "no_choices": "model_unavailable",  # a stream in which nothing is said
+    **dict.fromkeys(("html", "bad_json", "half_character", "gzip_bomb"), "model_error"),
     **dict.fromkeys(("endless", "repeat", "huge_arguments"), "model_error"),
     **dict.fromkeys(("bad_arguments", "cut_arguments", "many_calls"), "model_output_invalid"),
 }
