@@ -82,7 +82,11 @@ class SqlLog:
     async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
         """See `EventLog.read`."""
         asked = {"of_tenant": tenant_id, "of_run": run_id, "after": after, "most": limit}
-        rows, texts = await self._database.peek(lambda c: c.execute(_READ, asked).all()), self._database.texts
+        rows = await self._database.peek(lambda c: c.execute(_READ, asked).all())
+        return self._recorded(tenant_id, run_id, rows)
+
+    def _recorded(self, tenant_id: str, run_id: str, rows: Sequence[Any]) -> list[Recorded]:
+        texts = self._database.texts
         return [
             Recorded(
                 run_id=run_id,
@@ -110,15 +114,12 @@ class SqlLog:
     async def _pages(
         self, tenant_id: str, run_id: str, after: int, limit: int, idle_s: float | None
     ) -> AsyncGenerator[list[Recorded]]:
-        if await self._heard_all(tenant_id, run_id, after):
-            return
         async with self._watcher.reader(tenant_id, run_id) as woken:
-            is_reading = False  # the first page is the database's: what is kept in memory may be folded or erased there
+            # The first page is the database's: what is kept in memory may be folded or erased there.
+            found = await self._first(tenant_id, run_id, after, limit)
+            if found is None:
+                return
             while True:
-                woken.clear()
-                found = self._watcher.fresh(tenant_id, run_id, after, limit) if is_reading else []
-                found = found or await self.read(tenant_id, run_id, after=after, limit=limit)
-                is_reading = True
                 if found:
                     after = found[-1].seq
                     yield found
@@ -127,18 +128,24 @@ class SqlLog:
                     return
                 if len(found) < limit and not await _set_within(woken, idle_s):
                     yield []
+                woken.clear()
+                found = self._watcher.fresh(tenant_id, run_id, after, limit)
+                found = found or await self.read(tenant_id, run_id, after=after, limit=limit)
 
-    async def _heard_all(self, tenant_id: str, run_id: str, after: int) -> bool:
-        """Say whether nothing can come after a number; refuse a run or a number that does not exist."""
-        asked = {"of_tenant": tenant_id, "of_run": run_id}
-        row = await self._database.peek(lambda c: c.execute(_HOW_FAR, asked).first())
+    async def _first(self, tenant_id: str, run_id: str, after: int, limit: int) -> list[Recorded] | None:
+        """Read a first page, None where nothing can come any more; refuse a run or a number that does not exist."""
+        asked = {"of_tenant": tenant_id, "of_run": run_id, "after": after, "most": limit}
+        rows = await self._database.peek(lambda c: c.execute(_FIRST, asked).all())
+        row = rows[0] if rows else None
         if row is None:
             raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
         if after > row.last_seq:
             raise InvalidInput(
                 f"Run {run_id} has {row.last_seq} events; there is no event {after} to go on from."
             )
-        return after == row.last_seq and row.status not in ("pending", "running")
+        if after == row.last_seq and row.status not in ("pending", "running"):
+            return None
+        return self._recorded(tenant_id, run_id, rows if row.seq is not None else ())
 
 
 async def _set_within(event: asyncio.Event, idle_s: float | None) -> bool:
@@ -198,7 +205,22 @@ _READ = (
     .order_by(table.c.seq)
     .limit(sa.bindparam("most"))
 )
-_HOW_FAR = sa.select(runs.c.status, runs.c.last_seq).where(*_MY_RUN)
+_FIRST = (
+    sa.select(table.c.seq, table.c.at, table.c.event, runs.c.thread_id, runs.c.status, runs.c.last_seq)
+    .select_from(
+        runs.outerjoin(
+            table,
+            sa.and_(
+                table.c.tenant_id == runs.c.tenant_id,
+                table.c.run_id == runs.c.run_id,
+                table.c.seq > sa.bindparam("after"),
+            ),
+        )
+    )
+    .where(*_MY_RUN)
+    .order_by(table.c.seq)
+    .limit(sa.bindparam("most"))
+)
 
 
 def remember(connection: Connection, job: RunJob, events: Sequence[Event]) -> None:
