@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import agent_clients
+import kill_streams
 import other_clients
 from agent_house import agent_settings
 from server_house import open_house, server_settings
@@ -103,6 +104,13 @@ async def _schemathesis(url: str) -> Results | None:
     return {f"{tested} operations, {cases} requests: no server error": why}
 
 
+async def _killed(url: str) -> Results:
+    """Kill a server of its own, ten times."""
+    del url
+    counts = await kill_streams.count()
+    return {counts.told(): "; ".join(counts.wrong)[:200]}
+
+
 def _others(checks: Mapping[str, Any]) -> Callable[[str], Awaitable[Results]]:
     return lambda url: _each(checks, other_clients.run, url)
 
@@ -146,6 +154,7 @@ SUITES = (
         _others(other_clients.LANGSERVE),
         graphs="house",
     ),
+    Suite("Agent Server", f"httpx {version('httpx')}, with Last-Event-ID", _killed),
     Suite("every one", "schemathesis 4, seed 1", _schemathesis),
 )
 
