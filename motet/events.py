@@ -303,7 +303,10 @@ Event = Annotated[
 ]
 """Any event."""
 
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+PLAIN_JSON = ConfigDict(cache_strings="keys")
+"""How stored JSON is read: pydantic keeps 16,384 short strings it has read, and ids and texts are not met again."""
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event, config=PLAIN_JSON)
 """Validates and dumps any event."""
 
 

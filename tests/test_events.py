@@ -1,4 +1,5 @@
 import json
+import sys
 from types import UnionType
 from typing import Any, get_args
 
@@ -179,3 +180,11 @@ def test_half_a_character_becomes_a_replacement_character_on_its_way_to_disk(eve
 @given(event=events)
 def test_any_other_event_is_stored_as_it_is(event: Any) -> None:
     assert encode(event) == (event, EVENT.dump_json(event).decode())
+
+
+def test_what_was_read_is_not_kept() -> None:
+    lines = [EVENT.dump_json(MessageDelta(message_id=f"m{i}", text=f"piece {i}")) for i in range(2000)]
+    before = sys.getallocatedblocks()
+    for line in lines:
+        EVENT.validate_json(line)
+    assert sys.getallocatedblocks() - before < 500  # two strings a line would be 4,000

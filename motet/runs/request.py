@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.events import Passage
+from motet.events import PLAIN_JSON, Passage
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive
 from motet.runs.glance import LOCAL_TENANT as LOCAL_TENANT  # noqa: PLC0414  # its callers' name for it
@@ -30,7 +30,7 @@ LOCAL_OWNER = "me"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid") | PLAIN_JSON
 
 
 class Caller(_Frozen):
