@@ -1,6 +1,6 @@
 """What a worker does beside its runs, a little with every heartbeat.
 
-What does not live here: how it is done (`answers`, `log.retention`), and threads' time (`threads.upkeep`).
+What does not live here: how it is done (`answers`, `log.retention`, `freed`), and threads' time (`threads.upkeep`).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from motet.runs.answers import expire
+from motet.runs.freed import Freed
 from motet.runs.log.retention import Retention
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def chores_of(database: Database, settings: RunSettings) -> list[Callable[[], Awaitable[None]]]:
-    """Return the chores of a worker: end questions that nobody answered, and look after the logs of ended runs."""
+    """Return the chores of a worker.
+
+    They end questions that nobody answered, look after the logs of ended runs, and give memory back.
+    """
+    freed = Freed()
     retention = Retention(
         database=database,
         fold_after_days=settings.fold_events_days,
@@ -32,4 +37,7 @@ def chores_of(database: Database, settings: RunSettings) -> list[Callable[[], Aw
     async def trim_logs() -> None:
         await retention.trim()
 
-    return [expire_questions, trim_logs]
+    async def give_back() -> None:
+        await freed.give_back()
+
+    return [expire_questions, trim_logs, give_back]
