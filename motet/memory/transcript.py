@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from motet.storage import fulltext
 from motet.storage.clock import db_now
+from motet.storage.ready import Ready
 from motet.storage.search import fts_document
 from motet.storage.tables import messages, thread_tags, threads
 
@@ -45,10 +46,10 @@ def append(
 ) -> int | None:
     """Add a message; return its `seq` in the thread, from 1, or None when its id is there already."""
     place = {"of_tenant": tenant_id, "of_thread": thread_id}
-    there = connection.execute(_IS_THERE, {**place, "of_message": message_id}).first()
+    there = _IS_THERE.first(connection, {**place, "of_message": message_id})
     if there and not _make_way(connection, _of(tenant_id, thread_id), message_id):
         return None
-    seq = connection.execute(_NEXT_SEQ, place).scalar_one()
+    seq = _NEXT_SEQ.one(connection, place)[0]
     row = {
         "tenant_id": tenant_id,
         "thread_id": thread_id,
@@ -59,7 +60,7 @@ def append(
         "text": text,
         "citations": json.dumps([p.model_dump(mode="json") for p in citations], ensure_ascii=False),
     }
-    key = connection.execute(_PUT, row).scalar_one()
+    key = _PUT.one(connection, row)[0]
     fulltext.add(connection, INDEX, [(key, text)], scope=tenant_id)
     return seq
 
@@ -67,14 +68,14 @@ def append(
 _MINE = sa.and_(
     messages.c.tenant_id == sa.bindparam("of_tenant"), messages.c.thread_id == sa.bindparam("of_thread")
 )
-_IS_THERE = sa.select(messages.c.seq).where(_MINE, messages.c.message_id == sa.bindparam("of_message"))
-_NEXT_SEQ = (
+_IS_THERE = Ready(sa.select(messages.c.seq).where(_MINE, messages.c.message_id == sa.bindparam("of_message")))
+_NEXT_SEQ = Ready(
     sa.update(threads)
     .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
     .values(last_message_seq=threads.c.last_message_seq + 1, updated_at=db_now())
     .returning(threads.c.last_message_seq)
 )
-_PUT = sa.insert(messages).values(created_at=db_now()).returning(messages.c.message_key)
+_PUT = Ready(sa.insert(messages).values(created_at=db_now()).returning(messages.c.message_key))
 
 
 def move_to_end(connection: Connection, tenant_id: str, thread_id: str, message_ids: Sequence[str]) -> None:

@@ -28,6 +28,7 @@ from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
 from motet.runs.scopes import authorize, check_permissions, narrow
 from motet.runs.webhooks import rows as webhooks
 from motet.storage.clock import db_now
+from motet.storage.ready import Ready
 from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
 from motet.tools.base import known_tools
@@ -288,7 +289,10 @@ def _store(
         "request_hash": known_by[1],
     }
     due = db_now() + request.delay_s if request.delay_s else None
-    connection.execute(_PUT if due is None else _PUT.values(not_before=due), row)
+    if due is None:
+        _PUT.do(connection, row)
+    else:
+        connection.execute(_LATER.values(not_before=due), row)
     log.insert(
         connection, job.tenant_id, job.run_id, 1, [EVENT.dump_json(event).decode() for event in events]
     )
@@ -298,7 +302,8 @@ def _store(
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
 
 
-_PUT = sa.insert(runs).values(not_before=0, created_at=db_now())
+_LATER = sa.insert(runs).values(not_before=0, created_at=db_now())
+_PUT = Ready(_LATER)
 
 
 def _check_source(connection: Connection, job: RunJob) -> None:
@@ -346,10 +351,10 @@ def _make_thread(connection: Connection, job: RunJob, ttl_s: float | None) -> No
         "graph": job.graph,
         "ttl_s": ttl_s,
     }
-    connection.execute(_PUT_THREAD, row)
+    _PUT_THREAD.do(connection, row)
 
 
-_PUT_THREAD = sa.insert(threads).values(created_at=db_now(), updated_at=db_now())
+_PUT_THREAD = Ready(sa.insert(threads).values(created_at=db_now(), updated_at=db_now()))
 
 
 def _make_room(connection: Connection, request: RunRequest, job: RunJob) -> None:

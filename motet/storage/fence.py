@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from motet.errors import LeaseLost
+from motet.storage.ready import Ready
 from motet.storage.tables import runs
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def hold(connection: Connection, fence: Fence) -> None:
     known = _held_in(connection)
     if fence in known:
         return
-    if connection.execute(_HELD, fence._asdict()).first() is None:
+    if _HELD.first(connection, fence._asdict()) is None:
         raise LeaseLost(f"Run {fence.run_id} is another worker's, or has ended.", run_id=fence.run_id)
     known.add(fence)
 
@@ -62,7 +63,7 @@ def _held_in(connection: Connection) -> set[Fence]:
 _KNOWN = "motet_fences"
 
 
-_HELD = (  # made once, as every statement of every step: to put it together takes longer than to execute it
+_HELD = Ready(
     sa.select(runs.c.position)
     .where(
         runs.c.tenant_id == sa.bindparam("tenant_id"),

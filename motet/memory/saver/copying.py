@@ -89,10 +89,10 @@ class Copier:
     ) -> None:
         """Write what was read."""
         for row in dictionaries:
-            connection.execute(self._do.put_dictionary, row)
+            self._do.put_dictionary.do(connection, row)
         for one in scopes:
             counters = {"new_seqs": one.last_seq, "new_logs": one.last_log}
-            new_key = connection.execute(self._do.open_scope, {**one.scope._asdict(), **counters}).one()[0]
+            new_key = self._do.open_scope.one(connection, {**one.scope._asdict(), **counters})[0]
             for table, rows in one.rows.items():
                 for chunk in chunks(rows):
                     connection.execute(sa.insert(table), [{**row, "scope_key": new_key} for row in chunk])

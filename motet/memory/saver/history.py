@@ -112,9 +112,9 @@ class History(Upkeep):
         new_id = str(uuid6(clock_seq=-2))
         body.metadata = {**body.metadata, "run_id": f"{REWIND}{new_id}"}
         deflated, dictionary = deflate_body(encode_body(body, self._loader.serde), head.dictionary)
-        key, new_seq, _ = connection.execute(
-            self._do.open_scope, {**scope._asdict(), "new_seqs": 1, "new_logs": 0}
-        ).one()
+        key, new_seq, _ = self._do.open_scope.one(
+            connection, {**scope._asdict(), "new_seqs": 1, "new_logs": 0}
+        )
         if dictionary is not None and dictionary != head.dictionary:
             self._put_dictionary(connection, scope, dictionary)
         checkpoint = {
@@ -125,9 +125,9 @@ class History(Upkeep):
             "dictionary_id": dictionary.dictionary_id if dictionary else None,
             "body": self._vault.close_body(scope, pack_id(new_id), deflated),
         }
-        connection.execute(self._do.put_checkpoint, checkpoint)
+        self._do.put_checkpoint.do(connection, checkpoint)
         made_by = {"tenant_id": self._tenant_id, "run_id": f"{REWIND}{new_id}"}
-        connection.execute(self._do.put_run, {**made_by, "scope_key": key, "first_seq": new_seq})
+        self._do.put_run.do(connection, {**made_by, "scope_key": key, "first_seq": new_seq})
         return new_id
 
     def _put_dictionary(self, connection: Connection, scope: ScopeName, dictionary: Dictionary) -> None:
@@ -137,7 +137,7 @@ class History(Upkeep):
             "dictionary_id": dictionary.dictionary_id,
             "value": self._vault.close_dictionary(scope, dictionary),
         }
-        connection.execute(self._do.put_dictionary, row)
+        self._do.put_dictionary.do(connection, row)
 
     def plan_keep(
         self, connection: Connection, thread_id: str, checkpoint_ids: Collection[str]

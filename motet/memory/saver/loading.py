@@ -29,6 +29,7 @@ from motet.memory.saver.parts import Joiner, digests_in
 from motet.memory.saver.prints import copy_of, is_clean
 from motet.memory.saver.rows import ScopeName, Vault, pack_id, unpack_id
 from motet.storage import tables as t
+from motet.storage.ready import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -97,9 +98,9 @@ class _Queries:
             scopes.c.thread_id == sa.bindparam("thread_id"),
             scopes.c.checkpoint_ns == sa.bindparam("checkpoint_ns"),
         )
-        self.newest = of_scope.order_by(own.c.seq.desc()).limit(1)
-        self.by_id = of_scope.where(own.c.checkpoint_id == sa.bindparam("key"))
-        self.items = (
+        self.newest = Ready(of_scope.order_by(own.c.seq.desc()).limit(1))
+        self.by_id = Ready(of_scope.where(own.c.checkpoint_id == sa.bindparam("key")))
+        self.items = Ready(
             sa.select(items.c.seq, items.c.value)
             .where(
                 items.c.scope_key == sa.bindparam("scope_key"),
@@ -116,11 +117,13 @@ class _Queries:
         self.all_writes = sa.select(writes.c.checkpoint_id, writes.c.task_id, writes.c.value).where(
             writes.c.scope_key == sa.bindparam("scope_key")
         )
-        self.writes = self.all_writes.where(writes.c.checkpoint_id == sa.bindparam("key"))
-        self.dictionary = sa.select(words.c.value).where(
-            words.c.tenant_id == sa.bindparam("tenant_id"),
-            words.c.thread_id == sa.bindparam("thread_id"),
-            words.c.dictionary_id == sa.bindparam("dictionary_id"),
+        self.writes = Ready(self.all_writes.where(writes.c.checkpoint_id == sa.bindparam("key")))
+        self.dictionary = Ready(
+            sa.select(words.c.value).where(
+                words.c.tenant_id == sa.bindparam("tenant_id"),
+                words.c.thread_id == sa.bindparam("thread_id"),
+                words.c.dictionary_id == sa.bindparam("dictionary_id"),
+            )
         )
 
 
@@ -139,10 +142,8 @@ class Loader:
     ) -> Row[Any] | None:
         """Return the row of a checkpoint, of the newest one for None."""
         if checkpoint_id is None:
-            return connection.execute(self._ask.newest, scope._asdict()).one_or_none()
-        return connection.execute(
-            self._ask.by_id, {**scope._asdict(), "key": pack_id(checkpoint_id)}
-        ).one_or_none()
+            return self._ask.newest.first(connection, scope._asdict())
+        return self._ask.by_id.first(connection, {**scope._asdict(), "key": pack_id(checkpoint_id)})
 
     def find_head(self, connection: Connection, scope: ScopeName, checkpoint_id: str) -> Head | None:
         """Return what a put needs to know of a checkpoint, None when there is no such."""
@@ -227,7 +228,7 @@ class Loader:
         self, connection: Connection, scope: ScopeName, scope_key: int, window: Window, into: KnownList
     ) -> None:
         """Append a window's items, read from the database."""
-        rows = connection.execute(self._ask.items, {"scope_key": scope_key, **window._asdict()}).all()
+        rows = self._ask.items.all(connection, {"scope_key": scope_key, **window._asdict()})
         if len(rows) != window.hi - window.lo:
             raise StateCorrupt(
                 f"Thread {scope.thread_id}: {window.hi - window.lo - len(rows)} stored list items are missing.",
@@ -286,11 +287,13 @@ class Loader:
         among: Collection[bytes] | None = None,
     ) -> list[TaskWrites]:
         """Return the pending writes of a checkpoint, of some, or of all of a scope, not yet decoded."""
-        statement = self._ask.all_writes if key is None else self._ask.writes
-        asked = {"scope_key": scope_key} if key is None else {"scope_key": scope_key, "key": key}
+        if key is None:
+            found = connection.execute(self._ask.all_writes, {"scope_key": scope_key})
+        else:
+            found = self._ask.writes.all(connection, {"scope_key": scope_key, "key": key})
         return [
             self.open_writes(scope, bytes(row.checkpoint_id), bytes(row.task_id), row.value)
-            for row in connection.execute(statement, asked)
+            for row in found
             if among is None or bytes(row.checkpoint_id) in among
         ]
 
@@ -336,14 +339,14 @@ class Loader:
         if known is not None:
             return known
         asked = {"tenant_id": scope.tenant_id, "thread_id": scope.thread_id, "dictionary_id": dictionary_id}
-        blob = connection.execute(self._ask.dictionary, asked).scalar()
-        if blob is None:
+        row = self._ask.dictionary.first(connection, asked)
+        if row is None:
             raise StateCorrupt(
                 f"Thread {scope.thread_id}: what its checkpoints are deflated against is missing.",
                 table="checkpoint_dictionaries",
                 row=f"{scope.thread_id}/{dictionary_id}",
             )
-        found = self._vault.open_dictionary(scope, dictionary_id, blob)
+        found = self._vault.open_dictionary(scope, dictionary_id, row.value)
         self._memory.dictionaries.put(key, found)
         return found
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from motet.memory.saver.bodies import Dictionary, inflate_body, squeeze, unsqueeze
 from motet.storage import tables as t
+from motet.storage.ready import Ready
 
 if TYPE_CHECKING:
     from motet.storage.seal import Seal
@@ -128,32 +129,36 @@ class Statements:
             last_seq=sa.bindparam("new_seqs"),
             last_log=sa.bindparam("new_logs"),
         )
-        self.open_scope = made.on_conflict_do_update(
-            index_elements=["tenant_id", "thread_id", "checkpoint_ns"],
-            set_={
-                "last_seq": scopes.c.last_seq + made.excluded.last_seq,
-                "last_log": scopes.c.last_log + made.excluded.last_log,
-            },
-        ).returning(scopes.c.scope_key, scopes.c.last_seq, scopes.c.last_log)
+        self.open_scope = Ready(
+            made.on_conflict_do_update(
+                index_elements=["tenant_id", "thread_id", "checkpoint_ns"],
+                set_={
+                    "last_seq": scopes.c.last_seq + made.excluded.last_seq,
+                    "last_log": scopes.c.last_log + made.excluded.last_log,
+                },
+            ).returning(scopes.c.scope_key, scopes.c.last_seq, scopes.c.last_log)
+        )
         """Find or make a scope, take `new_seqs` checkpoint numbers and `new_logs` log numbers; locks it."""
         put = insert(checkpoints)
-        self.put_checkpoint = put.on_conflict_do_update(
-            index_elements=["scope_key", "checkpoint_id"],
-            set_={
-                "parent_seq": put.excluded.parent_seq,
-                "dictionary_id": put.excluded.dictionary_id,
-                "body": put.excluded.body,
-            },
+        self.put_checkpoint = Ready(
+            put.on_conflict_do_update(
+                index_elements=["scope_key", "checkpoint_id"],
+                set_={
+                    "parent_seq": put.excluded.parent_seq,
+                    "dictionary_id": put.excluded.dictionary_id,
+                    "body": put.excluded.body,
+                },
+            )
         )
         """Insert a checkpoint, or give one its new body; it keeps its place in the order."""
-        self.put_dictionary = insert(t.checkpoint_dictionaries).on_conflict_do_nothing()
-        self.put_value = insert(t.channel_values).on_conflict_do_nothing()
-        self.put_run = insert(t.checkpoint_runs).on_conflict_do_nothing()
-        self.put_item = insert(t.list_items).on_conflict_do_nothing().returning(t.list_items.c.seq)
+        self.put_dictionary = Ready(insert(t.checkpoint_dictionaries).on_conflict_do_nothing())
+        self.put_value = Ready(insert(t.channel_values).on_conflict_do_nothing())
+        self.put_run = Ready(insert(t.checkpoint_runs).on_conflict_do_nothing())
+        self.put_item = Ready(insert(t.list_items).on_conflict_do_nothing().returning(t.list_items.c.seq))
         """Insert an item; gives no row when its place is taken."""
-        self.put_items = sa.insert(t.list_items)
+        self.put_items = Ready(sa.insert(t.list_items))
         writes = t.checkpoint_writes
-        self.put_writes = insert(writes).on_conflict_do_nothing().returning(writes.c.scope_key)
+        self.put_writes = Ready(insert(writes).on_conflict_do_nothing().returning(writes.c.scope_key))
         """Insert a task's writes; gives no row when there are some."""
         self.replace_writes = (
             sa.update(writes)
@@ -166,8 +171,10 @@ class Statements:
         )
 
 
-FIND_SEQ = sa.select(t.checkpoints.c.seq).where(
-    t.checkpoints.c.scope_key == sa.bindparam("scope_key"),
-    t.checkpoints.c.checkpoint_id == sa.bindparam("checkpoint_id"),
+FIND_SEQ = Ready(
+    sa.select(t.checkpoints.c.seq).where(
+        t.checkpoints.c.scope_key == sa.bindparam("scope_key"),
+        t.checkpoints.c.checkpoint_id == sa.bindparam("checkpoint_id"),
+    )
 )
 """A checkpoint's number in the order, by its id."""

@@ -99,9 +99,9 @@ class Writer:
     def commit(self, connection: Connection, draft: Draft) -> Done:
         """Write a draft in the running transaction; on a conflict, prepare it again first."""
         put = draft.put
-        scope_key, seq, last_log = connection.execute(
-            self._do.open_scope, {**put.scope._asdict(), "new_seqs": 1, "new_logs": draft.new_logs}
-        ).one()
+        scope_key, seq, last_log = self._do.open_scope.one(
+            connection, {**put.scope._asdict(), "new_seqs": 1, "new_logs": draft.new_logs}
+        )
         parent_seq = self._parent_seq(connection, scope_key, put)
         try:
             if draft.parent is not None and (draft.parent.scope_key != scope_key or parent_seq is None):
@@ -146,13 +146,13 @@ class Writer:
 
         Special writes (an error, an interrupt, its answer) take the place of the older one.
         """
-        scope_key = connection.execute(
-            self._do.open_scope, {**writes.scope._asdict(), "new_seqs": 0, "new_logs": 0}
-        ).one()[0]
+        scope_key = self._do.open_scope.one(
+            connection, {**writes.scope._asdict(), "new_seqs": 0, "new_logs": 0}
+        )[0]
         self._insert_values(connection, scope_key, sealed.values)
         key, task = pack_id(writes.checkpoint_id), pack_id(writes.task_id)
         row = {"scope_key": scope_key, "checkpoint_id": key, "task_id": task, "value": sealed.blob}
-        if connection.execute(self._do.put_writes, row).first() is not None:
+        if self._do.put_writes.first(connection, row) is not None:
             return
         table = t.checkpoint_writes
         blob = connection.execute(
@@ -205,7 +205,7 @@ class Writer:
     ) -> None:
         if values:
             rows = [{"scope_key": scope_key, "digest": digest, "value": value} for digest, value in values]
-            connection.execute(self._do.put_value, rows)
+            self._do.put_value.do(connection, *rows)
 
     def _is_short(self, items: list[Any]) -> bool:
         return len(items) <= 8 and len(self._serde.dumps(items)) <= INLINE_BYTES
@@ -252,9 +252,8 @@ class Writer:
     def _parent_seq(self, connection: Connection, scope_key: int, put: Put) -> int | None:
         if put.parent_id is None:
             return None
-        return connection.execute(
-            FIND_SEQ, {"scope_key": scope_key, "checkpoint_id": pack_id(put.parent_id)}
-        ).scalar()
+        row = FIND_SEQ.first(connection, {"scope_key": scope_key, "checkpoint_id": pack_id(put.parent_id)})
+        return None if row is None else row[0]
 
     def _again(self, connection: Connection, draft: Draft, last_log: int, *, has_parent: bool) -> Draft:
         """Prepare a draft inside the transaction, where nothing can change any more."""
@@ -265,8 +264,8 @@ class Writer:
             head = self._loader.read_head(connection, put.scope, row) if row is not None else None
         again = self.prepare(connection, put, head, last_log=last_log, fork=True)
         if again.new_logs:
-            connection.execute(
-                self._do.open_scope, {**put.scope._asdict(), "new_seqs": 0, "new_logs": again.new_logs}
+            self._do.open_scope.one(
+                connection, {**put.scope._asdict(), "new_seqs": 0, "new_logs": again.new_logs}
             )
         return again
 
@@ -277,10 +276,10 @@ class Writer:
                 {"scope_key": scope_key, "log_no": draft_list.log_no, "seq": seq, "value": value}
                 for seq, value in draft_list.rows
             ]
-            if rows and connection.execute(self._do.put_item, rows[0]).first() is None:
+            if rows and self._do.put_item.first(connection, rows[0]) is None:
                 raise _Conflict
             if len(rows) > 1:
-                connection.execute(self._do.put_items, rows[1:])
+                self._do.put_items.do(connection, *rows[1:])
 
     def _insert(
         self, connection: Connection, draft: Draft, scope_key: int, seq: int, parent_seq: int | None
@@ -288,16 +287,16 @@ class Writer:
         scope, dictionary = draft.put.scope, draft.dictionary
         if draft.sealed_dictionary is not None and dictionary is not None:
             row = {"dictionary_id": dictionary.dictionary_id, "value": draft.sealed_dictionary}
-            connection.execute(
-                self._do.put_dictionary, {"tenant_id": scope.tenant_id, "thread_id": scope.thread_id, **row}
+            self._do.put_dictionary.do(
+                connection, {"tenant_id": scope.tenant_id, "thread_id": scope.thread_id, **row}
             )
         if draft.values:
             rows = [
                 {"scope_key": scope_key, "digest": digest, "value": value} for digest, value in draft.values
             ]
-            connection.execute(self._do.put_value, rows)
-        connection.execute(
-            self._do.put_checkpoint,
+            self._do.put_value.do(connection, *rows)
+        self._do.put_checkpoint.do(
+            connection,
             {
                 "scope_key": scope_key,
                 "seq": seq,
@@ -310,8 +309,8 @@ class Writer:
         run_id = draft.put.metadata.get("run_id")
         before = draft.parent.run_id if draft.parent else None
         if run_id is not None and run_id != before:
-            connection.execute(
-                self._do.put_run,
+            self._do.put_run.do(
+                connection,
                 {
                     "tenant_id": scope.tenant_id,
                     "run_id": str(run_id),

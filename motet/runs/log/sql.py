@@ -28,6 +28,7 @@ from motet.runs.log.base import MustUndo
 from motet.runs.log.watch import Watcher, announce
 from motet.storage.clock import db_now
 from motet.storage.fence import let_go
+from motet.storage.ready import Ready
 from motet.storage.tables import events as table
 from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
@@ -82,7 +83,7 @@ class SqlLog:
     async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
         """See `EventLog.read`."""
         asked = {"of_tenant": tenant_id, "of_run": run_id, "after": after, "most": limit}
-        rows = await self._database.peek(lambda c: c.execute(_READ, asked).all())
+        rows = await self._database.peek(lambda c: _READ.all(c, asked))
         return self._recorded(tenant_id, run_id, rows)
 
     def _recorded(self, tenant_id: str, run_id: str, rows: Sequence[Any]) -> list[Recorded]:
@@ -135,7 +136,7 @@ class SqlLog:
     async def _first(self, tenant_id: str, run_id: str, after: int, limit: int) -> list[Recorded] | None:
         """Read a first page, None where nothing can come any more; refuse a run or a number that does not exist."""
         asked = {"of_tenant": tenant_id, "of_run": run_id, "after": after, "most": limit}
-        rows = await self._database.peek(lambda c: c.execute(_FIRST, asked).all())
+        rows = await self._database.peek(lambda c: _FIRST.all(c, asked))
         row = rows[0] if rows else None
         if row is None:
             raise NotFound(f"There is no run '{run_id}'. 'motet runs list' shows them.")
@@ -165,7 +166,7 @@ def insert(
     connection: Connection, tenant_id: str, run_id: str, first_seq: int, encoded: Sequence[str]
 ) -> float:
     """Insert encoded events from `first_seq` on; return their time by the database's clock."""
-    at = connection.execute(_NOW).scalar_one()
+    at = _NOW.one(connection)[0]
     _insert(connection, (tenant_id, run_id), first_seq, encoded, at)
     return at
 
@@ -179,25 +180,26 @@ def _insert(
         one | {"seq": seq, "event": texts.close(event, tenant_id, "events", run_id, seq)}
         for seq, event in enumerate(encoded, first_seq)
     ]
-    connection.execute(_PUT, rows)
+    _PUT.do(connection, *rows)
     announce(connection, tenant_id, run_id, first_seq + len(rows) - 1)
 
 
-_NOW = sa.select(db_now())
-_PUT = sa.insert(table)
+_NOW = Ready(sa.select(db_now()))
+_PUT = Ready(sa.insert(table))
 _MY_RUN = (runs.c.tenant_id == sa.bindparam("of_tenant"), runs.c.run_id == sa.bindparam("of_run"))
-_COUNT = (
+_END = (
     sa.update(runs)
     .where(*_MY_RUN, runs.c.fence == sa.bindparam("of_fence"), runs.c.status == "running")
     .values(last_seq=runs.c.last_seq + sa.bindparam("more"))
     .returning(runs.c.last_seq, runs.c.undo, db_now().label("at"))
 )
-_USED = (
+_COUNT = Ready(_END)
+_USED = Ready(
     sa.update(threads)
     .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
     .values(updated_at=db_now())
 )
-_READ = (
+_READ = Ready(
     sa.select(table.c.seq, table.c.at, table.c.event, runs.c.thread_id)
     .join(runs, sa.and_(runs.c.tenant_id == table.c.tenant_id, runs.c.run_id == table.c.run_id))
     .where(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.run_id == sa.bindparam("of_run"))
@@ -205,7 +207,7 @@ _READ = (
     .order_by(table.c.seq)
     .limit(sa.bindparam("most"))
 )
-_FIRST = (
+_FIRST = Ready(
     sa.select(table.c.seq, table.c.at, table.c.event, runs.c.thread_id, runs.c.status, runs.c.last_seq)
     .select_from(
         runs.outerjoin(
@@ -245,7 +247,11 @@ def _append(
     job = claim.job
     place = {"of_tenant": job.tenant_id, "of_run": job.run_id, "of_fence": claim.fence, "more": len(events)}
     changed = ending(connection, job, events[-1])
-    row = connection.execute(_COUNT.values(**changed) if changed else _COUNT, place).first()
+    row = (
+        connection.execute(_END.values(**changed), place).first()
+        if changed
+        else _COUNT.first(connection, place)
+    )
     if row is None:
         raise LeaseLost(f"Run {job.run_id} is another worker's, or has ended.", run_id=job.run_id)
     if row.undo:
@@ -256,7 +262,7 @@ def _append(
     if changed:
         let_go(connection)
     if events[-1].type in TERMINAL:
-        connection.execute(_USED, {"of_tenant": job.tenant_id, "of_thread": job.thread_id})
+        _USED.do(connection, {"of_tenant": job.tenant_id, "of_thread": job.thread_id})
     return [
         Recorded(run_id=job.run_id, thread_id=job.thread_id, seq=first + i, at=row.at, event=event)
         for i, event in enumerate(events)

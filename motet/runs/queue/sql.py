@@ -15,6 +15,7 @@ from motet.runs.queue.base import Claim, Pulse
 from motet.runs.queue.owner import is_gone
 from motet.runs.request import RunJob
 from motet.storage.clock import db_now, lease_now
+from motet.storage.ready import Ready
 from motet.storage.tables import queue_turns, runs
 from motet.storage.texts import texts_of
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 _CLAIM_LOCK = 0x4D6F746575  # PostgreSQL's advisory lock while somebody claims; SQLite has one writer anyway
 
 
+class _Next:
+    """The question which run is next, to look, and to take it."""
+
+    def __init__(self, query: sa.Select[Any, Any]) -> None:
+        self.look = Ready(query)
+        self.lock = Ready(query.with_for_update(of=runs, skip_locked=True))
+
+
 class SqlQueue:
     """A `RunQueue` whose rows are the runs themselves: accepted is enqueued."""
 
@@ -36,20 +45,17 @@ class SqlQueue:
         self._database = database
         self._settings = settings
         # Made once: to put the question together takes longer than to answer it.
-        self._next, self._next_of = (_claimable(settings, of_threads=named) for named in (False, True))
-        self._lock_next = {
-            q: q.with_for_update(of=runs, skip_locked=True) for q in (self._next, self._next_of)
-        }
+        self._next, self._next_of = (_Next(_claimable(settings, of_threads=named)) for named in (False, True))
 
     def accepted(self, job: RunJob) -> None:
         """See `RunQueue.accepted`. The row itself is the queue: workers find it."""
 
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
         """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do."""
-        query, named = (self._next, {}) if thread_ids is None else (self._next_of, {"of": sorted(thread_ids)})
-        if await self._database.peek(lambda c: c.execute(query, named).first()) is None:
+        asked, named = (self._next, {}) if thread_ids is None else (self._next_of, {"of": sorted(thread_ids)})
+        if await self._database.peek(lambda c: asked.look.first(c, named)) is None:
             return None
-        return await self._database.jot(lambda c: self._claim(c, worker_id, query, named))
+        return await self._database.jot(lambda c: self._claim(c, worker_id, asked.lock, named))
 
     async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         """See `RunQueue.heartbeat`."""
@@ -115,12 +121,11 @@ class SqlQueue:
         return await self._database.jot(lambda c: c.execute(change).rowcount)
 
     def _claim(
-        self, connection: Connection, worker_id: str, query: sa.Select[Any, Any], named: Mapping[str, Any]
+        self, connection: Connection, worker_id: str, query: Ready, named: Mapping[str, Any]
     ) -> Claim | None:
         if connection.dialect.name == "postgresql":  # limits and turns hold only when one claims at a time
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_CLAIM_LOCK)))
-        locking = self._lock_next[query]
-        while (row := connection.execute(locking, named).first()) is not None:
+        while (row := query.first(connection, named)) is not None:
             job = _job(connection, row)
             if job is not None:
                 return self._take(connection, worker_id, row, job)
@@ -128,7 +133,7 @@ class SqlQueue:
 
     def _take(self, connection: Connection, worker_id: str, row: Any, job: RunJob) -> Claim:
         how = {"at": row.position, "by": worker_id, "for_s": self._settings.lease_s}
-        taken = connection.execute(_TAKE, how).one()
+        taken = _TAKE.one(connection, how)
         _turn(connection, job.tenant_id)
         if row.started_at is None:
             asked = (message.get("id") for message in (job.input or {}).get("messages", ()))
@@ -138,7 +143,7 @@ class SqlQueue:
         return Claim(job, taken.fence, taken.attempt, taken.retries, bool(taken.cancel_requested))
 
 
-_TAKE = (
+_TAKE = Ready(
     sa.update(runs)
     .where(runs.c.position == sa.bindparam("at"))
     .values(
@@ -198,9 +203,7 @@ def _is_behind_another() -> sa.ColumnElement[bool]:
 
 def _unfinished(columns: Any) -> sa.ColumnElement[bool]:
     """Say that a run has not ended, in the words of the index of those runs."""
-    return columns.status.in_(
-        sa.bindparam("unfinished", ("pending", "running"), expanding=True, literal_execute=True)
-    )
+    return columns.status.in_([sa.literal_column("'pending'"), sa.literal_column("'running'")])
 
 
 def _job(connection: Connection, row: Any) -> RunJob | None:
@@ -221,12 +224,14 @@ def _job(connection: Connection, row: Any) -> RunJob | None:
 
 def _turn(connection: Connection, tenant_id: str) -> None:
     """Put a tenant behind all others that have something to do."""
-    turn = connection.execute(_NEXT_TURN).scalar_one()
+    turn = _NEXT_TURN.one(connection)[0]
     if not connection.execute(_TURN, {"of_tenant": tenant_id, "next_turn": turn}).rowcount:
         connection.execute(sa.insert(queue_turns).values(tenant_id=tenant_id, turn=turn))
 
 
-_NEXT_TURN = sa.select(sa.select(sa.func.coalesce(sa.func.max(queue_turns.c.turn), 0) + 1).scalar_subquery())
+_NEXT_TURN = Ready(
+    sa.select(sa.select(sa.func.coalesce(sa.func.max(queue_turns.c.turn), 0) + 1).scalar_subquery())
+)
 _TURN = (
     sa.update(queue_turns)
     .where(queue_turns.c.tenant_id == sa.bindparam("of_tenant"))

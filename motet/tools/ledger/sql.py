@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from motet.errors import InvalidInput
 from motet.storage.clock import db_now
 from motet.storage.fence import Fence, hold
+from motet.storage.ready import Ready
 from motet.storage.tables import tool_calls as table
 from motet.tools.ledger.base import Call, Entry
 
@@ -78,9 +79,12 @@ class SqlLedger:
 
     async def finish(self, call: Call, result: Any, *, asks: int | None = None) -> None:
         """See `Ledger.finish`. A result of an unknown class is left out: then only the call's end is known."""
-        change = _FINISH if asks is None else _FINISH.values(asks=asks)
         given = {**self._named(call.key), "given": self._pack(call, result)}
-        await self._database.jot(lambda c: c.execute(change, given))
+        if asks is None:
+            await self._database.jot(lambda c: _FINISH.do(c, given))
+        else:
+            change = _FINISHED.values(asks=asks)
+            await self._database.jot(lambda c: c.execute(change, given))
 
     async def leave(self, call: Call, status: Literal["paused", "failed"]) -> None:
         """See `Ledger.leave`."""
@@ -101,7 +105,7 @@ class SqlLedger:
 
     def _begin(self, connection: Connection, call: Call, *, asks_first: bool) -> Row[Any] | None:
         self._check_lease(connection)
-        row = connection.execute(_FIND, self._named(call.key)).first()
+        row = _FIND.first(connection, self._named(call.key))
         if row is not None:
             return row
         digests = self._seal.digests(hashlib.sha256(call.arguments.encode()).hexdigest())
@@ -126,10 +130,10 @@ class SqlLedger:
                 "reused_key": known.call_key,
             }
         if known is None:
-            connection.execute(_PUT, values)
+            _PUT.do(connection, values)
             return None
-        connection.execute(_PUT.values(ended_at=db_now()), values)
-        return connection.execute(_FIND, self._named(call.key)).one()
+        connection.execute(_BEGIN.values(ended_at=db_now()), values)
+        return _FIND.one(connection, self._named(call.key))
 
     def _recorded(self, connection: Connection, tool: str, digests: list[str]) -> Row[Any] | None:
         """Return the result, in the run whose results are used again, that answers this run's next such call."""
@@ -181,10 +185,12 @@ class SqlLedger:
 
 
 _ONE = sa.and_(table.c.tenant_id == sa.bindparam("of_tenant"), table.c.call_key == sa.bindparam("of_call"))
-_FIND = sa.select(table).where(_ONE)
-_PUT = sa.insert(table).values(started_at=db_now())
-_FINISH = (
+_FIND = Ready(sa.select(table).where(_ONE))
+_BEGIN = sa.insert(table).values(started_at=db_now())
+_PUT = Ready(_BEGIN)
+_FINISHED = (
     sa.update(table)
     .where(_ONE, table.c.status != "done")
     .values(status="done", ended_at=db_now(), result=sa.bindparam("given", type_=table.c.result.type))
 )
+_FINISH = Ready(_FINISHED)

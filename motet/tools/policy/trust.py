@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import sqlalchemy as sa
 
 from motet.storage.clock import db_now
+from motet.storage.ready import Ready
 from motet.storage.tables import messages, runs, thread_trust
 from motet.storage.texts import texts_of
 from motet.tools.policy.pasted import without_pasted
@@ -121,23 +122,28 @@ def add(connection: Connection, tenant_id: str, thread_id: str, kind: Kind, valu
     """Store a row of a thread, in the caller's transaction; one that is there already stays as it is."""
     key = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:32]
     named = {"of_tenant": tenant_id, "of_thread": thread_id, "of_kind": kind, "of_item": key}
-    if connection.execute(_IS_THERE, named).first() is not None:
+    if _IS_THERE.first(connection, named) is not None:
         return
     stored = texts_of(connection).close(value, tenant_id, "thread_trust", thread_id, kind, key)
     row = {"tenant_id": tenant_id, "thread_id": thread_id, "kind": kind, "item_key": key, "value": stored}
-    connection.execute(_PUT, row)
+    _PUT.do(connection, row)
 
 
 _MINE = sa.and_(
     thread_trust.c.tenant_id == sa.bindparam("of_tenant"),
     thread_trust.c.thread_id == sa.bindparam("of_thread"),
 )
-_IS_THERE = sa.select(thread_trust.c.kind).where(
-    _MINE, thread_trust.c.kind == sa.bindparam("of_kind"), thread_trust.c.item_key == sa.bindparam("of_item")
+_IS_THERE = Ready(
+    sa.select(thread_trust.c.kind).where(
+        _MINE,
+        thread_trust.c.kind == sa.bindparam("of_kind"),
+        thread_trust.c.item_key == sa.bindparam("of_item"),
+    )
 )
-_PUT = sa.insert(thread_trust).values(created_at=db_now())
-_ALL = sa.select(thread_trust).where(_MINE).order_by(thread_trust.c.created_at, thread_trust.c.item_key)
-_FIRST = _ALL.limit(sa.bindparam("most"))
+_PUT = Ready(sa.insert(thread_trust).values(created_at=db_now()))
+_IN_ORDER = sa.select(thread_trust).where(_MINE).order_by(thread_trust.c.created_at, thread_trust.c.item_key)
+_ALL = Ready(_IN_ORDER)
+_FIRST = Ready(_IN_ORDER.limit(sa.bindparam("most")))
 
 
 def copy(connection: Connection, tenant_id: str, thread_id: str, new_id: str) -> None:
@@ -152,7 +158,7 @@ def _rows(
 ) -> Iterator[tuple[Kind, str]]:
     named, texts = {"of_tenant": tenant_id, "of_thread": thread_id}, texts_of(connection)
     query, named = (_ALL, named) if limit is None else (_FIRST, {**named, "most": limit})
-    for row in connection.execute(query, named).all():
+    for row in query.all(connection, named):
         yield row.kind, texts.open(row.value, tenant_id, "thread_trust", thread_id, row.kind, row.item_key)
 
 
