@@ -90,24 +90,32 @@ class Ready:
         return self._made[names]
 
 
+class _Parameter(NamedTuple):
+    """A parameter: its name, whether it must be given, its value when not, and what makes the driver's of it."""
+
+    name: str
+    is_required: bool
+    usual: Any
+    convert: Callable[[Any], Any] | None
+
+
 class _Made(NamedTuple):
     """A statement as SQLite's driver takes it."""
 
     sql: str
-    parameters: Sequence[tuple[str, Any, Callable[[Any], Any] | None]]
-    """In their order: name, value where none is given, and what makes the driver's value of it."""
+    parameters: Sequence[_Parameter]
+    """In their order."""
     columns: Callable[[Iterable[Any]], Any]
     """Makes a row of its values."""
     readers: Sequence[tuple[int, Callable[[Any], Any]]]
     """Places in a row whose values are not as the driver gives them, and what makes them so."""
 
     def bind(self, given: Parameters) -> tuple[Any, ...]:
-        return tuple(
-            [
-                given.get(name, usual) if convert is None else convert(given.get(name, usual))
-                for name, usual, convert in self.parameters
-            ]
-        )
+        values: list[Any] = []
+        for name, is_required, usual, convert in self.parameters:
+            value = given[name] if is_required else given.get(name, usual)
+            values.append(value if convert is None else convert(value))
+        return tuple(values)
 
     def row(self, values: tuple[Any, ...]) -> Any:
         if self.readers:
@@ -130,14 +138,12 @@ def _make(statement: Executable, dialect: Dialect, names: tuple[str, ...]) -> _M
     compiled: SQLCompiler = asked.compile(dialect=dialect, column_keys=list(names))
     if compiled.insert_prefetch or compiled.update_prefetch or compiled.post_compile_params:
         return None
-    parameters: list[tuple[str, Any, Callable[[Any], Any] | None]] = []
+    parameters: list[_Parameter] = []
     for place in compiled.positiontup or ():
         bound = compiled.binds[place]
         convert = bound.type.dialect_impl(dialect).bind_processor(dialect)
-        parameters.append((bound.key, None if bound.required else bound.effective_value, convert))
-    missing = {bound.key for bound in compiled.binds.values() if bound.required} - set(names)
-    if missing:
-        raise TypeError(f"no value is given for {sorted(missing)} of: {compiled}")
+        usual = None if bound.required else bound.effective_value
+        parameters.append(_Parameter(bound.key, bound.required, usual, convert))
     # What SQLAlchemy itself reads rows by; what a statement tells of its columns is out of date after `returning`.
     columns = compiled._result_columns  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]

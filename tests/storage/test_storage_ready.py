@@ -101,6 +101,26 @@ def test_a_value_that_is_missing_is_named(database: Database) -> None:
         database.read_sync(lambda c: query.first(c, {"other": 1}))
 
 
+def test_a_value_that_one_of_several_rows_lacks_is_named_and_none_is_written(database: Database) -> None:
+    lacking = {"name": "b"}
+    with pytest.raises(Exception, match="size"):
+        database.write_sync(lambda c: Ready(PUT).do(c, {"name": "a", "size": 1}, lacking))
+    assert database.read_sync(lambda c: c.execute(sa.select(things)).all()) == []
+
+
+def test_two_reads_of_a_transaction_see_one_moment(sqlite_database: Database) -> None:
+    sqlite_database.write_sync(things.metadata.create_all)
+    every = Ready(sa.select(things))
+
+    def look(connection: sa.Connection) -> list[int]:
+        before = every.all(connection)
+        sqlite_database.write_sync(lambda c: Ready(PUT).do(c, ONE))
+        return [len(before), len(every.all(connection))]
+
+    assert sqlite_database.read_sync(look) == [0, 0]
+    assert len(sqlite_database.read_sync(every.all)) == 1
+
+
 def test_a_list_among_the_parameters_is_left_to_sqlalchemy(database: Database) -> None:
     these = Ready(sa.select(things.c.name).where(things.c.name.in_(sa.bindparam("these", expanding=True))))
     database.write_sync(lambda c: Ready(PUT).do(c, ONE, TWO))
