@@ -23,6 +23,7 @@ from motet.memory.saver.bodies import (
     squeeze,
     unsqueeze,
 )
+from motet.memory.saver.cache import THREADS, Memory
 from motet.memory.saver.lists import MAX_WINDOWS, KnownList, ListCache, plan
 from motet.memory.saver.parts import Joiner, Splitter, digests_in
 from motet.memory.saver.rows import ScopeName, pack_id, unpack_id
@@ -167,6 +168,24 @@ def test_the_cache_of_lists_drops_the_oldest_by_items() -> None:
     cache.drop(1, "1")
     assert cache.get(1, "1") is None
     assert cache.get(1, "3") is not None
+
+
+@pytest.mark.parametrize(
+    ("max_items", "threads"), [(0, THREADS.start), (2000, 50), (1_000_000, THREADS.stop)]
+)
+def test_the_small_things_of_threads_follow_the_bound_of_items(max_items: int, threads: int) -> None:
+    memory, scopes = Memory(max_items=max_items), [ScopeName("t", str(i), "") for i in range(300)]
+    head: Any = object()
+    for scope in scopes:
+        memory.heads.put((scope, "c"), head)
+        memory.dictionaries.put((scope.tenant_id, scope.thread_id, 1), head)
+        memory.latest.put((scope.tenant_id, scope.thread_id, ""), head)
+    for kept in (
+        [memory.heads.get((scope, "c")) for scope in scopes],
+        [memory.dictionaries.get((scope.tenant_id, scope.thread_id, 1)) for scope in scopes],
+        [memory.latest.get((scope.tenant_id, scope.thread_id, "")) for scope in scopes],
+    ):
+        assert kept == [None] * (300 - threads) + [head] * threads
 
 
 # Bodies

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from pydantic import ValidationError
 
@@ -32,3 +34,11 @@ def test_a_job_survives_the_queue() -> None:
 
 def test_the_command_line_is_the_local_owner() -> None:
     assert (Caller().tenant_id, Caller().scopes) == ("local", frozenset({"*"}))
+
+
+def test_what_a_stored_request_says_is_not_kept_when_it_is_read() -> None:
+    lines = [f'{{"graph": "graph {i}", "thread_id": "thread {i}"}}' for i in range(2000)]
+    before = sys.getallocatedblocks()
+    for line in lines:
+        RunRequest.model_validate_json(line)
+    assert sys.getallocatedblocks() - before < 500  # two strings a line would be 4,000
