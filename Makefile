@@ -21,7 +21,7 @@ unexport Q
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-http bench-peers bench-start bench-streams bench-prefix bench-first-token bench-retrieval bench-sandbox chaos vllm vllm-test clean weights install-run pytest
+.PHONY: help python setup demo test check fix wheel lock test-stores bench-memory bench-log conformance bench-tasks bench-http bench-peers bench-start bench-streams bench-prefix bench-first-token bench-retrieval bench-sandbox chaos vllm vllm-test server-test clean weights install-run pytest
 .PHONY: lint format types imports sizes docs
 
 help: ## List the commands
@@ -127,6 +127,12 @@ vllm: setup ## Serve a small real model with vLLM on CPU, in an environment of i
 
 vllm-test: setup ## Run the models' conformance suite against that vLLM (URL=http://127.0.0.1:8000/v1: one that make vllm serves)
 	MOTET_TEST_VLLM=$(or $(URL),1) $(BIN)/python -m pytest -m vllm --timeout 1800 tests/models/test_models_conformance.py </dev/null
+
+# The tests' fence around other machines (addopts) is not for this one.
+server-test: setup ## Run that suite against any server (SPEC=ollama:qwen3@http://127.0.0.1:11434/v1, or openai:NAME with its key)
+	@$(if $(SPEC),,echo 'Which model? make server-test SPEC=PROVIDER:NAME@URL' >&2; exit 2)
+	MOTET_TEST_SERVER='$(SPEC)' $(BIN)/python -m pytest -m server -o addopts=-ra --timeout 1800 \
+	tests/models/test_models_conformance.py </dev/null
 
 bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; the embedded model unless given)
 	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL))

@@ -5,11 +5,12 @@ What does not live here: any provider. A provider is one file and one line in `P
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urlsplit
 
 from motet.errors import InvalidInput, did_you_mean
+from motet.models.prompt_files import PromptFiles
 from motet.secret import hide_password
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ class ConnectedModel:
     capabilities: Capabilities
     tokenizer: Tokenizer | None = None
     """Its own, where its server lends it; else tokens are guessed."""
+    prompts: PromptFiles = field(default_factory=PromptFiles, compare=False)
+    """What it is told beside what its caller says: of tools, of JSON."""
 
 
 class Provider(Protocol):

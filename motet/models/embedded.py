@@ -19,6 +19,7 @@ from motet.models.embedded_check import check_embedded
 from motet.models.embedded_server import EmbeddedServer
 from motet.models.openai import make_chat, ready
 from motet.models.patience import Patience
+from motet.models.prompt_files import PromptFiles
 from motet.models.tokenizer import Tokenizer, ask_server
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class EmbeddedProvider:
                 they are an error: a gigabyte is not downloaded behind somebody's back.
         """
         self._settings = settings
+        self._prompts = PromptFiles(settings.agents.prompts)
         self._fetch_missing = fetch_missing
         self._servers: dict[str, EmbeddedServer] = {}
 
@@ -106,7 +108,7 @@ class EmbeddedProvider:
         )
         chat = self._chat(name, server, address)
         tokenizer = Tokenizer(lambda text: ask_server(chat, text))
-        return ready(ModelSpec("embedded", name), chat, capabilities, tokenizer)
+        return ready(ModelSpec("embedded", name), chat, capabilities, tokenizer, self._prompts)
 
     async def aclose(self) -> None:
         """End every child process. A second call does nothing."""

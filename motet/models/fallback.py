@@ -187,7 +187,7 @@ def _fitted(
         return messages, options
     rest = {key: value for key, value in options.items() if key != "response_format"}
     schema = cast("dict[str, Any]", wanted).get("json_schema", {}).get("schema")
-    return (with_schema_rule(messages, schema) if schema else messages), rest
+    return (with_schema_rule(messages, schema, model.prompts) if schema else messages), rest
 
 
 def _openai_choice(choice: Any) -> Any:

@@ -46,6 +46,8 @@ _OVERFLOW = re.compile(
     r"|maximum context|too many (input )?tokens|input tokens exceed",
     re.IGNORECASE,
 )
+_NOT_MADE = 501
+"""HTTP's "not implemented": asking again does not help. llama.cpp's server says so where a model has no embeddings."""
 _KEY_SHAPE = re.compile(r"\b(sk|pk|key|tok)[-_][\w*.-]{6,}|Bearer\s+\S+", re.IGNORECASE)
 
 
@@ -195,7 +197,7 @@ def _from_status(status: int, text: str, spec: ModelSpec, headers: Any) -> Motet
         return _overflow(spec, status)
     if status == 429:
         return _too_many(text, spec, headers, fields)
-    if status == 408 or status >= 500:
+    if status == 408 or (status >= 500 and status != _NOT_MADE):
         return ModelUnavailable(f"{who} failed (HTTP {status}).{said} Try again in a while.", **fields)
     if status in (401, 403):
         key, url = KEY_SETTINGS.get(spec.provider), URL_SETTINGS.get(spec.provider)

@@ -20,6 +20,7 @@ from motet.models.http_client import guarded_clients
 from motet.models.openai_chat import OpenAIChat
 from motet.models.patience import Circuit, Patience
 from motet.models.probe import context_tokens, find_model, is_small, probe
+from motet.models.prompt_files import PromptFiles
 from motet.models.schema_tools import SchemaToolChatModel
 from motet.models.tokenizer import Tokenizer, ask_server, lends_tokenizer
 from motet.secret import hide_password
@@ -42,6 +43,7 @@ class OpenAICompatibleProvider:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.models
+        self._prompts = PromptFiles(settings.agents.prompts)
         self._found: dict[ModelSpec, Capabilities] = {}
         self._lends_tokenizer: dict[ModelSpec, bool] = {}
         self._chats: list[OpenAIChat] = []
@@ -68,7 +70,7 @@ class OpenAICompatibleProvider:
             raise
         self._chats.append(chat)
         tokenizer = Tokenizer(lambda text: ask_server(chat, text)) if self._lends_tokenizer[spec] else None
-        return ready(spec, chat, capabilities, tokenizer)
+        return ready(spec, chat, capabilities, tokenizer, self._prompts)
 
     async def aclose(self) -> None:
         """Close every connection. A second call does nothing."""
@@ -191,14 +193,18 @@ def _usable(key: Secret, spec: ModelSpec) -> str:
 
 
 def ready(
-    spec: ModelSpec, chat: BaseChatModel, capabilities: Capabilities, tokenizer: Tokenizer | None = None
+    spec: ModelSpec,
+    chat: BaseChatModel,
+    capabilities: Capabilities,
+    tokenizer: Tokenizer | None,
+    prompts: PromptFiles,
 ) -> ConnectedModel:
     """Return a connected model whose `bind_tools` works by whatever method the model can do."""
     if isinstance(chat, OpenAIChat):
         chat.json_by, chat.sees_images = capabilities.json_by, capabilities.images
     if capabilities.tool_method != "native":
-        chat = SchemaToolChatModel(inner=chat, method=capabilities.tool_method)
-    return ConnectedModel(spec, chat, capabilities, tokenizer)
+        chat = SchemaToolChatModel(inner=chat, method=capabilities.tool_method, prompts=prompts)
+    return ConnectedModel(spec, chat, capabilities, tokenizer, prompts)
 
 
 def make_chat(

@@ -1,6 +1,6 @@
 """Tool calls for models that cannot make them: one JSON schema, enforced by the server or kept by prompt and repair.
 
-What does not live here: the words of the prompt (`tool_prompt`), and reading a reply as it grows (`answer_stream`).
+What does not live here: the prompt (`tool_prompt`), and reading a reply as it grows (`answer_stream`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from typing_extensions import override
 
 from motet.errors import InvalidInput, ModelOutputInvalid, did_you_mean
 from motet.models.answer_stream import NO_TOOL, AnswerOutcome, CallOutcome, ReplyReader, UnfitOutcome
+from motet.models.prompt_files import PromptFiles, language_of
 from motet.models.structured import response_format
 from motet.models.tool_prompt import (
-    TEXTS,
     argument_schema,
-    language_of,
     plain_turns,
     system_text,
     union_schema,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models.base import LangSmithParams
 
+    from motet.models.prompt_files import Language
     from motet.models.wrapped import Exchange
 
 _OURS = ("tools", "tool_choice", "parallel_tool_calls", "strict", "ls_structured_output_format")
@@ -58,6 +58,8 @@ class SchemaToolChatModel(WrapperChatModel):
     method: Literal["schema", "prompt"] = "schema"
     """Whether the server enforces the JSON schema, or only the prompt asks for it."""
     max_repairs: int = 2
+    prompts: Any = Field(default_factory=PromptFiles, exclude=True)
+    """`PromptFiles`: what the model is told of its tools."""
 
     @override
     def _bound(self, tools: Sequence[Any], tool_choice: Any, options: dict[str, Any]) -> dict[str, Any]:
@@ -110,12 +112,15 @@ class _Talk:
         self.done = False
         self._repairs_left = model.max_repairs
         self._enforced = model.method == "schema"
-        self._language = language_of(messages)
+        self._language: Language = language_of(messages)
+        self._prompts: PromptFiles = model.prompts
         chosen, self._may_answer = _chosen(kwargs.get("tools") or [], kwargs.get("tool_choice"))
         self._tools = shortlist(chosen, messages)
         self._finish_reason = ""
         self.options = {key: value for key, value in kwargs.items() if key not in _OURS}
-        prompt = plain_turns(messages, language=self._language, as_json=bool(self._tools))
+        prompt = plain_turns(
+            messages, language=self._language, as_json=bool(self._tools), prompts=self._prompts
+        )
         self._schemas = {t["function"]["name"]: argument_schema(t["function"]) for t in self._tools}
         self.prompt: list[BaseMessage] | None = self._ask_for_union(prompt) if self._tools else prompt
         self._metadata: dict[str, Any] = {}
@@ -160,7 +165,9 @@ class _Talk:
         union = union_schema(self._schemas, answer)
         if self._enforced:
             self.options["response_format"] = response_format("reply", union)
-        text = system_text(functions, language=self._language, may_answer=self._may_answer)
+        text = system_text(
+            functions, language=self._language, may_answer=self._may_answer, prompts=self._prompts
+        )
         return with_system(prompt, text)
 
     def _new_reader(self) -> ReplyReader | None:
@@ -182,7 +189,7 @@ class _Talk:
         self.prompt = [
             *(self.prompt or ()),
             wrong,
-            HumanMessage(TEXTS[self._language]["repair"].format(problem=problem)),
+            HumanMessage(self._prompts.text("tools_repair", self._language, problem=problem)),
         ]
         self._finish_reason = ""
         self._reader = self._new_reader()

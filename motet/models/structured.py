@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from motet.errors import ModelOutputInvalid, ModelRefused
 from motet.models.json_text import find_json, schema_problem, strict_schema
+from motet.models.prompt_files import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from motet.models.base import ConnectedModel
+    from motet.models.prompt_files import PromptFiles
 
 Shape = TypeVar("Shape", bound=BaseModel)
 Result = TypeVar("Result")
@@ -82,7 +84,7 @@ async def ask_schema(
     bare = schema.get("type") == "object"
     whole = schema if bare else {"type": "object", "properties": {"value": schema}, "required": ["value"]}
     asking = _Asking(model, name, strict_schema(whole), max_repairs, config)
-    prompt = with_schema_rule(list(messages), whole)
+    prompt = with_schema_rule(list(messages), whole, model.prompts)
     options = (
         {"response_format": response_format(name, asking.wire)} if model.capabilities.json_schema else {}
     )
@@ -113,7 +115,7 @@ class _Asking:
         """Ask until `check` takes the reply; it raises `ValueError` (pydantic's is one) for one that is unfit."""
         given = self.config or {}
         tagged: RunnableConfig = {**given, "tags": [*(given.get("tags") or []), NOSTREAM]}
-        problem = ""
+        problem, language = "", language_of(prompt)
         for _ in range(self.max_repairs + 1):
             reply = await self.model.chat.ainvoke(prompt, tagged, **options)
             _refuse_refusal(reply, self.model)
@@ -126,7 +128,9 @@ class _Asking:
             if reply.response_metadata.get("finish_reason") == "length":
                 problem = f"the reply was cut off at its longest length; {problem}"
             wrong = AIMessage(reply.text[:2000] or "(empty)")
-            prompt = [*prompt, wrong, HumanMessage(_repair(problem, self.wire))]
+            fields = ", ".join(self.wire.get("properties", {}))
+            repair = self.model.prompts.text("schema_repair", language, problem=problem, fields=fields)
+            prompt = [*prompt, wrong, HumanMessage(repair)]
         raise ModelOutputInvalid(
             f"{self.model.spec} did not give a valid {self.name} in {self.max_repairs + 1} tries: {problem}. "
             f"Ask again, or use a more capable model.",
@@ -151,23 +155,18 @@ def _request(
 ) -> tuple[list[BaseMessage], dict[str, Any]]:
     if model.capabilities.json_schema:
         return prompt, {"response_format": response_format(name, wire)}
-    return with_schema_rule(prompt, wire), {}
+    return with_schema_rule(prompt, wire, model.prompts), {}
 
 
-def with_schema_rule(prompt: list[BaseMessage], wire: dict[str, Any]) -> list[BaseMessage]:
+def with_schema_rule(
+    prompt: list[BaseMessage], wire: dict[str, Any], prompts: PromptFiles
+) -> list[BaseMessage]:
     """Return a prompt that asks for a JSON object of a schema, for models whose server does not enforce it."""
     compact = json.dumps(wire, ensure_ascii=False, separators=(",", ":"))
-    rule = f"Reply with one JSON object of this JSON schema, and nothing else:\n{compact}"
+    rule = prompts.text("schema_rule", language_of(prompt), schema=compact)
     if prompt and isinstance(prompt[0], SystemMessage):
         return [SystemMessage(f"{prompt[0].text}\n\n{rule}"), *prompt[1:]]
     return [SystemMessage(rule), *prompt]
-
-
-def _repair(problem: str, wire: dict[str, Any]) -> str:
-    fields = ", ".join(wire.get("properties", {}))
-    return (
-        f"That is not valid: {problem}. Reply with the corrected JSON object only, with the fields {fields}."
-    )
 
 
 def _refuse_refusal(reply: AIMessage, model: ConnectedModel) -> None:

@@ -1,6 +1,7 @@
 """What a model without tool calls of its own is told about its tools, and how a conversation with calls is shown to it.
 
-What does not live here: sending it (`schema_tools`), reading the reply (`answer_stream`).
+What does not live here: the words themselves (`prompt_texts`, read by `prompt_files`), sending them (`schema_tools`),
+reading the reply (`answer_stream`).
 
 The form was measured with models of 0.5 and 1.5 billion parameters: one enforced union of "this tool with these
 arguments" or "no tool and this answer", a rule when to use tools, and a few lines about *other* tools. What stays the
@@ -10,7 +11,6 @@ same from call to call comes first, so that a server's prefix cache hits.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
@@ -21,54 +21,7 @@ from motet.models.tool_examples import examples
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
-_WORD = re.compile(r"[A-Za-z]{2,}")
-
-TEXTS: dict[str, dict[str, str]] = {
-    "en": {
-        "head": (
-            "You can use tools. Reply with one JSON object and nothing else: "
-            '{"tool": NAME, "arguments": {...}} to use a tool, or {"tool": "none", "answer": "..."} to answer.\n'
-            "First decide whether a tool is needed. Needed: what only a tool can know or do, such as the user's own "
-            "files and data, the present time, current facts, arithmetic, actions. Not needed (none): greetings, "
-            "language, translation, writing, common knowledge. Put names, paths and words into the arguments as the "
-            "user wrote them. When the result of a tool answers the request, answer with it."
-        ),
-        "must": 'You use a tool. Reply with one JSON object and nothing else: {"tool": NAME, "arguments": {...}}.',
-        "tools": "Tools:",
-        "none": "- none(answer: string): Answer by yourself: greetings, language, translation, writing, common "
-        "knowledge (history, science, famous people and works). Not for the user's own data, nor for what changes from "
-        "day to day.",
-        "examples": "Examples with other tools:",
-        "result": "Result of {name}: {text}",
-        "failed": "{name} failed: {text}",
-        "repair": "That reply is not valid: {problem}. Reply again with one valid JSON object.",
-    },
-    "zh": {
-        "head": (
-            "你可以使用工具。只回复一个 JSON 对象，不要写别的："
-            '用工具时写 {"tool": 工具名, "arguments": {...}}，直接回答时写 {"tool": "none", "answer": "..."}。\n'
-            "先判断要不要用工具。要用：只有工具才能知道或做到的事，比如用户自己的文件和数据、现在的时间、最新消息、"
-            "算术、操作。不用（none）：问候、语言、翻译、写作、常识。参数里的名称、路径和词语照用户的原文写，不要翻译。"
-            "工具的结果已经能回答请求时，就根据结果回答。"
-        ),
-        "must": '你要使用工具。只回复一个 JSON 对象，不要写别的：{"tool": 工具名, "arguments": {...}}。',
-        "tools": "工具：",
-        "none": "- none(answer: string): 自己直接回答：问候、语言、翻译、写作、常识（历史、科学、名人和作品）。"
-        "用户自己的数据和天天变化的信息不算。",
-        "examples": "其他工具的例子：",
-        "result": "{name} 的结果：{text}",
-        "failed": "{name} 失败：{text}",
-        "repair": "这个回复无效：{problem}。请重新只回复一个有效的 JSON 对象。",
-    },
-}
-"""Every sentence in both languages."""
-
-
-def language_of(messages: Sequence[BaseMessage]) -> str:
-    """Return `zh` when the last user message has more Chinese characters than Latin words, else `en`."""
-    text = next((m.text for m in reversed(messages) if isinstance(m, HumanMessage)), "")
-    return "zh" if len(_CJK.findall(text)) > len(_WORD.findall(text)) else "en"
+    from motet.models.prompt_files import Language, PromptFiles
 
 
 def union_schema(tools: Mapping[str, dict[str, Any]], answer: dict[str, Any] | None) -> dict[str, Any]:
@@ -93,17 +46,15 @@ def _branch(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def system_text(tools: Sequence[Mapping[str, Any]], *, language: str, may_answer: bool) -> str:
+def system_text(
+    tools: Sequence[Mapping[str, Any]], *, language: Language, may_answer: bool, prompts: PromptFiles
+) -> str:
     """Return the instructions, the tools and the examples; the same for the same tools, so that it stays cached."""
-    texts = TEXTS[language]
-    lines = [
-        texts["head"] if may_answer else texts["must"],
-        texts["tools"],
-        *(tool_line(tool) for tool in tools),
-    ]
+    lines = "\n".join(map(tool_line, tools))
+    if not may_answer:
+        return prompts.text("tools_must", language, tools=lines)
     # No tool stands in the list like a tool: small models choose among what is listed, and else seldom none.
-    more = [texts["none"], texts["examples"], examples(tools, language)] if may_answer else []
-    return "\n".join([*lines, *more])
+    return prompts.text("tools", language, tools=lines, examples=examples(tools, language, prompts))
 
 
 def tool_line(tool: Mapping[str, Any]) -> str:
@@ -128,7 +79,9 @@ def _type_name(schema: Mapping[str, Any]) -> str:
     return f"{kind} ({' '.join(text.split())})" if text else str(kind)
 
 
-def plain_turns(messages: Sequence[BaseMessage], *, language: str, as_json: bool) -> list[BaseMessage]:
+def plain_turns(
+    messages: Sequence[BaseMessage], *, language: Language, as_json: bool, prompts: PromptFiles
+) -> list[BaseMessage]:
     """Return a conversation as system, user and assistant turns only.
 
     A tool call becomes the JSON that the model would have written, its result a user turn after it, and, with
@@ -142,8 +95,8 @@ def plain_turns(messages: Sequence[BaseMessage], *, language: str, as_json: bool
             turns.append(_assistant_turn(message, as_json=as_json))
         elif isinstance(message, ToolMessage):
             name = message.name or names.get(message.tool_call_id, "tool")
-            form = TEXTS[language]["failed" if message.status == "error" else "result"]
-            _append_user(turns, form.format(name=name, text=message.text))
+            form = "tools_failed" if message.status == "error" else "tools_result"
+            _append_user(turns, prompts.text(form, language, name=name, text=message.text))
         else:
             turns.append(message)
     return turns

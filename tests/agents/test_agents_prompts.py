@@ -6,10 +6,13 @@ import pytest
 from motet.agents import prompts as room
 from motet.agents.prompts import Prompts, check_prompts
 from motet.errors import SettingInvalid
+from motet.models import prompt_files
+from motet.models.prompt_files import LANGUAGES
 from motet.models.tool_prompt import system_text
 from motet.settings import Settings
 
-FOLDER = Path(room.__file__).parent / room.FOLDER
+FOLDER = Path(room.__file__).parent / prompt_files.FOLDER
+MODELS = Path(prompt_files.__file__).parent / prompt_files.FOLDER
 
 
 def test_both_languages_have_the_same_prompts_with_the_same_placeholders() -> None:
@@ -65,6 +68,7 @@ def test_a_users_file_that_lost_a_placeholder_is_refused(tmp_path: Path) -> None
     ("files", "words"),
     [
         ({"en/plan.md": "Plan with $agents"}, r"\$agents, \$max_steps; it has \$agents"),
+        ({"en/tools_result.md": "$name: done"}, r"\$name, \$text; it has \$name"),
         ({"zh/plans.md": "计划"}, r"plans.md replaces none\. Did you mean 'plan'"),
         ({}, "which is no folder"),
     ],
@@ -81,6 +85,11 @@ def test_a_users_folder_is_checked_as_a_whole(tmp_path: Path, files: dict[str, s
     assert check_prompts(Settings.load()) == []
 
 
+def test_no_two_rooms_have_a_prompt_of_the_same_name() -> None:
+    names = [path.stem for folder in (FOLDER, MODELS) for path in (folder / "en").iterdir()]
+    assert sorted(names) == sorted(Prompts().names("en"))
+
+
 def test_prompts_are_as_they_were_measured() -> None:
     """Every text that models are told, with its placeholders, is in the snapshot: a change of it is meant, and seen.
 
@@ -91,11 +100,12 @@ def test_prompts_are_as_they_were_measured() -> None:
     ]
     parts = [
         f"=== {path.parent.name}/{path.name}\n{path.read_text('utf-8').strip()}"
-        for path in sorted(FOLDER.rglob("*.md"))
+        for path in (*sorted(FOLDER.rglob("*.md")), *sorted(MODELS.rglob("*.md")))
     ]
-    for language in ("en", "zh"):
+    for language in LANGUAGES:
         parts += [
-            f"=== tools {language} {may_answer}\n{system_text(tools, language=language, may_answer=may_answer)}"
+            f"=== tools {language} {may_answer}\n"
+            + system_text(tools, language=language, may_answer=may_answer, prompts=Prompts())
             for may_answer in (True, False)
         ]
     snapshot = Path(__file__).with_name("prompts.snapshot")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from motet.models import weights
 from motet.models.embedded import EmbeddedProvider
+from motet.secret import Secret
 from motet.settings import Settings
 from scripts import vllm_server
 
@@ -36,16 +38,19 @@ def embedded_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
 
 
 @pytest.fixture(scope="session")
-def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Serve a small real model with a real vLLM: minutes to install, 7 GB of memory. Only where it is asked for.
 
-    `MOTET_TEST_VLLM` may also be the URL of one that runs already.
+    `MOTET_TEST_VLLM` may also be the URL of one that runs already, without a key.
+
+    Returns:
+        The settings that reach it.
     """
     asked = os.environ.get("MOTET_TEST_VLLM", "")
     if not asked:
         pytest.skip("a real vLLM is started by `make vllm-test` only")
     if asked.startswith("http"):
-        yield asked
+        yield {"models__vllm_base_url": asked}
         return
     try:
         home = vllm_server.prepare(lambda _: None)
@@ -55,21 +60,39 @@ def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments, environment = vllm_server.command(home, port)
+    key = secrets.token_urlsafe(24)
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
     with log.open("wb") as output:
-        server = subprocess.Popen(arguments, env=environment, stdout=output, stderr=output)
+        server = subprocess.Popen(
+            arguments, env={**environment, "VLLM_API_KEY": key}, stdout=output, stderr=output
+        )
         try:
-            yield _when_ready(f"http://127.0.0.1:{port}/v1", server, log)
+            url = _when_ready(f"http://127.0.0.1:{port}", server, log)
+            yield {"models__vllm_base_url": f"{url}/v1", "models__vllm_api_key": Secret(key)}
         finally:
             server.terminate()
             server.wait(timeout=60)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outside() -> Settings | None:
+    """Settings of whoever runs the tests, read before they are hidden; only where a server of theirs is asked."""
+    return Settings.load() if os.environ.get("MOTET_TEST_SERVER") else None
+
+
+@pytest.fixture(scope="session")
+def named_server(outside: Settings | None) -> tuple[str, Settings]:
+    """Return the model that `make server-test SPEC=…` names, and the settings that reach it."""
+    if outside is None:
+        pytest.skip("a server of your own is asked by `make server-test SPEC=…` only")
+    return os.environ["MOTET_TEST_SERVER"], outside
 
 
 def _when_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> str:
     for _ in range(600):
         assert server.poll() is None, log.read_text("utf-8", "replace")[-2000:]
         try:
-            httpx.get(f"{url}/models", timeout=5).raise_for_status()
+            httpx.get(f"{url}/health", timeout=5).raise_for_status()
         except httpx.HTTPError:
             time.sleep(1)  # a process of another project: nothing else says that it is ready
         else:

@@ -1,16 +1,16 @@
-"""What every model must do, whatever is behind it: in process, over a real socket, and the embedded one.
+"""What every model must do, whatever is behind it: in process, over a real socket, and real servers.
 
 A new provider gets one line in `VOICES`. The scripted voices answer by a small function, so that the same questions
-can be put to a real model.
+can be put to a real model: the embedded one, a real vLLM (`make vllm-test`), any other (`make server-test SPEC=…`).
 """
 
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Literal
+from collections.abc import AsyncIterator
+from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.messages import (
     AIMessage,
@@ -20,122 +20,28 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.tools import tool
-from pydantic import BaseModel
+from model_voices import TOOLS, VOICES, Person
 
 from motet.errors import ContextOverflow, ModelError, ModelRefused, ModelUnavailable
 from motet.models.base import ConnectedModel, ModelSpec, Provider
+from motet.models.embeddings import wire_embedder
+from motet.models.openai import NO_KEY
+from motet.models.openai_chat import OpenAIChat
 from motet.models.probe_table import red_square
 from motet.models.roles import Models
-from motet.models.scripted import Call, Reply, ToolCall, scripted
-from motet.models.scripted_server import ScriptedServer, Support
+from motet.models.schema_tools import SchemaToolChatModel
+from motet.models.scripted import Call, Reply, scripted
+from motet.models.scripted_server import ScriptedServer
 from motet.models.structured import ask_json
 from motet.models.wrapped import reasoning_of
+from motet.secret import Secret
 from motet.settings import Settings
 
-
-@tool
-def calculator(expression: str) -> str:
-    """Work out an arithmetic expression, e.g. 12*(3+4)."""
-    return expression
-
-
-@tool
-def now(timezone: str = "UTC") -> str:
-    """Current date and time."""
-    return timezone
-
-
-TOOLS = [calculator, now]
-
-
-class Person(BaseModel):
-    name: str
-    age: int
-
-
-def answer(call: Call) -> Any:
-    """Answer the questions of this file as a good model would."""
-    result = call.tool_result
-    last = result.text if result else call.messages[-1].text
-    shown = re.search(r"(?:Result of \w+: )(.*)", last)
-    if result or shown:
-        return f"The result is {shown.group(1) if shown else last}."
-    if len(call.user_text) > 40_000:
-        return Reply(fault="context")
-    if call.images:
-        return "The picture is red."
-    if "step by step" in call.user_text:
-        return Reply(text="91 is 7 times 13.", reasoning="7 times 13 is 91.")
-    if "as JSON" in call.user_text:
-        return Person(name="Maria", age=34)
-    if "count" in call.user_text:
-        return Reply(text=" ".join(str(n) for n in range(1, 200)), piece_delay_s=0.01)
-    offered = call.tools or call.schema or "Tools:" in call.system_text
-    if offered and re.search(r"\d", call.user_text):
-        calls = [
-            ToolCall("calculator", {"expression": found}) for found in re.findall(r"\d+\*\d+", call.user_text)
-        ]
-        return calls if call.tools else calls[0]
-    if forced := _forced(call):
-        return ToolCall(forced, {} if forced == "now" else {"expression": "1"})
-    return "ahoy" if "ahoy" in call.system_text else "Hello there, how can I help?"
-
-
-def _forced(call: Call) -> str:
-    """Return the tool that must be called, from `tool_choice`, or from the schema or prompt that leave nothing else."""
-    choice = call.tool_choice
-    if isinstance(choice, dict):
-        return str(choice["function"]["name"])
-    if choice in ("any", "required"):
-        return call.tool_names[0]
-    if choice in call.tool_names:
-        return str(choice)
-    branches = call.schema.get("anyOf") or [call.schema]
-    names = [str(branch.get("properties", {}).get("tool", {}).get("const", "")) for branch in branches]
-    if "You use a tool" in call.system_text:
-        names = re.findall(r"^- (\w+)\(", call.system_text, re.MULTILINE)
-    return "" if "none" in names else names[0]
-
-
-@asynccontextmanager
-async def in_process(settings: Settings) -> AsyncGenerator[ConnectedModel]:
-    yield scripted(answer)
-
-
-def over_the_wire(
-    tools: Support = "yes", json_schema: Support | Literal["guided"] = "yes", wire: str = "chat"
-) -> Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]:
-    @asynccontextmanager
-    async def connect(settings: Settings) -> AsyncGenerator[ConnectedModel]:
-        async with ScriptedServer(
-            answer,
-            tools=tools,
-            json_schema=json_schema,
-            context_tokens=4000,
-            images=wire != "chat" or tools == "yes",
-        ) as server:
-            models = Models(settings.replace(models__wire=wire))
-            try:
-                yield await models.chat("fast", f"test:scripted@{server.base_url}")
-            finally:
-                await models.aclose()
-
-    return connect
-
-
-VOICES: dict[str, Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]] = {
-    "in process": in_process,
-    "wire, native tools": over_the_wire(),
-    "wire, responses": over_the_wire(wire="responses"),
-    "wire, tools by schema": over_the_wire(tools="refused"),
-    "wire, tools by its own schema field": over_the_wire(tools="refused", json_schema="guided"),
-    "wire, tools by prompt": over_the_wire(tools="ignored", json_schema="ignored"),
-}
-"""Each voice that needs nothing but itself; `embedded` is the process that the tests share."""
-
-REAL = ("embedded", "vllm")
+REAL = ("embedded", "vllm", "server")
 """Voices whose answers are a real model's own."""
+
+LONGEST_S = 300
+"""For a real model on a busy machine; nothing is waited for in vain."""
 
 
 @pytest.fixture(
@@ -143,6 +49,7 @@ REAL = ("embedded", "vllm")
         *VOICES,
         pytest.param("embedded", marks=pytest.mark.embedded),
         pytest.param("vllm", marks=pytest.mark.vllm),
+        pytest.param("server", marks=pytest.mark.server),
     ]
 )
 def voice(request: pytest.FixtureRequest) -> str:
@@ -157,13 +64,38 @@ async def model(
         provider: Provider = request.getfixturevalue("embedded_provider")
         yield await provider.connect(ModelSpec("embedded"))
         return
-    if voice == "vllm":
-        models = Models(settings.replace(models__vllm_base_url=request.getfixturevalue("vllm_url")))
-        yield await models.chat("fast", "vllm:local")
+    if voice in REAL:
+        spec, used = (
+            request.getfixturevalue("named_server")
+            if voice == "server"
+            else ("vllm:local", settings.replace(**request.getfixturevalue("vllm")))
+        )
+        models = Models(used)
+        yield await models.chat("fast", spec)
         await models.aclose()
         return
     async with VOICES[voice](settings) as connected:
         yield connected
+
+
+def wire_of(model: ConnectedModel) -> OpenAIChat:
+    """Return the chat with the server itself, past Motet's ways around what it cannot do."""
+    chat = model.chat.wrapped if isinstance(model.chat, SchemaToolChatModel) else model.chat
+    if not isinstance(chat, OpenAIChat):
+        pytest.skip("there is no server")
+    return chat
+
+
+def key_of(chat: OpenAIChat) -> str:
+    key: Any = chat.openai_api_key
+    return str(key.get_secret_value())
+
+
+def as_openai(settings: Settings, chat: OpenAIChat, key: str = "") -> Settings:
+    """Return settings with which `openai:NAME` is the server of a chat."""
+    return settings.replace(
+        models__openai_base_url=chat.spec.base_url, models__openai_api_key=Secret(key or key_of(chat))
+    )
 
 
 async def streamed(runnable: Any, prompt: Any) -> tuple[AIMessageChunk, list[str]]:
@@ -283,12 +215,12 @@ async def test_cancelling_mid_stream_leaves_a_working_model(model: ConnectedMode
                 begun.set()
 
     task = asyncio.create_task(listen())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_S):
         await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_S):
         assert (await model.chat.ainvoke("Hello!")).text.strip()
 
 
@@ -360,6 +292,85 @@ async def test_a_prompt_that_is_too_long_is_a_context_overflow(model: ConnectedM
         await model.chat.ainvoke("word " * 12_000)
     with pytest.raises(ContextOverflow):
         await streamed(model.chat.bind_tools(TOOLS), "word " * 12_000)
+
+
+async def test_embeddings_or_a_clear_word(model: ConnectedModel, voice: str, settings: Settings) -> None:
+    chat = wire_of(model)
+    embedder = wire_embedder(f"openai:{chat.model_name}", as_openai(settings, chat))
+    texts = ["red apple", "green apple", "蓝色的船"]
+    refusal = ""
+    try:
+        rows = await asyncio.to_thread(embedder.embed_passages, texts)
+        assert rows.shape == (3, embedder.dimension)
+        assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+        assert rows[0] @ rows[1] > rows[0] @ rows[2]
+    except ModelRefused as refused:
+        refusal = refused.message
+    finally:
+        embedder.close()
+    has_some = voice not in REAL and model.capabilities.tool_method == "native"
+    assert not refusal or (not has_some and chat.model_name in refusal)
+
+
+async def test_a_model_that_the_server_does_not_have_is_refused(
+    model: ConnectedModel, settings: Settings
+) -> None:
+    models = Models(as_openai(settings, wire_of(model)))
+    try:
+        with pytest.raises(ModelRefused, match="no-such-model"):
+            await models.chat("fast", "openai:no-such-model")
+    finally:
+        await models.aclose()
+
+
+async def test_a_wrong_key_is_refused_and_shown_nowhere(model: ConnectedModel, settings: Settings) -> None:
+    chat = wire_of(model)
+    if key_of(chat) == NO_KEY:
+        pytest.skip("this server asks for no key")
+    wrong = "sk-wrong-and-nobodys-business"
+    models = Models(as_openai(settings, chat, key=wrong))
+    try:
+        with pytest.raises(ModelRefused, match="refused the key") as caught:
+            await models.chat("fast", f"openai:{chat.model_name}")
+    finally:
+        await models.aclose()
+    shown = f"{caught.value.to_dict()} {caught.value!r} {caught.value.__cause__!r}"
+    assert not [key for key in (wrong, key_of(chat)) if key in shown]
+
+
+@pytest.mark.parametrize("voice", [pytest.param("embedded", marks=pytest.mark.embedded)], indirect=True)
+async def test_what_is_known_of_the_embedded_model_is_what_a_stranger_finds_out(
+    model: ConnectedModel, settings: Settings
+) -> None:
+    chat = wire_of(model)
+    models = Models(as_openai(settings, chat))
+    try:
+        found = (await models.chat("fast", f"openai:{chat.model_name}")).capabilities
+    finally:
+        await models.aclose()
+    known = model.capabilities
+    assert (found.tool_method, found.json_by, found.context_tokens, found.small) == (
+        known.tool_method,
+        known.json_by,
+        known.context_tokens,
+        known.small,
+    )
+
+
+@pytest.mark.parametrize("voice", [pytest.param("vllm", marks=pytest.mark.vllm)], indirect=True)
+async def test_calls_that_vllm_enforces_are_parsed_and_come_in_pieces(model: ConnectedModel) -> None:
+    chat = wire_of(model)
+    for choice in ("any", "now"):
+        bound = chat.bind_tools(TOOLS, tool_choice=choice)
+        whole = await bound.ainvoke("Hello!")
+        chunks = [chunk async for chunk in bound.astream("Hello!")]
+        assert len([part for chunk in chunks for part in chunk.tool_call_chunks]) > 1  # pyright: ignore[reportAttributeAccessIssue]
+        total: Any = sum(chunks[1:], chunks[0])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        for reply in (whole, total):
+            assert {call["name"] for call in reply.tool_calls} <= {
+                tool.name for tool in TOOLS if choice in ("any", tool.name)
+            }
+            assert reply.tool_calls
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,11 @@ def mapped(error: BaseException) -> MotetError:
         (status_error(413, "too large"), ContextOverflow, "longer than the window"),
         (status_error(400, "tools are off"), ModelRefused, "It said: tools are off"),
         (status_error(422, "bad"), ModelRefused, "HTTP 422"),
+        (
+            status_error(501, "no embeddings here"),
+            ModelRefused,
+            "did not take the request (HTTP 501). It said: no",
+        ),
         (status_error(500, "oops"), ModelUnavailable, "failed (HTTP 500). It said: oops"),
         (status_error(529, "overloaded"), ModelUnavailable, "HTTP 529"),
         (openai.APITimeoutError(REQUEST), ModelUnavailable, "MOTET_MODEL_TIMEOUT_S"),

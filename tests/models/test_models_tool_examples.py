@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from motet.models.tool_examples import CALLS, FIRST, LAST, examples
+from motet.models.prompt_files import Language, PromptFiles
+from motet.models.tool_examples import KINDS, examples
+
+PROMPTS = PromptFiles()
 
 
 def a_tool(**types: str) -> dict[str, Any]:
@@ -13,15 +16,15 @@ def a_tool(**types: str) -> dict[str, Any]:
     return {"name": "t", "parameters": {"type": "object", "properties": properties, "required": list(types)}}
 
 
-def shown(*tools: dict[str, Any], language: str = "en") -> list[str]:
-    text = examples(tools, language)
-    return [kind for kind, line in CALLS[language].items() if line in text]
+def shown(*tools: dict[str, Any], language: Language = "en") -> list[str]:
+    text = examples(tools, language, PROMPTS)
+    return [kind for kind in KINDS if PROMPTS.text(f"tools_call_{kind}", language) in text]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_line_is_a_valid_reply(language: str) -> None:
-    lines = "\n".join([FIRST[language], *CALLS[language].values(), LAST[language]]).splitlines()
-    for line in lines:
+def test_every_line_is_a_valid_reply(language: Language) -> None:
+    names = ("tools_first", *(f"tools_call_{kind}" for kind in KINDS), "tools_last")
+    for line in "\n".join(PROMPTS.text(name, language) for name in names).splitlines():
         reply = json.loads(line.split(" -> ")[1])
         assert set(reply) in ({"tool", "arguments"}, {"tool", "answer"})
 

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from motet.models.prompt_files import LANGUAGES, PromptFiles
 from motet.models.tool_prompt import (
-    TEXTS,
     argument_schema,
-    language_of,
     plain_turns,
     system_text,
     tool_line,
     union_schema,
     with_system,
 )
+
+PROMPTS = PromptFiles()
 
 LOOK: dict[str, Any] = {
     "name": "look",
@@ -31,29 +31,6 @@ LOOK: dict[str, Any] = {
 }
 
 
-def test_both_languages_say_the_same_things() -> None:
-    assert TEXTS["en"].keys() == TEXTS["zh"].keys()
-    for key, text in TEXTS["en"].items():
-        for place in ("{name}", "{text}", "{problem}"):
-            assert (place in text) == (place in TEXTS["zh"][key])
-
-
-@pytest.mark.parametrize(
-    ("text", "language"),
-    [
-        ("What is the time?", "en"),
-        ("现在几点？", "zh"),
-        ("请用 Python 写一个函数", "zh"),
-        ("What does 你好 mean in English?", "en"),
-        ("12 * 3", "en"),
-        ("", "en"),
-    ],
-)
-def test_language_of_the_last_user_message(text: str, language: str) -> None:
-    assert language_of([HumanMessage("你好，你好"), AIMessage("Hi"), HumanMessage(text)]) == language
-    assert language_of([]) == "en"
-
-
 def test_tool_line_is_a_signature() -> None:
     assert tool_line(LOOK) == (
         '- look(word: string (The word.), language?: "en"|"zh", limit?: integer): Look a word up.'
@@ -62,10 +39,10 @@ def test_tool_line_is_a_signature() -> None:
 
 
 def test_system_text_stays_short() -> None:
-    for language in ("en", "zh"):
-        text = system_text([LOOK], language=language, may_answer=True)
+    for language in LANGUAGES:
+        text = system_text([LOOK], language=language, may_answer=True, prompts=PROMPTS)
         assert len(text.encode()) < 2_000
-        assert len(system_text([LOOK], language=language, may_answer=False)) < len(text)
+        assert len(system_text([LOOK], language=language, may_answer=False, prompts=PROMPTS)) < len(text)
 
 
 def test_union_has_one_branch_a_tool_and_one_for_an_answer() -> None:
@@ -99,7 +76,7 @@ def test_results_that_follow_each_other_are_one_turn_and_named_by_their_calls() 
         ],
     )
     results = [ToolMessage("fish", tool_call_id="1"), ToolMessage("noon", tool_call_id="2", name="now")]
-    turns = plain_turns([HumanMessage("?"), call, *results], language="zh", as_json=True)
+    turns = plain_turns([HumanMessage("?"), call, *results], language="zh", as_json=True, prompts=PROMPTS)
     assert [turn.type for turn in turns] == ["human", "ai", "human"]
     assert turns[1].text.splitlines()[0] == '{"tool": "look", "arguments": {"word": "鱼"}}'
     assert turns[2].text == "look 的结果：fish\nnow 的结果：noon"
@@ -110,5 +87,6 @@ def test_a_user_who_speaks_after_a_result_keeps_a_turn_of_their_own() -> None:
         [ToolMessage("noon", tool_call_id="9", name="now"), HumanMessage("And then?")],
         language="en",
         as_json=False,
+        prompts=PROMPTS,
     )
     assert [turn.text for turn in turns] == ["Result of now: noon", "And then?"]
