@@ -45,6 +45,18 @@ async def test_a_document_comes_back_whole_and_the_process_serves_the_next() -> 
     await parser.aclose()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="what it guards is Linux's")
+async def test_a_large_process_does_not_make_its_parser_look_large() -> None:
+    ballast = b"x" * (160 * 1024 * 1024)
+    parser = ParserProcess(ParseLimits(memory_bytes=256 * 1024 * 1024))
+    await parser.parse(GOOD, Path("fares.md"))
+    child = parser._child
+    await parser.parse(GOOD, Path("fares.md"))
+    assert parser._child is child is not None
+    await parser.aclose()
+    del ballast
+
+
 async def test_every_poison_is_one_typed_error_or_a_document_and_the_parser_lives_on() -> None:
     parser = ParserProcess(LIMITS)
     for case, (name, make, reason) in REFUSED.items():
