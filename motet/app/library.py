@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motet.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from motet.app.rooms import Rooms
     from motet.app.switchboard import App
@@ -30,32 +30,107 @@ class RoomsLibrary:
         knowledge = self._rooms.knowledge
         found = [await knowledge.stats(one.name) for one in await knowledge.list_collections()]
         return [
-            {"name": s.collection, "documents": s.document_count, "passages": s.passage_count} for s in found
+            {
+                "name": s.collection,
+                "documents": s.document_count,
+                "passages": s.passage_count,
+                "size_bytes": s.size_bytes,
+                "embedder": s.embedder,
+            }
+            for s in found
         ]
 
-    async def search(self, query: str, collections: Sequence[str], limit: int) -> list[Json]:
+    async def search(
+        self,
+        query: str,
+        collections: Sequence[str],
+        limit: int,
+        *,
+        where: Sequence[str] = (),
+        explain: bool = False,
+    ) -> list[Json]:
         """See `Library.search`."""
         from motet.retrieval.collection import DEFAULT_COLLECTION  # noqa: PLC0415  # the documents' room is heavy
+        from motet.retrieval.filters import Where  # noqa: PLC0415
         from motet.retrieval.search import HybridRetriever  # noqa: PLC0415
 
         wanted = list(collections) or [DEFAULT_COLLECTION]
         known = {found.name for found in await self._rooms.knowledge.list_collections()}
         for name in wanted:
             if name not in known and name in collections:
-                raise NotFound(f"There is no collection '{name}'.", collection=name)
-        retriever = HybridRetriever(self._rooms.knowledge, [name for name in wanted if name in known])
-        return [p.model_dump(mode="json") for p in await retriever.search(query, limit=limit)]
+                raise _no_collection(name)
+        retriever = HybridRetriever(
+            self._rooms.knowledge,
+            [name for name in wanted if name in known],
+            reranker=self._rooms.reranker,
+            where=Where.read(where),
+        )
+        found = (await retriever.explain(query, limit=limit)).found
+        return [one.to_dict() if explain else one.passage.model_dump(mode="json") for one in found]
 
     async def add(self, collection: str, name: str, content: bytes) -> Json:
         """See `Library.add`."""
-        folder = self._app.settings.storage.home / "documents" / self._rooms.tenant_id
-        path = folder / _file_name(collection) / _file_name(name)
+        path = self._uploads(collection) / _file_name(name)
         await asyncio.to_thread(_write, path, content)
         report = await self._rooms.knowledge.add([path], collection=collection)
         outcome = report.files[0]
         if outcome.error is not None:
             raise outcome.error
         return {"source": str(path), "status": outcome.status, "passages": outcome.passage_count}
+
+    async def add_pages(self, collection: str, urls: Sequence[str], labels: Mapping[str, str]) -> Json:
+        """See `Library.add_pages`."""
+        knowledge = self._rooms.knowledge
+        return (await knowledge.add(list(urls), collection=collection, labels=labels)).to_dict()
+
+    async def sync(self, collection: str) -> Json:
+        """See `Library.sync`."""
+        await self._known(collection)
+        return (await self._rooms.knowledge.sync(collection=collection)).to_dict()
+
+    async def documents(self, collection: str) -> list[Json]:
+        """See `Library.documents`."""
+        await self._known(collection)
+        found = await self._rooms.knowledge.list_documents(collection)
+        return [dataclasses.asdict(document) for document in found]
+
+    async def document(self, collection: str, source: str) -> Json:
+        """See `Library.document`."""
+        listed = await self._listed(collection, source)
+        document, passages = await self._rooms.knowledge.document(listed, collection)
+        shown = [passage.model_dump(mode="json") for passage in passages]
+        return dataclasses.asdict(document) | {"passages": shown}
+
+    async def remove(self, collection: str, source: str) -> None:
+        """See `Library.remove`."""
+        listed = await self._listed(collection, source)
+        await self._rooms.knowledge.remove([listed], collection=collection)
+        if Path(listed).parent == self._uploads(collection):
+            await asyncio.to_thread(Path(listed).unlink, missing_ok=True)
+
+    async def passage(self, passage_id: str) -> Json:
+        """See `Library.passage`."""
+        return (await self._rooms.knowledge.passage(passage_id)).model_dump(mode="json")
+
+    def _uploads(self, collection: str) -> Path:
+        return self._app.settings.storage.home / "documents" / self._rooms.tenant_id / _file_name(collection)
+
+    async def _known(self, collection: str) -> None:
+        if not any(found.name == collection for found in await self._rooms.knowledge.list_collections()):
+            raise _no_collection(collection)
+
+    async def _listed(self, collection: str, source: str) -> str:
+        """Return a document's source: as it is given, or that of an upload by its name.
+
+        Raises:
+            NotFound: There is no such document; what others there are is not told.
+        """
+        await self._known(collection)
+        known = {document.source for document in await self._rooms.knowledge.list_documents(collection)}
+        for name in (source, str(self._uploads(collection) / source)):
+            if name in known:
+                return name
+        raise NotFound(f"No document '{source[:200]}' is in collection '{collection}'.", source=source[:200])
 
     async def memories(self, query: str, limit: int) -> list[Json]:
         """See `Library.memories`."""
@@ -70,6 +145,10 @@ class RoomsLibrary:
         """See `Library.forget`."""
         if not await self._app.forget([memory_id], tenant_id=self._rooms.tenant_id):
             raise NotFound(f"There is no memory '{memory_id}'.", memory_id=memory_id)
+
+
+def _no_collection(name: str) -> NotFound:
+    return NotFound(f"There is no collection '{name}'.", collection=name)
 
 
 def _file_name(name: str) -> str:

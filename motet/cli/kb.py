@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,7 +93,7 @@ def _tell(report: AddReport, *, as_json: bool, summary: bool = True) -> None:
     if report.notice:
         note(report.notice)
     if as_json:
-        print_json(_report(report))
+        print_json(report.to_dict())
         return
     for file in report.files:
         print(outcome_line(file))
@@ -163,6 +164,53 @@ def list_documents(
         note("No documents yet. 'motet kb add PATH' takes them in.")
 
 
+@kb.command("show")
+def show_document(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A document as 'kb list' shows it, or a passage's id.", metavar="PATH|URL|PASSAGE"
+        ),
+    ],
+    collection: Collection = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show a document's passages, each with its place in the text; or one passage, by the id of a citation."""
+
+    async def read(app: App) -> tuple[StoredDocument | None, list[Passage]]:
+        if _PASSAGE.fullmatch(name):
+            return None, [await app.knowledge.passage(name)]
+        known = {document.source for document in await app.knowledge.list_documents(collection)}
+        return await app.knowledge.document(name if name in known else _whole(name), collection)
+
+    document, passages = with_app(read)
+    if as_json:
+        shown = [passage.model_dump(mode="json") for passage in passages]
+        print_json(dataclasses.asdict(document) | {"passages": shown} if document else shown[0])
+        return
+    if document:
+        copied = f" (its passages are those of {document.copy_of})" if document.copy_of else ""
+        print(f"{document.title} — {document.source}{copied}\n")
+    for passage in passages:
+        _print_whole(passage)
+
+
+_PASSAGE = re.compile(r"p_[0-9a-f]{24}")
+
+
+def _whole(name: str) -> str:
+    """Return a path as documents are listed by it; an address as it is."""
+    return name if "://" in name else str(Path(name).expanduser().absolute())
+
+
+def _print_whole(passage: Passage) -> None:
+    from motet.cli.render.wording import place
+
+    print(f"{place(passage)} — {passage.source}, characters {passage.start} to {passage.end}")
+    print(f"  {passage.passage_id}")
+    print("\n".join(f"  {line}".rstrip() for line in passage.text.splitlines()) + "\n")
+
+
 @kb.command("search")
 def search_documents(
     words: Annotated[
@@ -197,9 +245,7 @@ def search_documents(
     if told.notice:
         note(told.notice)
     if as_json:
-        print_json(
-            [_explained(one) if explain else one.passage.model_dump(mode="json") for one in told.found]
-        )
+        print_json([one.to_dict() if explain else one.passage.model_dump(mode="json") for one in told.found])
         return
     if explain:
         note(f"Looked up as words: {told.words}")
@@ -209,11 +255,6 @@ def search_documents(
             print(f"  {_scores(one)}\n")
     if not told.found:
         note(f"Nothing found in collection '{collection}'.")
-
-
-def _explained(one: Explained) -> dict[str, Any]:
-    scores = {f.name: getattr(one, f.name) for f in dataclasses.fields(one) if f.name != "passage"}
-    return one.passage.model_dump(mode="json") | scores
 
 
 def _scores(one: Explained) -> str:
@@ -243,7 +284,7 @@ def remove_documents(
         chosen = [name if name in known else path for name, path in absolute.items()]
         return await app.knowledge.remove(chosen, collection=collection)
 
-    absolute = {name: name if "://" in name else str(Path(name).expanduser().absolute()) for name in sources}
+    absolute = {name: _whole(name) for name in sources}
     note(f"{count(with_app(remove), 'document')} taken out of '{collection}'.")
 
 
@@ -304,16 +345,3 @@ def _summary(report: AddReport) -> str:
     told = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
     passages = count(sum(file.passage_count for file in report.files), "passage")
     return f"{told or 'no files found'}; {passages} in collection '{report.collection}'."
-
-
-def _report(report: AddReport) -> dict[str, Any]:
-    files = [
-        {
-            "path": file.source or str(file.path),
-            "status": file.status,
-            "passages": file.passage_count,
-            "error": file.error.to_dict() if file.error else None,
-        }
-        for file in report.files
-    ]
-    return {"collection": report.collection, "files": files, "notice": report.notice}

@@ -204,16 +204,14 @@ class KnowledgeBase:
         Raises:
             NotFound: No document has one of these sources; then none is taken out.
         """
-        known = [document.source for document in await self.list_documents(collection)]
+        listed = await self.list_documents(collection)
+        known = [document.source for document in listed]
         chosen: dict[str, None] = {}
         for source in sources:
             below = str(source).rstrip("/") + "/"
             found = [name for name in known if name == str(source) or name.startswith(below)]
             if not found:
-                raise NotFound(
-                    f"No document '{source}' in collection '{collection}'.{did_you_mean(str(source), known)}",
-                    source=str(source),
-                )
+                raise self._unknown(str(source), collection, listed)
             chosen.update(dict.fromkeys(found))
 
         def work(connection: Connection) -> int:
@@ -228,6 +226,29 @@ class KnowledgeBase:
     async def list_documents(self, collection: str | None = None) -> list[StoredDocument]:
         """Return a collection's documents, or all, in the order of collection and source; [] where there are none."""
         return await self.database.read(lambda c: documents.list_documents(c, self.tenant_id, collection))
+
+    async def document(
+        self, source: str, collection: str = DEFAULT_COLLECTION
+    ) -> tuple[StoredDocument, list[Passage]]:
+        """Return a document by its source as it is listed, and its passages in the order of its text.
+
+        Raises:
+            NotFound: No document has this source.
+        """
+
+        def work(connection: Connection) -> tuple[list[StoredDocument], list[Passage]]:
+            found = documents.list_documents(connection, self.tenant_id, collection, source)
+            return found, documents.document_passages(connection, self.tenant_id, collection, source)
+
+        found, passages = await self.database.read(work)
+        if not found:
+            raise self._unknown(source, collection, await self.list_documents(collection))
+        return found[0], passages
+
+    @staticmethod
+    def _unknown(source: str, collection: str, known: Sequence[StoredDocument]) -> NotFound:
+        meant = did_you_mean(source, [document.source for document in known])
+        return NotFound(f"No document '{source}' in collection '{collection}'.{meant}", source=source)
 
     async def list_collections(self) -> list[Collection]:
         """Return the collections in the order of their names."""

@@ -173,7 +173,9 @@ def delete(connection: Connection, tenant_id: str, name: str, source: str) -> bo
     return True
 
 
-def list_documents(connection: Connection, tenant_id: str, name: str | None) -> list[StoredDocument]:
+def list_documents(
+    connection: Connection, tenant_id: str, name: str | None, source: str | None = None
+) -> list[StoredDocument]:
     """Return a collection's documents, or all of a tenant's, in the order of collection and source."""
     counted = sa.func.count(passages.c.passage_key)
     owner = documents.alias("owner")
@@ -187,6 +189,8 @@ def list_documents(connection: Connection, tenant_id: str, name: str | None) -> 
     )
     if name is not None:
         query = query.where(documents.c.collection == name)
+    if source is not None:
+        query = query.where(documents.c.source == source)
     return [
         StoredDocument(
             source=row.source,
@@ -215,6 +219,15 @@ def read_passages(connection: Connection, keys: Iterable[int]) -> dict[int, Pass
     """Return passages by key; a key that is gone is left out."""
     rows = connection.execute(_with_document().where(passages.c.passage_key.in_(list(keys))))
     return {row.passage_key: _passage(row) for row in rows}
+
+
+def document_passages(connection: Connection, tenant_id: str, name: str, source: str) -> list[Passage]:
+    """Return a document's passages in the order of its text, a copy's those of its original; [] where it has none."""
+    wanted = sa.select(sa.func.coalesce(documents.c.copy_of, documents.c.document_key)).where(
+        *_is(tenant_id, name, source)
+    )
+    mine = _with_document().where(passages.c.document_key == wanted.scalar_subquery())
+    return [_passage(row) for row in connection.execute(mine.order_by(passages.c.ordinal))]
 
 
 def read_passage(connection: Connection, tenant_id: str, passage_id: str) -> Passage | None:

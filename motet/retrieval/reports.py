@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,19 @@ class AddReport:
     def count(self, *statuses: Status) -> int:
         """Return how many files have one of these outcomes."""
         return sum(1 for file in self.files if file.status in statuses)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        files = [
+            {
+                "path": file.source or str(file.path),
+                "status": file.status,
+                "passages": file.passage_count,
+                "error": file.error.to_dict() if file.error else None,
+            }
+            for file in self.files
+        ]
+        return {"collection": self.collection, "files": files, "notice": self.notice}
 
     @property
     def failed(self) -> list[FileOutcome]:

@@ -10,8 +10,8 @@ Rank Learning Methods", SIGIR 2009. Ranks can be added where BM25 scores and cos
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from motet.errors import ModelError
 from motet.retrieval import documents
@@ -71,6 +71,11 @@ class Explained:
     fused: float
     rerank: float | None = None
     """What the reranker gave it; None without one, or where it failed."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the passage and the scores as plain JSON."""
+        scores = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "passage"}
+        return self.passage.model_dump(mode="json") | scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Json = dict[str, Any]
 
@@ -14,14 +14,23 @@ class Library(Protocol):
     """Documents and memories of one caller."""
 
     async def collections(self) -> list[Json]:
-        """Return every collection: `name`, `documents`, `passages`."""
+        """Return every collection: `name`, `documents`, `passages`, `size_bytes`, `embedder`."""
         ...
 
-    async def search(self, query: str, collections: Sequence[str], limit: int) -> list[Json]:
-        """Return the passages nearest to a query, best first, length 0..limit.
+    async def search(
+        self,
+        query: str,
+        collections: Sequence[str],
+        limit: int,
+        *,
+        where: Sequence[str] = (),
+        explain: bool = False,
+    ) -> list[Json]:
+        """Return the passages nearest to a query that meet all conditions, best first, length 0..limit.
 
         Raises:
             NotFound: There is no such collection.
+            InvalidInput: A condition is none.
         """
         ...
 
@@ -30,6 +39,50 @@ class Library(Protocol):
 
         Raises:
             DocumentUnreadable: It cannot be read.
+        """
+        ...
+
+    async def add_pages(self, collection: str, urls: Sequence[str], labels: Mapping[str, str]) -> Json:
+        """Take in pages; return what became of each."""
+        ...
+
+    async def sync(self, collection: str) -> Json:
+        """Look again where documents came from; return what became of each.
+
+        Raises:
+            NotFound: There is no such collection.
+        """
+        ...
+
+    async def documents(self, collection: str) -> list[Json]:
+        """Return a collection's documents.
+
+        Raises:
+            NotFound: There is no such collection.
+        """
+        ...
+
+    async def document(self, collection: str, source: str) -> Json:
+        """Return a document with its `passages`.
+
+        Raises:
+            NotFound: There is no such document.
+        """
+        ...
+
+    async def remove(self, collection: str, source: str) -> None:
+        """Take a document out; what was uploaded is deleted from the disk too.
+
+        Raises:
+            NotFound: There is no such document.
+        """
+        ...
+
+    async def passage(self, passage_id: str) -> Json:
+        """Return a passage.
+
+        Raises:
+            NotFound: There is none: never was, or its document was changed or taken out.
         """
         ...
 

@@ -72,6 +72,35 @@ def test_search_list_stats_and_rm(docs: Path, capsys: pytest.CaptureFixture[str]
     assert "Prices" not in capsys.readouterr().out
 
 
+def test_a_document_is_shown_with_its_passages_and_a_citation_opens(
+    docs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (docs / "battery.md").read_text("utf-8")
+    (docs / "copy.md").write_text(text, "utf-8")
+    run(["kb", "add", str(docs)])
+    capsys.readouterr()
+    assert run(["kb", "show", "docs/battery.md"]) == 0
+    head, _, place, passage_id, first, *_ = capsys.readouterr().out.splitlines()
+    assert head == f"电池手册 — {docs}/battery.md"
+    at = text.index("每块")
+    assert (
+        place
+        == f"电池手册 › 容量 — {docs}/battery.md, characters {at} to {at + len('每块电池的容量是 12 千瓦时。')}"
+    )
+    assert first == "  每块电池的容量是 12 千瓦时。"
+    assert run(["kb", "show", passage_id.strip(), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert text[shown["start"] : shown["end"]] == shown["text"]
+    assert run(["kb", "show", "docs/copy.md", "--json"]) == 0
+    copied = json.loads(capsys.readouterr().out)
+    assert copied["copy_of"] == f"{docs}/battery.md"
+    assert [one["text"] for one in copied["passages"]] == ["每块电池的容量是 12 千瓦时。"]
+    assert run(["kb", "show", "docs/batery.md"]) != 0
+    assert "Did you mean" in capsys.readouterr().err
+    assert run(["kb", "show", "p_" + "0" * 24]) != 0
+    assert "No passage" in capsys.readouterr().err
+
+
 def test_a_search_where_nothing_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["kb", "search", "anything"]) == 0
     shown = capsys.readouterr()

@@ -1,6 +1,7 @@
 """Motet's own wire: runs and their events."""
 
 import asyncio
+from pathlib import Path
 
 import httpx
 from server_house import House, events_of, run_of, says
@@ -130,6 +131,57 @@ async def test_documents_are_taken_in_and_found(client: httpx.AsyncClient) -> No
         assert answer.status_code == status, (path, answer.text)
     nowhere = {"query": "x", "collections": ["nope"]}
     assert (await client.post("/motet/v1/knowledge/search", json=nowhere)).status_code == 404
+
+
+async def test_documents_are_listed_shown_looked_at_again_and_taken_out(
+    house: House, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    base = "/motet/v1/knowledge/票务"
+    (tmp_path / "docs").mkdir()
+    file = tmp_path / "docs" / "boats.md"
+    file.write_text("# Boats\n\n## Fares\n\nA ferry costs 12 euro.\n", "utf-8")
+    await house.app.knowledge.add([file.parent], collection="票务", labels={"team": "sea"})
+    await client.put(f"{base}/规则.md", content="# 规则\n\n行李不超过二十公斤。\n".encode())
+    listed = (await client.get(f"{base}/documents")).json()
+    assert [(d["title"], d["passage_count"]) for d in listed] == [("规则", 1), ("Boats", 1)] or [
+        d["title"] for d in listed
+    ] == ["Boats", "规则"]
+    shown = (await client.get(f"{base}/document", params={"source": "规则.md"})).json()
+    [passage] = shown["passages"]
+    assert (passage["text"], passage["heading"]) == ("行李不超过二十公斤。", "规则")
+    assert (await client.get(f"/motet/v1/passages/{passage['passage_id']}")).json() == passage
+    [found] = (
+        await client.post(
+            "/motet/v1/knowledge/search",
+            json={"query": "ferry", "collections": ["票务"], "where": ["label.team=sea"], "explain": True},
+        )
+    ).json()
+    assert (found["heading"], found["words_rank"]) == ("Boats › Fares", 1)
+    wrong = {"query": "ferry", "collections": ["票务"], "where": ["sauce=x"]}
+    assert (await client.post("/motet/v1/knowledge/search", json=wrong)).status_code == 422
+    file.write_text("# Boats\n\n## Fares\n\nA ferry costs 14 euro.\n", "utf-8")
+    again = (await client.post(f"{base}/sync")).json()
+    assert {one["status"] for one in again["files"]} == {"replaced", "unchanged"}
+    assert (await client.get(f"/motet/v1/passages/{found['passage_id']}")).status_code == 404
+    for source in ("规则.md", str(file)):
+        assert (await client.delete(f"{base}/document", params={"source": source})).status_code == 204
+        assert (await client.get(f"{base}/document", params={"source": source})).status_code == 404
+    assert file.exists()
+    assert not list((house.app.settings.storage.home / "documents").rglob("*.md"))
+    assert (await client.delete(f"{base}/document")).status_code == 422
+    for path in ("documents", "document?source=x"):
+        assert (await client.get(f"/motet/v1/knowledge/nope/{path}")).status_code == 404
+    assert (await client.post("/motet/v1/knowledge/nope/sync")).status_code == 404
+
+
+async def test_pages_are_taken_in_by_the_one_way_out(client: httpx.AsyncClient) -> None:
+    base = "/motet/v1/knowledge/web"
+    answer = await client.post(f"{base}/pages", json={"urls": ["http://127.0.0.1:9/x"]})
+    [page] = answer.json()["files"]
+    assert page["status"] == "failed"
+    assert "127.0.0.1" in page["error"]["message"]
+    assert (await client.post(f"{base}/pages", json={"urls": ["/etc/passwd"]})).status_code == 422
+    assert (await client.post(f"{base}/pages", json={"urls": []})).status_code == 422
 
 
 async def test_memories_are_listed_and_forgotten(house: House, client: httpx.AsyncClient) -> None:

@@ -32,7 +32,17 @@ SCOPES = [f"{area}:*" for area in ("runs", "threads", "graphs", "store", "schedu
 
 Ids = dict[str, str]
 
-NAMES = ("run_id", "thread_id", "response_id", "assistant_id", "cron_id", "memory_id", "collection", "key")
+NAMES = (
+    "run_id",
+    "thread_id",
+    "response_id",
+    "assistant_id",
+    "cron_id",
+    "memory_id",
+    "collection",
+    "key",
+    "passage_id",
+)
 
 
 def absent() -> Ids:
@@ -56,6 +66,7 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
     "runs.create": lambda ids: says("x", graph="echo", thread_id=ids["thread_id"]),
     "threads.fork": lambda _: {},
     "knowledge.search": lambda ids: {"query": CANARY, "collections": [ids["collection"]]},
+    "knowledge.add_pages": lambda _: {"urls": ["http://127.0.0.1:9/x"]},
     "openai.chat.create": lambda ids: {
         "model": "motet/echo", "messages": [{"role": "user", "content": "x"}], "thread_id": ids["thread_id"],
     },
@@ -98,6 +109,8 @@ BODIES: dict[str, Callable[[Ids], Any]] = {
 QUERIES: dict[str, Callable[[Ids], dict[str, str]]] = {
     "runs.list": lambda ids: {"thread_id": ids["thread_id"]},
     "messages.search": lambda _: {"q": CANARY},
+    "knowledge.show": lambda _: {"source": "a.md"},
+    "knowledge.remove": lambda _: {"source": "a.md"},
     "memories.list": lambda _: {"q": CANARY},
     "agent_server.store.get": lambda ids: {"namespace": "ns", "key": ids["key"]},
 }
@@ -110,7 +123,10 @@ OWN = {
 }
 """Routes that make something of the caller's own, and name nothing that is there."""
 
-OF_THE_TENANT = {"knowledge.list", "knowledge.search", "memories.list", "memories.forget"}
+OF_THE_TENANT = {
+    *("knowledge.list", "knowledge.search", "knowledge.documents", "knowledge.show", "knowledge.passage"),
+    *("knowledge.sync", "knowledge.remove", "memories.list", "memories.forget"),
+}
 """Documents and memories belong to a tenant, and all of its owners share them."""
 
 
@@ -141,6 +157,7 @@ async def everything(house: House, client: httpx.AsyncClient) -> Ids:
     item = {"namespace": ["ns"], "key": CANARY, "value": {"c": CANARY}}
     assert (await client.put("/store/items", json=item)).status_code == 204
     assert (await client.put("/motet/v1/knowledge/theirs/a.md", content=CANARY.encode())).is_success
+    document = await client.get("/motet/v1/knowledge/theirs/document", params={"source": "a.md"})
     memories = house.app._rooms.of("red").memories
     written: Any = await memories.write(f"Ann likes {CANARY}.", source=Source(thread["thread_id"]))
     return {
@@ -151,6 +168,7 @@ async def everything(house: House, client: httpx.AsyncClient) -> Ids:
         "cron_id": made["cron_id"],
         "memory_id": written.memory.memory_id,
         "collection": "theirs",
+        "passage_id": document.json()["passages"][0]["passage_id"],
         "key": CANARY,
     }
 
@@ -188,7 +206,9 @@ def names(route: Route) -> bool:
         for way in (BODIES.get(route.operation_id), QUERIES.get(route.operation_id))
         if way
     ]
-    in_path = re.search(r"\{(run|thread|response|assistant|cron|memory)_id", route.path)
+    in_path = re.search(
+        r"\{(?:(?:run|thread|response|assistant|cron|memory|passage)_id|collection)\}", route.path
+    )
     return route.operation_id not in OWN | {CHOSEN} and bool(in_path or any(ways))
 
 

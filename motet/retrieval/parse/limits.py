@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 CLONE_NEWUSER = 0x10000000
@@ -71,7 +72,8 @@ def peak_bytes() -> int:
     On Linux `getrusage` begins with what the process had that started this one, which may be large.
     Source: `setmax_mm_hiwater_rss` in Linux's `fs/exec.c`.
     """
-    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration), open("/proc/self/status", "rb") as told:
+    with contextlib.suppress(OSError, ValueError, IndexError, StopIteration):
+        told = Path("/proc/self/status").read_bytes().splitlines()
         return next(int(line.split()[1]) * 1024 for line in told if line.startswith(b"VmHWM:"))
     resource = _resource()
     if resource is None:

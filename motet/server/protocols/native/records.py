@@ -1,6 +1,6 @@
-"""Threads, graphs, documents and memories on Motet's own wire.
+"""Threads, graphs and memories on Motet's own wire.
 
-What does not live here: runs (`runs`).
+What does not live here: runs (`runs`) and documents (`knowledge`).
 """
 
 from __future__ import annotations
@@ -32,14 +32,6 @@ class AskedFork(_Asked):
     at: str | None = Field(default=None, max_length=64)
     """Number of a turn, or a checkpoint's id; now unless given."""
     title: str | None = Field(default=None, max_length=200)
-
-
-class AskedSearch(_Asked):
-    """What is searched for in documents."""
-
-    query: str = Field(max_length=MAX_QUERY_CHARS)
-    collections: list[str] = Field(default=[], max_length=100)
-    limit: int = Field(default=8, ge=1, le=100)
 
 
 class Waiting(BaseModel):
@@ -113,23 +105,6 @@ async def get_graph(call: Call) -> Response:
     return JSONResponse({"name": name, "description": call.desk.graphs()[name], **schemas})
 
 
-async def list_collections(call: Call) -> Response:
-    """Return the collections of documents."""
-    return JSONResponse(await call.desk.library.collections())
-
-
-async def search_documents(call: Call) -> Response:
-    """Return the passages nearest to a query, best first."""
-    asked = await call.read(AskedSearch)
-    return JSONResponse(await call.desk.library.search(asked.query, asked.collections, asked.limit))
-
-
-async def add_document(call: Call) -> Response:
-    """Take in one document: the body is its bytes, its name's ending says what it is."""
-    collection, name = call.param("collection"), call.param("name")
-    return JSONResponse(await call.desk.library.add(collection, name, bytes(await call.body())))
-
-
 async def list_memories(call: Call) -> Response:
     """Return what agents remember: nearest to `q` first, or all, the newest first."""
     query = call.query("q")
@@ -171,18 +146,6 @@ ROUTES = (
     ),
     Route("GET", f"{PREFIX}/graphs", "graphs.list", "graphs:read", list_graphs, "List graphs"),
     Route("GET", f"{PREFIX}/graphs/{{graph}}", "graphs.get", "graphs:read", get_graph, "Look at a graph"),
-    Route(
-        "GET", f"{PREFIX}/knowledge", "knowledge.list", "knowledge:read", list_collections,
-        "List collections of documents",
-    ),
-    Route(
-        "POST", f"{PREFIX}/knowledge/search", "knowledge.search", "knowledge:read", search_documents,
-        "Search documents", body=AskedSearch,
-    ),
-    Route(
-        "PUT", f"{PREFIX}/knowledge/{{collection}}/{{name}}", "knowledge.add", "knowledge:write", add_document,
-        "Take in a document", body={"type": "string", "format": "binary"}, errors=(409,),
-    ),
     Route(
         "GET", f"{PREFIX}/memories", "memories.list", "memory:read", list_memories, "List or search memories",
         query={**LIMIT, "q": "What is searched for"},
