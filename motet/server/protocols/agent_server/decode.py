@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_INTERRUPT_ID = re.compile(r"[0-9a-f]{32}")
+_INTERRUPT_ID = re.compile(r"[0-9a-f]{32}|budget-[0-9a-f]{24}")
+"""Ids of questions: LangGraph's, and those about budgets (`runs.budgets`)."""
 
 RECORDED: dict[str, RecordMode] = {"messages-tuple": "messages"}
 """What has to be recorded for a mode, where it is not the mode itself."""

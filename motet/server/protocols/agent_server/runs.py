@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from motet.errors import InvalidInput, NotFound
+from motet.events import RunCompleted
 from motet.server.call import validate
 from motet.server.protocols.agent_server import bodies
 from motet.server.protocols.agent_server.assistants import assistant_of
@@ -359,7 +360,18 @@ async def _left(desk: Desk, found: FoundRun) -> Any:
     """Return the state that a run left, with what it asks."""
     record = found.record
     shown, asked = await desk.states.outcome(record.graph, record.thread_id, record.run_id)
+    if shown is None and record.status == "success":
+        shown = await _told_output(desk, record.run_id)
     return {**shown, "__interrupt__": asked} if asked and isinstance(shown, dict) else shown
+
+
+async def _told_output(desk: Desk, run_id: str) -> Json | None:
+    """Return the output that a run told: one that was stopped at a limit stored no state."""
+    async for page in desk.pages(run_id):
+        for recorded in page:
+            if isinstance(recorded.event, RunCompleted):
+                return recorded.event.output
+    return None
 
 
 async def told(desk: Desk, run_id: str) -> Json:

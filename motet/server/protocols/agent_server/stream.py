@@ -30,6 +30,9 @@ _ID = re.compile(r"([0-9]{1,12})-([0-9]{1,6})\.([0-9a-f]{8})")
 _START = ("", "-1", "0", "0-0")
 """What clients send to see everything."""
 
+_STOPPED = "stopped-"
+"""How the id of a message begins that tells what there is of a run that was stopped (`runs.attend`)."""
+
 FOLDED = ["values", "updates", "messages-tuple", "custom"]
 """What is shown of a run that recorded nothing, unless less was asked for."""
 
@@ -110,7 +113,9 @@ class Encoder:
     def _fold(self, event: events.Event) -> Iterator[Frame]:
         """Tell one of Motet's events as LangGraph would, in the modes that the run did not record."""
         for name, mode, data in self._folded(event):
-            if mode not in self._recorded and (mode in self._modes or (mode == "messages" and self._tuples)):
+            if (mode not in self._recorded or _is_stop(event)) and (
+                mode in self._modes or (mode == "messages" and self._tuples)
+            ):
                 yield name, data
 
     @property
@@ -127,7 +132,9 @@ class Encoder:
                     yield from self._chunk(_message("AIMessageChunk", message_id, text))
             case events.MessageCompleted(role="assistant", message_id=message_id, text=text):
                 message = _message("ai", message_id, text)
-                if not self._tuples and not self._messages.knows(message_id):
+                if _is_stop(event):
+                    yield from self._chunk(message)
+                elif not self._tuples and not self._messages.knows(message_id):
                     yield "messages/complete", "messages", [message]
                 yield "updates", "updates", {"motet": {"messages": [message]}}
             case events.InterruptRequested():
@@ -150,6 +157,17 @@ class Encoder:
             return
         for name, data in self._messages.told(pair):
             yield name, "messages", data
+
+
+def _is_stop(event: events.Event) -> bool:
+    """Say whether an event is of a run that a person stopped at a limit: no graph ran, so nothing was recorded."""
+    match event:
+        case events.MessageCompleted(message_id=message_id):
+            return message_id.startswith(_STOPPED)
+        case events.RunCompleted(output={"messages": [{"id": str(message_id)}]}):
+            return message_id.startswith(_STOPPED)
+        case _:
+            return False
 
 
 def is_beginning(event_id: str) -> bool:

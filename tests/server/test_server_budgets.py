@@ -1,0 +1,129 @@
+"""A spent budget asks on every wire, and each of its three answers is taken there. Real sockets, the scripted model."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from server_house import House, open_house, server_settings
+
+from motet import Settings
+
+ASKED = "How much are 12 times 30 batteries?"
+FIRST = "The budget of this run is spent: 1 of 1 model calls."
+
+ANSWERS: list[tuple[Any, str]] = [
+    ("more", "They hold 360."),
+    ({"choice": "cheaper"}, "Cheap: 360."),
+    ("stop", "12*30 = 360"),
+]
+"""What a person says, and what is in the run's answer then."""
+
+
+def script(path: Path, said: str) -> str:
+    call = {"tool": "calculator", "arguments": {"expression": "12*30"}}
+    path.write_text(json.dumps({"rules": [{"after": "calculator", "reply": said}], "default": call}), "utf-8")
+    return f"scripted:{path}"
+
+
+@pytest.fixture
+async def house(settings: Settings, tmp_path: Path) -> AsyncIterator[House]:
+    """A server whose runs may call a model once; they need two calls."""
+    own = {
+        "models.default": script(tmp_path / "dear.json", "They hold 360."),
+        "budgets.cheaper_model": script(tmp_path / "cheap.json", "Cheap: 360."),
+        "budgets.run": "model_calls=1",
+    }
+    async with open_house(server_settings(settings, tmp_path, **own)) as opened:
+        yield opened
+
+
+Talk = Callable[[httpx.AsyncClient, Any], Awaitable[tuple[str, str]]]
+"""Asks over one wire, answers there, and returns the question and the answer as this wire has them."""
+
+
+async def native(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    async def follow(body: dict[str, Any]) -> tuple[str, str]:
+        run = (await client.post("/motet/v1/runs", json=body)).json()
+        told = (await client.get(f"/motet/v1/runs/{run['run_id']}/events")).text
+        return run["thread_id"], told
+
+    thread_id, asked = await follow(
+        {"graph": "chat", "input": {"messages": [{"role": "user", "content": ASKED}]}}
+    )
+    return asked, (await follow({"thread_id": thread_id, "resume": answer}))[1]
+
+
+async def agent_server(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    thread_id = (await client.post("/threads", json={})).json()["thread_id"]
+
+    async def wait(body: dict[str, Any]) -> dict[str, Any]:
+        asked = {"assistant_id": "chat", **body}
+        return (await client.post(f"/threads/{thread_id}/runs/wait", json=asked)).json()
+
+    asked = await wait({"input": {"messages": [{"role": "user", "content": ASKED}]}})
+    [question] = asked["__interrupt__"]
+    ended = await wait({"command": {"resume": {question["id"]: answer}}})
+    return json.dumps(question), str(ended["messages"][-1]["content"])
+
+
+async def agent_server_stream(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    thread_id = (await client.post("/threads", json={})).json()["thread_id"]
+
+    async def stream(body: dict[str, Any]) -> dict[str, str]:
+        asked = {"assistant_id": "chat", "stream_mode": ["values", "updates", "messages-tuple"], **body}
+        told = (await client.post(f"/threads/{thread_id}/runs/stream", json=asked)).text
+        found: dict[str, str] = {}
+        for event in told.replace("\r", "").split("\n\n"):
+            name, _, data = event.partition("\n")
+            found[name.removeprefix("event: ")] = found.get(name.removeprefix("event: "), "") + data
+        return found
+
+    asked = await stream({"input": {"messages": [{"role": "user", "content": ASKED}]}})
+    ended = await stream({"command": {"resume": answer}})
+    assert {"values", "updates", "messages"} <= ended.keys()
+    return asked["updates"], ended["values"]
+
+
+async def openai_chat(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    async def say(text: str) -> str:
+        body = {"model": "chat", "thread_id": "talk", "messages": [{"role": "user", "content": text}]}
+        reply = (await client.post("/v1/chat/completions", json=body)).json()
+        return str(reply["choices"][0]["message"]["content"])
+
+    return await say(ASKED), await say(answer if isinstance(answer, str) else json.dumps(answer))
+
+
+async def openai_responses(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    async def say(text: str, **more: str) -> tuple[str, str]:
+        reply = (await client.post("/v1/responses", json={"model": "chat", "input": text, **more})).json()
+        return reply["id"], reply["output"][0]["content"][0]["text"]
+
+    asked_id, asked = await say(ASKED)
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    return asked, (await say(text, previous_response_id=asked_id))[1]
+
+
+async def langserve(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    """LangServe's wire has no answers to questions: another takes them for the run that its metadata names."""
+    reply = (await client.post("/langserve/chat/invoke", json={"input": ASKED})).json()
+    asker = (await client.get(f"/motet/v1/runs/{reply['metadata']['run_id']}")).json()
+    body = {"thread_id": asker["thread_id"], "resume": answer}
+    run = (await client.post("/motet/v1/runs", json=body)).json()
+    told = (await client.get(f"/motet/v1/runs/{run['run_id']}/events")).text
+    return json.dumps(reply["output"]["__interrupt__"]), told
+
+
+@pytest.mark.parametrize(
+    "talk", [native, agent_server, agent_server_stream, openai_chat, openai_responses, langserve]
+)
+async def test_more_cheaper_and_stop_are_offered_and_taken(house: House, talk: Talk) -> None:
+    for answer, said in ANSWERS:
+        async with house.client() as client:
+            asked, answered = await talk(client, answer)
+        assert FIRST in asked
+        assert all(word in asked for word in ("more", "cheaper", "stop"))
+        assert said in answered
+        assert FIRST not in answered
