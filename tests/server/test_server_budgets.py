@@ -10,6 +10,7 @@ import pytest
 from server_house import House, open_house, server_settings
 
 from motet import Settings
+from motet.runs.request import Caller
 
 ASKED = "How much are 12 times 30 batteries?"
 FIRST = "The budget of this run is spent: 1 of 1 model calls."
@@ -127,3 +128,30 @@ async def test_more_cheaper_and_stop_are_offered_and_taken(house: House, talk: T
         assert all(word in asked for word in ("more", "cheaper", "stop"))
         assert said in answered
         assert FIRST not in answered
+
+
+async def test_a_run_names_its_own_limits_and_models_and_an_answer_keeps_them(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = {"models.default": script(tmp_path / "dear.json", "They hold 360.")}
+    other = script(tmp_path / "other.json", "Other: 360.")
+    options = {"models": {"chat": other}, "budget": {"max_model_calls": 1}, "tools": ["calculator"]}
+    asks = {"graph": "chat", "input": {"messages": [{"role": "user", "content": ASKED}]}}
+    async with open_house(server_settings(settings, tmp_path, **own)) as house, house.client() as client:
+        begun = (await client.post("/motet/v1/runs", json={**asks, "options": options})).json()
+        assert FIRST in (await client.get(f"/motet/v1/runs/{begun['run_id']}/events")).text
+        answer = {"thread_id": begun["thread_id"], "resume": "more"}
+        went_on = (await client.post("/motet/v1/runs", json=answer)).json()["run_id"]
+        assert "Other: 360." in (await client.get(f"/motet/v1/runs/{went_on}/events")).text
+        found = await house.app.desk(Caller()).lookup.run(went_on)
+        assert found is not None
+        job = found.job
+        assert (job.options.models, job.options.tools) == ({"chat": other}, ["calculator"])
+        assert job.options.budget is not None
+        for wrong, words in (
+            ({"models": {"depe": other}}, "deep"),
+            ({"budget": {"max_token": 5}}, "max_token"),
+        ):
+            refused = await client.post("/motet/v1/runs", json={**asks, "options": wrong})
+            assert refused.status_code == 422, refused.text
+            assert words in refused.text

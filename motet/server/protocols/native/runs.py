@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from motet.errors import NotFound
+from motet.runs.budget import Budget
 from motet.runs.drive import Drive, RecordMode
 from motet.runs.request import Multitask, RunOptions, RunRecord, RunRequest, Webhook
 from motet.server.protocols.base import Route
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 PREFIX = "/motet/v1"
 
 
+ModelText = Annotated[str, Field(max_length=300)]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -38,6 +42,9 @@ class AskedOptions(_Asked):
     """What a caller may choose for one run; the settings' choice where nothing is said."""
 
     model: str | None = Field(default=None, max_length=300)
+    models: dict[str, ModelText] | None = Field(default=None, max_length=50)
+    """Models of single roles and agents, by name."""
+    budget: Budget | None = None
     tools: list[str] | None = Field(default=None, max_length=100)
     collections: list[str] | None = Field(default=None, max_length=100)
     max_steps: int | None = Field(default=None, ge=1, le=1000)
@@ -77,7 +84,8 @@ def decode(asked: AskedRun, *, idempotency_key: str | None = None) -> RunRequest
     """Return the request that a body asks for."""
     given = asked.model_dump(exclude={"options", "webhook"}, exclude_unset=True)
     webhook = None if asked.webhook is None else Webhook(url=asked.webhook, wire="motet")
-    options = RunOptions(**asked.options.model_dump(exclude={"record"}))
+    # What is not named here stays as it was in the run that an answer goes to.
+    options = RunOptions(**asked.options.model_dump(exclude={"record"}, exclude_unset=True))
     drive = Drive(record=asked.options.record)
     return RunRequest(**given, options=options, drive=drive, webhook=webhook, idempotency_key=idempotency_key)
 
