@@ -72,17 +72,16 @@ async def read_address(fetch: Fetch | None, url: str, *, max_bytes: int) -> tupl
     Raises:
         DocumentUnreadable: It may not be called, does not answer, is empty, or there is no way out.
     """
-    at = Path(url)
     if fetch is None:
-        raise unreadable(at, "addresses are not fetched here", "Save the page and add the file.")
+        raise unreadable(url, "addresses are not fetched here", "Save the page and add the file.")
     try:
         answer = await fetch(url, max_bytes=max_bytes)
     except MotetError as error:
-        raise unreadable(at, error.message.rstrip("."), "Check the address.") from None
+        raise unreadable(url, error.message.rstrip("."), "Check the address.") from None
     if answer.status != 200:
-        raise unreadable(at, f"it answered with status {answer.status}", "Check the address.")
+        raise unreadable(url, f"it answered with status {answer.status}", "Check the address.")
     if not answer.body.strip():
-        raise unreadable(at, "its answer is empty", "There is nothing to search in it.")
+        raise unreadable(url, "its answer is empty", "There is nothing to search in it.")
     file = FileBytes(answer.body, hashlib.sha256(answer.body).hexdigest(), 0.0)
     return file, _named(url, answer.content_type)
 

@@ -29,9 +29,9 @@ class Where:
     source: str = ""
     """Pattern of the path or address, with `*` for any characters and `?` for one; a folder means what is below it."""
     title: str = ""
-    """Part of the title, upper and lower case alike."""
+    """Part of the title, upper and lower case alike, with `*` and `?` as in `source`."""
     heading: str = ""
-    """Part of the passage's path of headings."""
+    """Part of the passage's path of headings, likewise."""
     ending: str = ""
     """`.pdf`, with or without the dot."""
     page: int | None = None
@@ -152,7 +152,7 @@ def label_piece(name: str, value: str) -> str:
 
 
 def _contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
-    return sa.func.lower(column).contains(text.lower(), autoescape=True)
+    return sa.func.lower(column).like(f"%{_pattern(text.lower())}%", escape="\\")
 
 
 def _pattern(text: str) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def unreadable(path: Path, reason: str, next_step: str) -> DocumentUnreadable:
+def unreadable(path: Path | str, reason: str, next_step: str) -> DocumentUnreadable:
     """Return the error, to be raised; a path with odd characters is shown escaped."""
     shown = str(path)
     if not shown.isprintable():

@@ -200,4 +200,6 @@ async def test_a_page_that_cannot_be_taken_in_is_one_line(
 
 async def test_without_a_way_out_pages_are_refused(knowledge: Knowledge) -> None:
     (outcome,) = (await knowledge().add(["https://example.org/a.md"])).files
-    assert "not fetched here" in (outcome.error or NotFound("")).message
+    assert (outcome.error or NotFound("")).message.startswith(
+        "https://example.org/a.md: addresses are not fetched here"
+    )
