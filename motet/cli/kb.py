@@ -111,8 +111,11 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _shown(bar: Bar) -> Callable[[AddProgress], None]:
+    done = 0
+
     def show(progress: AddProgress) -> None:
-        done = progress.file_number - (0 if progress.outcome else 1)
+        nonlocal done
+        done += progress.outcome is not None  # files begin before those in front of them have ended
         bar.show(f"reading {progress.path.name}", done, progress.file_count)
 
     return show

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from motet.errors import InvalidInput, NotFound, did_you_mean
 from motet.retrieval import documents, roots
 from motet.retrieval.index import VectorIndexes
+from motet.retrieval.intake import Intake
 from motet.retrieval.parse.process import build_parser
 from motet.retrieval.places import find, look, place_name
 from motet.retrieval.reports import AddProgress, AddReport, CollectionStats, FileOutcome
-from motet.retrieval.taking import DocumentJob, Shelf
+from motet.retrieval.taking import Shelf
 from motet.storage.search import cut_of
 
 if TYPE_CHECKING:
@@ -87,14 +88,16 @@ class KnowledgeBase:
     ) -> AddReport:
         """Take in files, the files in folders, and pages; what was taken in before and is unchanged costs a hash.
 
-        Each document is stored in one transaction: a kill leaves nothing half there. A file that cannot be read
-        is in the report with its error, and the others are taken in. The places are remembered for `sync`.
+        Each document is stored in one transaction, small ones together: a kill leaves nothing half there. A file
+        that cannot be read is in the report with its error, and the others are taken in. The places are remembered
+        for `sync`.
 
         Args:
             places: Files, folders, and addresses (`https://…`).
             collection: Its name: letters, digits, `_`, `.` and `-`, at most 64.
             labels: The user's own words about the documents, for filters; unchanged documents keep theirs.
-            progress: Called on the event loop when a file begins, as its passages are embedded, and when it ends.
+            progress: Called on the event loop when a file begins, as passages are embedded, and when a file ends; files
+                begin before those in front of them have ended.
 
         Raises:
             InvalidInput: The collection's name.
@@ -148,14 +151,7 @@ class KnowledgeBase:
         return await self._take(shelf, found, report)
 
     async def _take(self, shelf: Shelf, found: Sequence[Found], report: AddReport) -> AddReport:
-        try:
-            for number, place in enumerate(found, 1):
-                job = DocumentJob(shelf, place.path, place.source, number, len(found))
-                outcome = await job.run(named=place.named)
-                report.files.append(outcome)
-                job.tell(outcome=outcome)
-        finally:
-            await self.parser.aclose()
+        await Intake(shelf, report.files).run(found)
         return report
 
     async def _take_out(self, report: AddReport, places: Sequence[str], there: set[str]) -> None:

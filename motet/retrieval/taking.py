@@ -1,6 +1,7 @@
-"""One document on its way in: read, looked up by its hash, parsed, cut, embedded, stored in one transaction.
+"""One document on its way in: read, looked up by its hash, parsed, cut.
 
-What does not live here: which documents, and what becomes of those that are gone (`collection`).
+What does not live here: embedding and storing (`intake`), which documents, and what becomes of those that are gone
+(`collection`).
 """
 
 from __future__ import annotations
@@ -9,21 +10,16 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from motet.errors import DocumentUnreadable
 from motet.retrieval import copies, documents
 from motet.retrieval.fetched import is_address, read_address
-from motet.retrieval.ingest import cut_document, to_rows
+from motet.retrieval.ingest import cut_document
 from motet.retrieval.load import read_bytes, unknown_ending
 from motet.retrieval.reports import AddProgress, FileOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from numpy.typing import NDArray
-    from sqlalchemy.engine import Connection
 
     from motet.retrieval.base import Embedder
     from motet.retrieval.documents import NewDocument
@@ -35,9 +31,6 @@ if TYPE_CHECKING:
     from motet.settings import RetrievalSettings
     from motet.storage.engine import Database
     from motet.storage.search import Cut
-
-EMBED_BATCH = 16
-"""Passages that are embedded between two looks at whether the work is still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +62,65 @@ class DocumentJob:
     """From 1."""
     count: int
 
-    async def run(self, *, named: bool) -> FileOutcome:
-        """Take the document in; one that is not named and that nothing reads is passed over."""
+    async def prepare(self, *, named: bool, is_coming: Callable[[FileBytes], bool]) -> Ready | FileOutcome:
+        """Read, parse and cut the document; or say what became of it, where nothing is to be stored.
+
+        One that is not named and that nothing reads is passed over. A copy is not parsed: whether it is one is
+        only sure when its turn comes to be stored (`copy`).
+
+        Args:
+            named: The caller named it.
+            is_coming: Says whether a document of these bytes was prepared, and is not stored yet.
+        """
         if not named and not self.shelf.parser.reads(self.path):
-            return self._outcome("skipped")
+            return self.outcome("skipped")
         self.tell()
         try:
             file, path = await self._read()
             if file.content_hash == await self._stored_hash():
-                return self._outcome("unchanged")
-            original = await self._original(file)
-            if original is not None:
-                return await self._store_copy(file, *original)
-            document = await self.shelf.parser.parse(file.data, path)
+                return self.outcome("unchanged")
+            if is_coming(file) or await self._original(file) is not None:
+                return Ready(self, file, path, None)
+            return Ready(self, file, path, await self.cut(file, path))
         except DocumentUnreadable as error:
-            return self._outcome("failed", error=error)
-        cut = await asyncio.to_thread(
+            return self.outcome("failed", error=error)
+
+    async def cut(self, file: FileBytes, path: Path) -> CutDocument:
+        """Parse and cut a document.
+
+        Raises:
+            DocumentUnreadable: It cannot be taken in.
+        """
+        document = await self.shelf.parser.parse(file.data, path)
+        return await asyncio.to_thread(
             cut_document, document, self.source, self.shelf.settings, self.shelf.cut
         )
-        return await self._store(cut, file, await self._embed(cut))
+
+    async def copy(self, file: FileBytes) -> NewDocument | None:
+        """Return the document as a copy of one that is stored; None where there is none of its bytes any more."""
+        original = await self._original(file)
+        if original is None:
+            return None
+        return documents.NewDocument(
+            source=self.source,
+            title=original[1],
+            content_hash=file.content_hash,
+            size_bytes=len(file.data),
+            modified_at=file.modified_at,
+            passages=(),
+            labels=self.shelf.labels,
+            copy_of=original[0],
+        )
 
     def tell(self, done: int = 0, passage_count: int = 0, outcome: FileOutcome | None = None) -> None:
         """Tell how far this document is."""
         if self.shelf.progress is not None:
             self.shelf.progress(AddProgress(self.path, self.number, self.count, done, passage_count, outcome))
 
-    def _outcome(
+    def outcome(
         self, status: Status, passage_count: int = 0, error: DocumentUnreadable | None = None
     ) -> FileOutcome:
+        """Return what became of the document."""
         return FileOutcome(self.path, status, passage_count, error, self.source)
 
     async def _read(self) -> tuple[FileBytes, Path]:
@@ -121,53 +145,14 @@ class DocumentJob:
             lambda c: copies.find_original(c, tenant_id, name, self.source, file.content_hash)
         )
 
-    async def _embed(self, cut: CutDocument) -> NDArray[np.float32] | None:
-        embedder = self.shelf.embedder
-        if embedder is None:
-            return None
-        texts = cut.embedding_texts()
-        rows: list[NDArray[np.float32]] = []
-        for start in range(0, len(texts), EMBED_BATCH):
-            self.tell(start, len(texts))
-            rows.append(await asyncio.to_thread(embedder.embed_passages, texts[start : start + EMBED_BATCH]))
-        return np.concatenate(rows) if rows else None
 
-    async def _store_copy(self, file: FileBytes, original: int, title: str) -> FileOutcome:
-        document = documents.NewDocument(
-            source=self.source,
-            title=title,
-            content_hash=file.content_hash,
-            size_bytes=len(file.data),
-            modified_at=file.modified_at,
-            passages=(),
-            labels=self.shelf.labels,
-            copy_of=original,
-        )
-        await self._save(document)
-        return self._outcome("copied")
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A document on its way to be embedded and stored."""
 
-    async def _store(
-        self, cut: CutDocument, file: FileBytes, vectors: NDArray[np.float32] | None
-    ) -> FileOutcome:
-        shelf = self.shelf
-        document = await asyncio.to_thread(
-            to_rows, cut, file, vectors, collection=shelf.collection, labels=shelf.labels
-        )
-        return self._outcome(await self._save(document), len(document.passages))
-
-    async def _save(self, document: NewDocument) -> Status:
-        shelf = self.shelf
-        embedder, dimension = (shelf.embedder.name, shelf.embedder.dimension) if shelf.embedder else ("", 0)
-
-        def work(connection: Connection) -> Status:
-            return documents.save(
-                connection,
-                shelf.tenant_id,
-                shelf.collection,
-                document,
-                embedder=embedder,
-                dimension=dimension,
-                chinese=shelf.chinese,
-            )
-
-        return await shelf.database.write(work)
+    job: DocumentJob
+    file: FileBytes
+    path: Path
+    """Its ending says what it is."""
+    cut: CutDocument | None
+    """None for what is probably a copy."""
