@@ -79,7 +79,7 @@ def build_tool_agent(
             )
         return {"messages": [reply]}
 
-    def after_model(state: ToolAgentState) -> str:
+    async def after_model(state: ToolAgentState) -> str:
         last = state["messages"][-1]
         return "tools" if isinstance(last, AIMessage) and last.tool_calls else END
 

@@ -90,7 +90,7 @@ class _Score:
         reply: AIMessage = await model.ainvoke([SystemMessage(system), *told])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
 
-    def after_agent(self, state: LongConversation) -> Literal["tools", "remember"]:
+    async def after_agent(self, state: LongConversation) -> Literal["tools", "remember"]:
         last = state["messages"][-1]
         return "tools" if isinstance(last, AIMessage) and last.tool_calls else "remember"
 

@@ -126,7 +126,7 @@ class _Score:
         chosen = await choose_route(self._parts, state["messages"], state["language"])
         return {"personal": chosen.personal, "missing": "" if chosen.route == "direct" else "plan"}
 
-    def after_route(self, state: EnsembleState) -> Literal["plan", "answer"]:
+    async def after_route(self, state: EnsembleState) -> Literal["plan", "answer"]:
         return "plan" if state["missing"] and self._agents else "answer"
 
     async def plan(self, state: EnsembleState) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class _Score:
             get_stream_writer()(PlanUpdated(steps=_with_status(_plan(state), state["results"])))
         return {}
 
-    def after_dispatch(self, state: EnsembleState) -> list[Send] | str:
+    async def after_dispatch(self, state: EnsembleState) -> list[Send] | str:
         """Send out every step whose dependencies are done; when none is left, have the work reviewed."""
         results = state["results"]
         question = _question(state)
@@ -202,7 +202,7 @@ class _Score:
         missing = "" if verdict.enough else verdict.missing.strip()
         return {"missing": missing, "replans": state["replans"] + (1 if missing else 0)}
 
-    def after_review(self, state: EnsembleState) -> Literal["plan", "answer"]:
+    async def after_review(self, state: EnsembleState) -> Literal["plan", "answer"]:
         return "plan" if state["missing"] else "answer"
 
     async def answer(self, state: EnsembleState) -> dict[str, list[AnyMessage]]:

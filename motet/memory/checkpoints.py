@@ -28,13 +28,14 @@ from motet.memory.saver.history import History
 from motet.memory.saver.listing import Query, read_page
 from motet.memory.saver.loading import Loader
 from motet.memory.saver.pace import Pace
-from motet.memory.saver.rows import ScopeName, Statements, Vault
+from motet.memory.saver.rows import ScopeName, Statements, Vault, one_moment
 from motet.memory.saver.saving import Writer
 from motet.memory.saver.together import Together
 from motet.memory.saver.tuples import config_of, tuple_of
 from motet.memory.serde import StrictSerializer
 from motet.secret import Secret
 from motet.settings import StorageSettings
+from motet.storage.along import carry_of
 from motet.storage.engine import Database
 from motet.storage.fence import fence_of, guarded, held
 from motet.storage.probe import database_file
@@ -159,7 +160,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
             StateCorrupt: A stored value is missing, or its seal is broken.
         """
         look = self.database.peek if self._loads.is_quick() else self.database.read
-        return await look(lambda c: self._loads.timed(lambda: self._load(config, _snapshot(c))))
+        return await look(lambda c: self._loads.timed(lambda: self._load(config, one_moment(c))))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Do `aget_tuple` on the calling thread."""
@@ -228,7 +229,8 @@ class MotetSaver(BaseCheckpointSaver[int]):
         except NeedsConnection:
             draft = await self._read(lambda connection: self._draft(connection, put))
         place = put.scope, fence_of(config)
-        done = await self._together.now(place, lambda c: self._writer.commit(held(c, config), draft))
+        work = partial(self._commit, config, draft)
+        done = await self._together.now(place, work, carry_of(config))
         self._writer.remember(done)
         return config_of(put.scope, checkpoint["id"])
 
@@ -245,8 +247,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
             draft = self._draft(None, put)
         except NeedsConnection:
             draft = self._read_sync(lambda connection: self._draft(connection, put))
-        done = self.database.write_sync(lambda c: self._writer.commit(held(c, config), draft))
-        self._writer.remember(done)
+        self._writer.remember(self.database.write_sync(partial(self._commit, config, draft)))
         return config_of(put.scope, checkpoint["id"])
 
     def prepare_first(self, thread_id: str, values: dict[str, Any]) -> Callable[[Connection], None]:
@@ -276,9 +277,8 @@ class MotetSaver(BaseCheckpointSaver[int]):
             InvalidInput: A value is of an unknown class.
         """
         work = self._writes(config, writes, task_id, task_path)
-        if any(
-            channel in WRITES_IDX_MAP for channel, _ in writes
-        ):  # an error, a question: no checkpoint follows
+        # An error, a question: no checkpoint follows.
+        if any(channel in WRITES_IDX_MAP for channel, _ in writes):
             await self.database.write(work)
         else:
             await self._together.soon((self._named(config)[0], fence_of(config)), work)
@@ -342,10 +342,10 @@ class MotetSaver(BaseCheckpointSaver[int]):
         self.upkeep = History(vault, self._loader, self._statements, self.tenant_id)
 
     async def _read(self, work: Callable[[Connection], Any]) -> Any:
-        return await self.database.read(lambda connection: work(_snapshot(connection)))
+        return await self.database.read(lambda connection: work(one_moment(connection)))
 
     def _read_sync(self, work: Callable[[Connection], Any]) -> Any:
-        return self.database.read_sync(lambda connection: work(_snapshot(connection)))
+        return self.database.read_sync(lambda connection: work(one_moment(connection)))
 
     def _load(self, config: RunnableConfig, connection: Connection) -> CheckpointTuple | None:
         scope, checkpoint_id = self._named(config)
@@ -409,6 +409,9 @@ class MotetSaver(BaseCheckpointSaver[int]):
             head = self._loader.find_head(connection, put.scope, put.parent_id)
         return self._writer.prepare(connection, put, head, last_log=head.last_log if head else 0)
 
+    def _commit(self, config: RunnableConfig, draft: Draft, connection: Connection) -> Any:
+        return self._writer.commit(held(connection, config), draft)
+
     def _writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
     ) -> Callable[[Connection], None]:
@@ -421,10 +424,3 @@ class MotetSaver(BaseCheckpointSaver[int]):
         all_writes = Writes(scope, checkpoint_id, task_id, task_path, numbered(writes))
         sealed = self._writer.seal_writes(all_writes)
         return lambda c: self._writer.commit_writes(held(c, config), all_writes, sealed)
-
-
-def _snapshot(connection: Connection) -> Connection:
-    """Make all reads of a connection see one moment, as SQLite's do by themselves."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    return connection

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from langgraph.store.base import GetOp, Item, PutOp
+from langgraph.store.base import GetOp, Item, PutOp, SearchOp
 
 from motet.memory.fact import (
     IMPORTANCE,
@@ -30,7 +30,7 @@ from motet.memory.ranking import fit, rank
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from langgraph.store.base import BaseStore, Op
+    from langgraph.store.base import BaseStore, Op, SearchItem
 
 __all__ = ["Memories", "Memory", "Written"]
 
@@ -209,10 +209,12 @@ class Memories:
         """Return the facts that may matter, each with the store's own score; all where the store ranks nothing."""
         query = query[:QUERY_CHARS]
         found: dict[str, tuple[Item, float | None]] = {}
-        nearest = await self._store.asearch(NAMESPACE, query=query, limit=CANDIDATES) if query.strip() else []
+        asked = [SearchOp(NAMESPACE, query=query, limit=CANDIDATES)] if query.strip() else []
+        *ranked, newest = await self._store.abatch([*asked, SearchOp(NAMESPACE, limit=CANDIDATES)])
+        nearest: Any = ranked[0] if ranked else []
         if nearest and all(item.score is None for item in nearest):
             nearest = await self._pages(NAMESPACE)
-        for item in (*nearest, *await self._store.asearch(NAMESPACE, limit=CANDIDATES)):
+        for item in (*nearest, *cast("list[SearchItem]", newest)):
             score = getattr(item, "score", None)
             if item.key not in found or found[item.key][1] is None:
                 found[item.key] = item, score

@@ -19,6 +19,7 @@ from motet.models.faults import bad_key, missing_key
 from motet.models.http_client import guarded_clients
 from motet.models.openai_chat import OpenAIChat
 from motet.models.patience import Circuit, Patience
+from motet.models.plain_chunks import PlainCompletions
 from motet.models.probe import context_tokens, find_model, is_small, probe
 from motet.models.prompt_files import PromptFiles
 from motet.models.schema_tools import SchemaToolChatModel
@@ -250,6 +251,7 @@ def make_chat(
         use_responses_api=use_responses_api,
         **options,
     )
+    chat.async_client = PlainCompletions(chat.root_async_client)
     if not is_openai(spec.base_url):
         # The client reads these from the environment and would send them to any server.
         for client in (chat.root_client, chat.root_async_client):

@@ -43,6 +43,7 @@ from motet.runs.sync_steps import let_graphs_without_saver_be_sync
 from motet.runs.translate import STREAM_MODES, Translator, new_messages, plain, waiting_for
 from motet.runs.usage import UsageCounter
 from motet.runs.writer import EventWriter
+from motet.storage import along
 from motet.storage.crash import CrashPoints
 from motet.storage.fence import CONFIG_KEY, Fence
 from motet.tools.ledger.keep import CallKeeper, LedgerFailed
@@ -220,6 +221,7 @@ class Engine:
             ).configurable
         fence = Fence(job.tenant_id, job.run_id, claim.fence)
         own = {"thread_id": job.thread_id, CONFIG_KEY: fence, **kept, **attendance.configurable}
+        own[along.CONFIG_KEY] = along.Along(job.thread_id, writer.carry)
         return {
             "configurable": {**job.drive.configurable, **own},
             "metadata": {**job.drive.metadata, "run_id": job.run_id},
@@ -260,20 +262,18 @@ async def _stream(
     }
     let_graphs_without_saver_be_sync()
     values: Any = None
-    held: list[Event] = []
     async for part in _parts(parts_of(graph, given, config, recorder, **how)):
         namespace, mode, data = part
         told: list[Event] = [] if mode in ("values", "events") else list(_told_of(translator, part))
         told += recorder.record(part)
         if recorder.is_held(part):
-            held += told
-        elif mode == "values" and not namespace:  # comes after its checkpoint
+            writer.hold(told)
+            continue
+        if mode == "values" and not namespace:  # comes after its checkpoint
             values = data
-            await writer.put_all([*held, *told])
-            held = []
-        else:
-            await writer.put_all(told)
-    await writer.put_all(held)
+            await writer.release()
+        await writer.put_all(told)
+    await writer.release()
     return values
 
 

@@ -28,6 +28,9 @@ class UsageCounter(AsyncCallbackHandler):
     those took is reported on that loop too, a moment later.
     """
 
+    run_inline = True
+    """Else LangChain makes a task of every piece of an answer, and of every node."""
+
     def __init__(self, report: Callable[[Event], Awaitable[None]], prices: Prices | None = None) -> None:
         self._report = report
         self._prices = prices or Prices()

@@ -1,23 +1,26 @@
 """Batches a run's events on their way to the log.
 
 The first event of a burst is written at once; those that come while a write is under way share the next one.
-Pieces of one message that wait together become one piece.
+Pieces of one message that wait together become one piece. What waits when a checkpoint is stored is stored with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from motet.events import Event, MessageCompleted, MessageDelta, RunStarted, ToolCompleted, ToolStarted, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from motet.runs.log.base import EventLog
     from motet.runs.queue.base import Claim
     from motet.runs.redact import CleanEvents
+    from motet.storage.along import Work
+
+T = TypeVar("T")
 
 DELTA_PAUSE_S = 0.04
 """After a write of text pieces alone, the next waits this long: 25 writes a second are smooth to the eye."""
@@ -43,6 +46,9 @@ class EventWriter:
         self._claim = claim
         self._clean = clean
         self._waiting: list[Event] = []
+        self._held: list[Event] = []
+        self._turn = asyncio.Lock()
+        """Held by the one write that is under way."""
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
 
@@ -55,7 +61,7 @@ class EventWriter:
         if self._task is not None and self._task.done():
             await self._task  # raises what went wrong
             self._task = None
-        told = (event,) if self._clean is None else tuple(self._clean.of(event))
+        told = self._cleaned(event)
         waits = bool(self._waiting) and all(isinstance(one, PATIENT) for one in self._waiting)
         for one in told:
             if not _merged(self._waiting, one):
@@ -68,6 +74,44 @@ class EventWriter:
             self._task = asyncio.create_task(self._drain())
         elif len(self._waiting) > MAX_WAITING:
             await self.flush()
+
+    def hold(self, events: Iterable[Event]) -> None:
+        """Keep events until the checkpoint that they tell of is stored, see `carry`, or until `release`."""
+        for event in events:
+            self._held += self._cleaned(event)
+
+    async def release(self) -> None:
+        """Queue what is still held: the checkpoint is stored, elsewhere."""
+        if self._held:
+            self._waiting += self._held
+            self._held = []
+            self._hurry.set()
+            if self._task is None:
+                self._task = asyncio.create_task(self._drain())
+
+    async def carry(self, store: Callable[[Work | None], Awaitable[T]]) -> T:
+        """Have a checkpoint's transaction append what waits and what is held; see `storage.along.Carry`.
+
+        Where that fails nothing of it is lost: what waited waits again, what was held is held.
+
+        Raises:
+            LeaseLost: The run is another worker's. Whatever `store` raises.
+        """
+        async with self._turn:
+            waiting, held = self._waiting, self._held
+            if not (waiting or held):
+                return await store(None)
+            self._waiting, self._held = [], []
+            storing = asyncio.ensure_future(self._log.append_with(self._claim, [*waiting, *held], store))
+            try:
+                return await _to_its_end(storing)
+            finally:
+                if storing.cancelled() or storing.exception() is not None:
+                    self._waiting[:0] = waiting
+                    self._held[:0] = held
+
+    def _cleaned(self, event: Event) -> Iterable[Event]:
+        return (event,) if self._clean is None else tuple(self._clean.of(event))
 
     async def put_all(self, events: Iterable[Event]) -> None:
         """Queue several events, in order; see `put`."""
@@ -91,9 +135,12 @@ class EventWriter:
         while self._waiting:
             if all(isinstance(event, PATIENT) for event in self._waiting):
                 await self._hurried(COMPANY_S)
-            batch, self._waiting = self._waiting, []
-            self._hurry.clear()
-            await self._log.append(self._claim, batch)
+            async with self._turn:
+                batch, self._waiting = self._waiting, []
+                self._hurry.clear()
+                if not batch:  # a checkpoint took it along
+                    return
+                await self._log.append(self._claim, batch)
             if all(isinstance(event, MessageDelta) for event in batch):
                 await self._hurried(DELTA_PAUSE_S)
 
@@ -102,6 +149,16 @@ class EventWriter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._hurry.wait()
+
+
+async def _to_its_end(storing: asyncio.Future[T]) -> T:
+    """Wait for a write, also when this is cancelled: nobody could say whether it is on disk."""
+    try:
+        return await asyncio.shield(storing)
+    finally:
+        while not storing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([storing])
 
 
 def _merged(waiting: list[Event], event: Event) -> bool:

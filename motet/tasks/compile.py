@@ -162,7 +162,7 @@ class _Compiler:
             builder.add_edge(name, target)
 
     def _round(self, step: Step, after: list[str]) -> Any:
-        def go_on(state: Any) -> list[str]:  # LangGraph looks the types up
+        async def go_on(state: Any) -> list[str]:  # LangGraph looks the types up
             return [_node(step.id)] if state[channel(step.id)]["status"] == "looping" else after
 
         return go_on
@@ -171,7 +171,7 @@ class _Compiler:
         name = _node(step.id)
         reads = order.reads_of(step).steps
 
-        def send(state: Any) -> list[Send] | str:  # LangGraph looks the types up
+        async def send(state: Any) -> list[Send] | str:  # LangGraph looks the types up
             record: Record = state[channel(step.id)]
             if record["status"] != "fanned" or not record["all"]:
                 return f"{name} end"

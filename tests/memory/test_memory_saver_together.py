@@ -105,3 +105,26 @@ async def test_the_pace_passes_errors_on() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await Pace().do(fail)
+
+
+async def test_what_a_checkpoint_carries_comes_last_in_its_transaction(
+    writes: Together, database: Transactions
+) -> None:
+    async def carry(store: Any) -> Any:
+        return await store(note("told"))
+
+    waiting = asyncio.create_task(writes.soon("here", note("a")))
+    await asyncio.sleep(0)
+    assert await writes.now("here", note("checkpoint"), carry) == "checkpoint"
+    await waiting
+    assert database.made == [["a", "checkpoint", "told"]]
+
+
+async def test_a_checkpoint_with_nothing_to_carry_is_stored_as_ever(
+    writes: Together, database: Transactions
+) -> None:
+    async def carry(store: Any) -> Any:
+        return await store(None)
+
+    assert await writes.now("here", note("checkpoint"), carry) == "checkpoint"
+    assert database.made == [["checkpoint"]]

@@ -1,12 +1,16 @@
 import asyncio
+import contextlib
 from typing import Any
 
+import pytest
 from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from studio import Studio, graph_of
 
-from motet.events import InterruptRequested, MessageCompleted, RunCompleted, RunFailed, RunStarted
+from motet.errors import DatabaseUnavailable
+from motet.events import InterruptRequested, MessageCompleted, RunCompleted, RunFailed, RunStarted, StreamPart
 from motet.memory.checkpoints import MotetSaver
+from motet.runs.drive import Drive
 from motet.runs.queue.base import Claim
 from motet.runs.request import RunRequest
 from motet.storage.engine import Database
@@ -238,3 +242,42 @@ async def test_a_run_that_was_stopped_between_a_nodes_values_and_its_way_on_goes
     told = [event.text for event in events if isinstance(event, MessageCompleted)]
     assert told == ["hi", "first", "second"]
     assert ran == ["first", "first"]
+
+
+class GoneAfter(MotetSaver):
+    """Nothing can be written any more once so many checkpoints are on disk: as if the process had been killed."""
+
+    left = 0
+
+    async def aput(self, *args: Any) -> Any:
+        stored = await super().aput(*args)
+        self.left -= 1
+        if self.left == 0:
+            raise DatabaseUnavailable("The disk is gone.")
+        return stored
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+async def test_a_step_whose_checkpoint_is_on_disk_has_been_told_when_the_process_dies(
+    studio: Studio, database: Database, last: int
+) -> None:
+    async def first(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage("one", id="1")]}
+
+    async def second(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage("two", id="2")]}
+
+    studio.graphs["echo"] = graph_of(first, second)
+    saver = studio.saver = GoneAfter(database, Seal([b"0123456789abcdef"]))
+    accepted = await studio.submit("hi", drive=Drive(record=["updates"]))
+    claim = await studio.queue.claim("gone")
+    assert claim is not None
+    saver.left = last
+    with contextlib.suppress(DatabaseUnavailable):  # after the last one there is nothing left to fail
+        await studio.engine.execute(claim, stopped=lambda: None)
+    await end_lease(studio)
+    await studio.work()
+    events = await studio.events(accepted.run_id)
+    assert events[-1].type == "run.completed"
+    assert [list(part.data) for part in events if isinstance(part, StreamPart)] == [["first"], ["second"]]
+    assert [event.text for event in events if isinstance(event, MessageCompleted)] == ["hi", "one", "two"]

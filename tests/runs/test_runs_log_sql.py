@@ -1,11 +1,13 @@
 """The event log's conformance suite. Every implementation of `EventLog` is a parameter of `log`."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 from studio import Studio
 
-from motet.errors import InvalidInput, LeaseLost, NotFound
+from motet.errors import InvalidInput, LeaseLost, NotFound, StorageError
 from motet.events import MessageCompleted, Notice, RunCompleted
 from motet.runs.log.base import EventLog
 from motet.runs.log.sql import SqlLog
@@ -38,6 +40,33 @@ async def test_events_are_numbered_on_from_what_is_there_without_gaps(log: Event
     read = await log.read("local", claimed.job.run_id, after=3)
     assert [(r.seq, getattr(r.event, "text", "")) for r in read] == [(4, "b"), (5, "c")]
     assert await log.append(claimed, []) == []
+
+
+async def test_events_share_the_transaction_of_what_they_tell_of(
+    studio: Studio, log: EventLog, claimed: Claim
+) -> None:
+    def checkpoint(connection: Connection, name: str) -> str:
+        connection.exec_driver_sql(f"INSERT INTO steps VALUES ('{name}')")
+        return name
+
+    await studio.database.write(lambda c: c.exec_driver_sql("CREATE TABLE steps (name TEXT PRIMARY KEY)"))
+
+    async def store(work: Any) -> str:
+        return await studio.database.write(lambda c: (checkpoint(c, "a"), work(c))[0])
+
+    async def fail(work: Any) -> str:
+        def both(connection: Connection) -> str:
+            work(connection)
+            return checkpoint(connection, "a")  # is there already
+
+        return await studio.database.write(both)
+
+    assert await log.append_with(claimed, notices("told"), store) == "a"
+    with pytest.raises(StorageError):
+        await log.append_with(claimed, notices("not told"), fail)
+    await log.append(claimed, notices("next"))
+    read = await log.read("local", claimed.job.run_id, after=2)
+    assert [(r.seq, getattr(r.event, "text", "")) for r in read] == [(3, "told"), (4, "next")]
 
 
 async def test_appends_at_once_share_no_number(log: EventLog, claimed: Claim) -> None:

@@ -31,18 +31,25 @@ class SlowLog:
         self.busy = 0
 
     async def append(self, claim: Claim, events: Sequence[Event]) -> list[Recorded]:
+        async def alone(_: Any) -> list[Recorded]:
+            await asyncio.sleep(self.delay_s)
+            return []
+
+        return await self.append_with(claim, events, alone)
+
+    async def append_with(self, claim: Claim, events: Sequence[Event], store: Any) -> Any:
         assert claim is CLAIM
         assert self.busy == 0, "two writes of one run at once"
         self.busy += 1
         try:
-            await asyncio.sleep(self.delay_s)
+            value = await store("the events")
             if self.error is not None:
                 raise self.error
             self.writes.append(list(events))
             self.written.set()
         finally:
             self.busy -= 1
-        return []
+        return value
 
     @property
     def events(self) -> list[Event]:
@@ -231,3 +238,107 @@ async def test_with_the_real_log_what_was_flushed_can_be_read_elsewhere(studio: 
     await studio.queue.release(claim)
     with pytest.raises(LeaseLost):
         await writer.flush(notice(21))
+
+
+class Disk:
+    """Stores checkpoints: `begun` when one is on its way, done as soon as `go` is set."""
+
+    def __init__(self, *, fast: bool = True) -> None:
+        self.begun, self.go = asyncio.Event(), asyncio.Event()
+        self.carried: list[Any] = []
+        if fast:
+            self.go.set()
+
+    async def store(self, work: Any) -> str:
+        self.begun.set()
+        await self.go.wait()
+        self.carried.append(work)
+        return "stored"
+
+
+async def test_a_checkpoint_carries_what_waits_and_then_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("motet.runs.writer.COMPANY_S", 60)
+    log, disk = SlowLog(delay_s=0), Disk()
+    writer = writer_on(log)
+    writer.hold([notice(2)])
+    await writer.put(RunStarted(attempt=1))
+    await writer.put(USAGE)
+    assert await writer.carry(disk.store) == "stored"
+    assert log.writes == [[RunStarted(attempt=1), USAGE, notice(2)]]
+    await writer.release()  # nothing is left
+    await writer.flush(RunCompleted(output={}))
+    assert log.events == [RunStarted(attempt=1), USAGE, notice(2), RunCompleted(output={})]
+    assert disk.carried == ["the events"]
+
+
+async def test_a_checkpoint_that_has_nothing_to_carry_is_stored_without() -> None:
+    log, disk = SlowLog(), Disk()
+    assert await writer_on(log).carry(disk.store) == "stored"
+    assert (log.writes, disk.carried) == ([], [None])
+
+
+async def test_what_is_held_is_not_told_before_its_checkpoint_or_its_release() -> None:
+    log = SlowLog(delay_s=0)
+    writer = writer_on(log)
+    writer.hold([notice(1)])
+    await writer.put(notice(0))
+    await writer.flush()
+    assert log.events == [notice(0)]
+    await writer.release()
+    await writer.flush()
+    assert log.events == [notice(0), notice(1)]
+
+
+async def test_a_checkpoint_waits_for_the_write_before_it_and_the_next_write_for_the_checkpoint() -> None:
+    log, disk = SlowLog(delay_s=0.02), Disk(fast=False)
+    writer = writer_on(log)
+    await writer.put(notice(0))
+    await asyncio.sleep(0)  # its write is under way
+    writer.hold([notice(1)])
+    carrying = asyncio.create_task(writer.carry(disk.store))
+    await disk.begun.wait()
+    assert log.events == [notice(0)]
+    await writer.put(notice(2))
+    await asyncio.sleep(0.01)
+    assert log.events == [notice(0)]
+    disk.go.set()
+    await carrying
+    await writer.flush()
+    assert log.events == [notice(0), notice(1), notice(2)]
+
+
+async def test_a_checkpoint_that_fails_loses_nothing_and_tells_nothing_that_it_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("motet.runs.writer.COMPANY_S", 60)
+    log, disk = SlowLog(delay_s=0), Disk()
+    writer = writer_on(log)
+    await writer.put(USAGE)
+    writer.hold([notice(1)])
+    log.error = StorageError("full")
+    with pytest.raises(StorageError):
+        await writer.carry(disk.store)
+    log.error = None
+    await writer.flush(notice(2))
+    assert log.events == [USAGE, notice(2)]
+    await writer.carry(disk.store)
+    assert log.events == [USAGE, notice(2), notice(1)]
+
+
+async def test_a_checkpoint_is_stored_to_its_end_when_the_run_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("motet.runs.writer.COMPANY_S", 60)
+    log, disk = SlowLog(delay_s=0), Disk(fast=False)
+    writer = writer_on(log)
+    await writer.put(USAGE)
+    carrying = asyncio.create_task(writer.carry(disk.store))
+    await disk.begun.wait()
+    carrying.cancel()
+    await asyncio.sleep(0.01)
+    assert not carrying.done()
+    disk.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await carrying
+    await writer.flush(notice(1))
+    assert log.events == [USAGE, notice(1)]  # once

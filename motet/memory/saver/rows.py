@@ -16,6 +16,8 @@ from motet.storage import tables as t
 from motet.storage.ready import Ready
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from motet.storage.seal import Seal
 
 
@@ -48,6 +50,13 @@ def unpack_id(key: bytes) -> str:
     if key[:1] == b"\x00":
         return bytes(key[1:]).decode("utf-8", "surrogatepass")
     return str(uuid.UUID(bytes=bytes(key)))
+
+
+def one_moment(connection: Connection) -> Connection:
+    """Make all reads of a connection see one moment, as SQLite's do by themselves; return it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    return connection
 
 
 class Vault:

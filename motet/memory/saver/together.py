@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from motet.storage.along import Carry
     from motet.storage.engine import Database
 
     Work = Callable[[Connection], Any]
@@ -45,8 +47,13 @@ class Together:
         finally:
             timer.cancel()
 
-    async def now(self, place: Hashable, work: Work) -> Any:
-        """Do `work` in one transaction with what waits; return its value after the commit."""
+    async def now(self, place: Hashable, work: Work, carry: Carry | None = None) -> Any:
+        """Do `work` in one transaction with what waits, and what is carried; return its value after the commit."""
+        if carry is None:
+            return await self._now(place, work)
+        return await carry(lambda more: self._now(place, partial(_both, work, more) if more else work))
+
+    async def _now(self, place: Hashable, work: Work) -> Any:
         waiting = self._waiting.pop(place, [])
         if not waiting:
             return await self._database.jot(work)
@@ -74,6 +81,12 @@ class Together:
 class _Waiting:
     work: Work
     done: asyncio.Future[None]
+
+
+def _both(work: Work, more: Work, connection: Connection) -> Any:
+    value = work(connection)
+    more(connection)
+    return value
 
 
 async def _told(waiting: Sequence[_Waiting], written: Awaitable[Any]) -> Any:

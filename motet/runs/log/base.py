@@ -5,13 +5,16 @@ What does not live here: what an event means (`motet.events`). A log is one file
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from motet.events import Event, Recorded
     from motet.runs.queue.base import Claim
+    from motet.storage.along import Work
+
+T = TypeVar("T")
 
 LOGS: dict[str, str] = {"sql": "motet.runs.log.sql:SqlLog"}
 """Known logs."""
@@ -38,6 +41,22 @@ class EventLog(Protocol):
         Raises:
             MustUndo: The event would end a run that somebody wants rolled back; nothing was appended.
             LeaseLost: The run is another worker's by now, or has ended; nothing was appended.
+        """
+        ...
+
+    async def append_with(
+        self, claim: Claim, events: Sequence[Event], store: Callable[[Work | None], Awaitable[T]]
+    ) -> T:
+        """Append events that end no run in somebody's transaction, and return its value.
+
+        Args:
+            claim: The run's.
+            events: At least one; see `append`.
+            store: Gets the work that appends them, and returns when the transaction with that work in it is on disk.
+                A log that is in another database gives it None, and appends afterwards.
+
+        Raises:
+            LeaseLost: As `append`; whatever `store` raises. Nothing was appended.
         """
         ...
 

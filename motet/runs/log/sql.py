@@ -34,13 +34,14 @@ from motet.storage.tables import runs, threads
 from motet.storage.texts import texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
     from sqlalchemy.engine import Connection
 
     from motet.runs.queue.base import Claim
     from motet.runs.request import RunJob, RunStatus
     from motet.settings import RunSettings
+    from motet.storage.along import Work
     from motet.storage.engine import Database
 
 
@@ -72,13 +73,25 @@ class SqlLog:
         """See `EventLog.append`."""
         if not events:
             return []
+        return await self.append_with(claim, events, self._database.jot)
+
+    async def append_with(
+        self, claim: Claim, events: Sequence[Event], store: Callable[[Work], Awaitable[Any]]
+    ) -> Any:
+        """See `EventLog.append_with`."""
         # Encoded here, not on the writer's thread: the write lock is held for the inserts alone.
         pairs = [encode(event) for event in events]
         kept, encoded = [event for event, _ in pairs], [text for _, text in pairs]
+        recorded = list[Recorded]()
+
+        def work(connection: Connection) -> list[Recorded]:
+            recorded[:] = _append(connection, claim, kept, encoded)
+            return recorded
+
         with self._database.crash.around(f"an append of {events[-1].type}"):
-            recorded = await self._database.jot(lambda c: _append(c, claim, kept, encoded))
+            value = await store(work)
         self._watcher.keep(claim.job.tenant_id, claim.job.run_id, recorded)
-        return recorded
+        return value
 
     async def read(self, tenant_id: str, run_id: str, *, after: int = 0, limit: int = 500) -> list[Recorded]:
         """See `EventLog.read`."""
