@@ -62,7 +62,8 @@ SETTINGS_TAIL = """\
 ## `[graphs]`: graphs of your own
 
 Each key is a graph's name, each value says where it is made: `"module:function"`. The function returns a compiled
-LangGraph graph. There is no environment variable for it.
+LangGraph graph. There is no environment variable for it. The module is one that Motet's Python can import: install it,
+or name its folder in `PYTHONPATH`. The folder where a command runs is not looked through.
 
 ```toml
 [graphs]

@@ -127,7 +127,9 @@ def _load(name: str, target: str) -> Any:
         module = import_module(module_name)
         found: Callable[..., Any] = getattr(module, attribute)
     except (ImportError, AttributeError, ValueError) as error:
+        missing = getattr(error, "name", None) == module_name.partition(".")[0]
+        hint = " Install it, or name its folder in PYTHONPATH." if missing else ""
         raise NotFound(
-            f"Graph '{name}' is set to '{target}', which cannot be loaded: {error}.", graph=name
+            f"Graph '{name}' is set to '{target}', which cannot be loaded: {error}.{hint}", graph=name
         ) from None
     return found

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import PydanticInvalidForJsonSchema, TypeAdapter
-from pydantic.errors import PydanticUserError
+from pydantic import TypeAdapter
 
 from motet.errors import NotFound
+from motet.runs import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from langgraph.graph.state import CompiledStateGraph
 
     Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -44,19 +42,19 @@ async def drawing(graph: Graph, *, xray: int | bool = False) -> Json:
 
 def schemas(graph: Graph) -> Json:
     """Return JSON Schemas of a graph's input, output, state and context; None where a type has none."""
-    context = _schema(graph.get_context_jsonschema)
+    context = shapes.context_schema(graph)
     return {
-        "input_schema": _schema(graph.get_input_jsonschema),
-        "output_schema": _schema(graph.get_output_jsonschema),
-        "state_schema": _schema(lambda: _state_schema(graph)),
-        "config_schema": context or _schema(lambda: TypeAdapter(dict).json_schema()),
+        "input_schema": shapes.input_schema(graph),
+        "output_schema": shapes.output_schema(graph),
+        "state_schema": shapes.first_of(lambda: shapes.json_schema(graph.builder.state_schema)),
+        "config_schema": context or TypeAdapter(dict).json_schema(),
         "context_schema": context,
     }
 
 
 def context_names(graph: Graph) -> list[str]:
     """Return the names of the fields of a graph's context; [] where it says nothing about one."""
-    found = _schema(graph.get_context_jsonschema) or {}
+    found = shapes.context_schema(graph) or {}
     return list(found.get("properties", {}))
 
 
@@ -73,14 +71,3 @@ async def inner_schemas(graph: Graph, *, namespace: str | None = None, recurse: 
     if namespace is not None and not found:
         raise NotFound(f"There is no graph within the graph at '{namespace}'.")
     return found
-
-
-def _state_schema(graph: Graph) -> Json:
-    return TypeAdapter(graph.builder.state_schema).json_schema()
-
-
-def _schema(make: Callable[[], Json | None]) -> Json | None:
-    try:
-        return make()
-    except (PydanticInvalidForJsonSchema, PydanticUserError, AttributeError, TypeError):
-        return None

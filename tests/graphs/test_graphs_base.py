@@ -53,8 +53,9 @@ async def test_a_users_graph_may_be_a_builder_a_graph_or_a_function(module: str,
 def test_what_cannot_be_loaded_is_said_with_its_setting(module: str, target: str) -> None:
     del module
     parts, _ = stage()
-    with pytest.raises(NotFound, match="Graph 'mine' is set to"):
+    with pytest.raises(NotFound, match="Graph 'mine' is set to") as caught:
         build_graph("mine", parts, own={"mine": target})
+    assert ("PYTHONPATH" in str(caught.value)) == (not target.startswith("somebodys"))
 
 
 def test_what_is_no_graph_is_refused(module: str) -> None:

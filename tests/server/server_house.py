@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import httpx
 from langchain_core.messages import AIMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
-from typing_extensions import TypedDict
 
 from motet import Settings, build_app
 from motet.app import App
@@ -97,6 +96,11 @@ SCRIPT: dict[str, Any] = {
     "rules": [
         {"schema": "Route", "reply": {"json": {"route": "direct", "personal": False}}},
         {"user": "(?i)name", "reply": "Your name is Ada."},
+        {"after": "calculator", "reply": "It is 42."},
+        {
+            "user": "(?i)how much",
+            "reply": {"tool": "calculator", "arguments": {"figures": [], "expression": "6 * 7"}},
+        },
     ],
     "default": "Hello there.",
 }

@@ -145,6 +145,30 @@ async def test_its_client_follows_callback_events_and_the_log(house: House) -> N
     assert "".join(models[0]["streamed_output_str"]) == "Hello there."
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+async def test_its_client_follows_the_log_of_a_run_that_calls_a_tool(house: House) -> None:
+    log: Any = None
+    async for patch in RemoteRunnable(f"{house.url}/langserve/chat").astream_log("How much is 6 * 7?"):
+        log = patch if log is None else log + patch
+    assert log.state["final_output"]["messages"][-1].content == "It is 42."
+    assert log.state["logs"]["calculator"]["type"] == "tool"
+
+
+async def test_a_state_of_typings_own_typed_dict_has_a_schema_on_every_wire(house: House) -> None:
+    async with house.client() as client:
+        ran = await client.post("/langserve/steps/invoke", json={"input": {"n": 2}})
+        assert (ran.status_code, ran.json()["output"]["n"]) == (200, 4)
+        assert (await client.post("/langserve/steps/invoke", json={"input": {"n": "x"}})).status_code == 422
+        asked = await client.post("/assistants", json={"graph_id": "steps"})
+        told = await client.get(f"/assistants/{asked.json()['assistant_id']}/schemas")
+        for schema in (
+            (await client.get("/langserve/steps/input_schema")).json(),
+            (await client.get("/motet/v1/graphs/steps")).json()["input_schema"],
+            told.json()["input_schema"],
+        ):
+            assert set(schema["properties"]) == {"messages", "n"}
+
+
 class Heard(BaseCallbackHandler):
     """Notes what it is called with."""
 

@@ -239,6 +239,10 @@ class Log:
             "final_output": None,
             "end_time": None,
         }
+        if (
+            entry["type"] == "tool"
+        ):  # langserve's client takes it for a ToolMessage, and stops at one without this
+            entry["tool_call_id"] = None
         return [{"op": "add", "path": path, "value": entry}]
 
     def _streamed(self, path: str, chunk: Any) -> list[dict[str, Any]]:

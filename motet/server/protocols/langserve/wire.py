@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from motet.errors import InvalidInput, UserError
+from motet.runs import shapes
 from motet.runs.request import RunRequest
 from motet.server.protocols.base import Route, Wire
 from motet.server.protocols.langserve.callbacks import CalledBack
@@ -149,20 +150,20 @@ async def token_feedback(call: Call) -> Response:
 async def input_schema(call: Call) -> Response:
     """Return the JSON Schema of a graph's input."""
     _check_hash(call)
-    return JSONResponse((await call.desk.graph(_graph(call))).get_input_jsonschema())
+    return JSONResponse(shapes.input_schema(await call.desk.graph(_graph(call))) or {})
 
 
 async def output_schema(call: Call) -> Response:
     """Return the JSON Schema of a graph's output."""
     _check_hash(call)
-    return JSONResponse((await call.desk.graph(_graph(call))).get_output_jsonschema())
+    return JSONResponse(shapes.output_schema(await call.desk.graph(_graph(call))) or {})
 
 
 async def config_schema(call: Call) -> Response:
     """Return the JSON Schema of what a config may set: the fields of the graph's context."""
     _check_hash(call)
     configurable: dict[str, Any] = {"type": "object"}
-    configurable |= (await call.desk.graph(_graph(call))).get_context_jsonschema() or {}
+    configurable |= shapes.context_schema(await call.desk.graph(_graph(call))) or {}
     defs = {"$defs": configurable.pop("$defs")} if "$defs" in configurable else {}
     name = f"{_graph(call)}Config"
     return JSONResponse(
@@ -211,7 +212,7 @@ async def _check_input(call: Call, graph: str, value: dict[str, Any]) -> None:
     seen = call.office.input_models
     for is_fresh in (False, True):
         if is_fresh or graph not in seen:
-            seen[graph] = (await call.desk.graph(graph)).get_input_schema()
+            seen[graph] = shapes.input_model(await call.desk.graph(graph))
         try:
             return check_input(seen[graph], value)
         except InvalidInput:

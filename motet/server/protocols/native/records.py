@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from motet.errors import InvalidInput
+from motet.runs import shapes
 from motet.runs.request import ThreadRecord
 from motet.server.protocols.base import Route
 
@@ -101,7 +102,7 @@ async def get_graph(call: Call) -> Response:
     """Return a graph with the JSON Schemas of its input and output."""
     name = call.param("graph")
     graph = await call.desk.graph(name)
-    schemas = {"input_schema": graph.get_input_jsonschema(), "output_schema": graph.get_output_jsonschema()}
+    schemas = {"input_schema": shapes.input_schema(graph), "output_schema": shapes.output_schema(graph)}
     return JSONResponse({"name": name, "description": call.desk.graphs()[name], **schemas})
 
 
