@@ -98,6 +98,11 @@ class _Json(_Redacted):
         return self.redact(value) if isinstance(value, str) else value
 
 
+def of_run(run_id: str, thread_id: str) -> dict[str, Any]:
+    """Return what a log call's `extra` is, so that its record in JSON has a run's id and its thread's as fields."""
+    return {"fields": {"run_id": run_id, "thread_id": thread_id}}
+
+
 def setup_logging(level: str, *, secrets: Iterable[str] = (), form: str = "text") -> None:
     """Send Motet's log to stderr at `level` (`debug` … `error`), with `secrets` taken out; `form` is `text` or `json`.
 

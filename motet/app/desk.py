@@ -36,6 +36,7 @@ class CallerDesk:
         self._rooms = rooms
         self.caller = caller
         self.traceparent: str | None = None
+        self.accepted: Accepted | None = None
         all_of_tenant = bool(caller.scopes & {"*", "admin"})
         owner_id = None if all_of_tenant else caller.owner_id
         self.records = Records(rooms.database, caller.tenant_id, owner_id=owner_id)
@@ -99,9 +100,10 @@ class CallerDesk:
         """See `Desk.submit`."""
         if not self._app.accepting:
             raise ServerStopping("The server is about to stop. Ask again in a moment.", retry_after_s=2)
-        return await self._app.submit(
+        self.accepted = await self._app.submit(
             request.model_copy(update={"caller": self.caller, "traceparent": self.traceparent})
         )
+        return self.accepted
 
     def pages(
         self, run_id: str, *, after: int = 0, idle_s: float | None = None

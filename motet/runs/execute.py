@@ -46,6 +46,7 @@ from motet.runs.writer import EventWriter
 from motet.storage import along
 from motet.storage.crash import CrashPoints
 from motet.storage.fence import CONFIG_KEY, Fence
+from motet.telemetry import of_run
 from motet.tools.ledger.keep import CallKeeper, LedgerFailed
 
 if TYPE_CHECKING:
@@ -422,6 +423,7 @@ def _failure(error: Exception, claim: Claim, spec: ModelSpec) -> MotetError:
         known = map_error(error, spec)
         if known is not None:
             return known
-    logger.error("run %s failed", claim.job.run_id, exc_info=error)
+    about = of_run(claim.job.run_id, claim.job.thread_id)
+    logger.error("run %s failed", claim.job.run_id, exc_info=error, extra=about)
     text = str(error).splitlines()[0] if str(error) else ""
     return RunError(f"{type(error).__name__}: {text}"[:500], error_type=type(error).__name__)

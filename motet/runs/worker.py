@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from motet.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, MotetError
 from motet.runs.queue.owner import worker_id
+from motet.telemetry import of_run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -154,7 +155,8 @@ class Worker:
 
     async def _execute(self, claim: Claim) -> None:
         run_id = claim.job.run_id
-        active = self._active[run_id]
+        active, about = self._active[run_id], of_run(run_id, claim.job.thread_id)
+        logger.info("works on run %s", run_id, extra=about)
         try:
             if claim.cancel_requested and active.stop_reason is None:
                 active.stop_reason = "cancelled before it began"
@@ -164,7 +166,7 @@ class Worker:
             await self._release(claim)
             raise
         except LeaseLost:
-            logger.warning("run %s was taken over by another worker", run_id)
+            logger.warning("run %s was taken over by another worker", run_id, extra=about)
         except (DatabaseFull, DatabaseUnavailable) as error:
             _tell(f"go on with run {run_id}", error)
             await self._give_back(claim)
@@ -174,6 +176,7 @@ class Worker:
         finally:
             if self._active.get(run_id) is active:  # and not this worker's own later claim of it
                 del self._active[run_id]
+            logger.info("has done with run %s", run_id, extra=about)
             self._wake.set()
 
     async def _give_back(self, claim: Claim) -> None:

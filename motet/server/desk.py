@@ -28,6 +28,8 @@ class Desk(Protocol):
 
     traceparent: str | None
     """The caller's span as W3C Trace Context writes it; runs that are submitted belong to its trace."""
+    accepted: Accepted | None
+    """The run that was submitted last; for the access log."""
 
     @property
     def caller(self) -> Caller:

@@ -86,6 +86,7 @@ def _endpoint(wire: Wire, route: Route, office: Office) -> Callable[[Request], A
             request.scope["motet.caller"] = caller
             desk = office.desks.desk(caller)
             desk.traceparent = traceparent_of(request.headers)
+            request.scope["motet.desk"] = desk
             call = Call(request, desk, office)
             if route.media == "text/event-stream":
                 office.streams.check(caller)

@@ -26,7 +26,7 @@ access = logging.getLogger("motet.server.access")
 
 HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 TAKEN_HEADERS = b"authorization, content-type, x-api-key, last-event-id, idempotency-key"
-TOLD_HEADERS = b"location, content-location, x-request-id, x-pagination-next, x-pagination-total"
+TOLD_HEADERS = b"location, content-location, x-request-id, x-pagination-next"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -125,14 +125,8 @@ class Surroundings:
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"vary", b"Origin"),
             (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
-            (
-                b"access-control-allow-headers",
-                b"authorization, content-type, x-api-key, last-event-id, idempotency-key",
-            ),
-            (
-                b"access-control-expose-headers",
-                b"location, content-location, x-request-id, x-pagination-next",
-            ),
+            (b"access-control-allow-headers", TAKEN_HEADERS),
+            (b"access-control-expose-headers", TOLD_HEADERS),
             (b"access-control-max-age", b"600"),
         ]
 
@@ -148,8 +142,18 @@ class Surroundings:
                 "status": status,
                 "duration_s": round(took_s, 4),
                 "tenant": getattr(caller, "tenant_id", None),
+                **_run_of(scope),
             }
             access.info("%(method)s %(path)s %(status)s %(duration_s)s s", said, extra={"fields": said})
+
+
+def _run_of(scope: Scope) -> dict[str, str]:
+    """Return the ids of the run and the thread that a request began or names; none where there are none."""
+    began = getattr(scope.get("motet.desk"), "accepted", None)
+    if began is not None:
+        return {"run_id": began.run_id, "thread_id": began.thread_id}
+    named = scope.get("path_params", {})
+    return {name: str(named[name]) for name in ("run_id", "thread_id") if name in named}
 
 
 class _Answered:

@@ -190,6 +190,25 @@ async def test_the_trace_of_a_request_is_kept_with_its_run(
     assert json.loads(stored)["traceparent"] == (given if kept else None)
 
 
+async def test_the_log_names_a_run_with_its_work_and_with_its_requests(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = server_settings(settings, tmp_path, log__level="info", log__form="json")
+    async with open_house(asked) as house, house.client() as client:
+        ids = await run_of(client, says("hi", graph="fail"))
+        await client.get(f"/motet/v1/runs/{ids['run_id']}/events")
+        await client.post("/langserve/echo/invoke", json={"input": "hi"})
+    records = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    mine = [record for record in records if record.get("run_id") == ids["run_id"]]
+    whole = [record["logger"] for record in mine if record.get("thread_id") == ids["thread_id"]]
+    assert sorted(whole) == [
+        "motet.runs.execute", "motet.runs.worker", "motet.runs.worker", "motet.server.access",
+    ]  # fmt: skip
+    assert [r["path"].rpartition("/")[2] for r in mine if "path" in r] == ["runs", "events"]
+    [other] = [r for r in records if r.get("path", "").endswith("invoke")]
+    assert other["run_id"] != ids["run_id"]
+
+
 async def test_an_error_nobody_foresaw_tells_an_id_and_no_more(
     client: httpx.AsyncClient, house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
