@@ -140,11 +140,11 @@ bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL; t
 bench-first-token: setup ## Measure how long after the model's own first token a viewer sees it (TURNS=n)
 	@$(BIN)/python -m benchmarks.first_token $(if $(TURNS),--turns $(TURNS))
 
-bench-http: setup ## Measure runs/s, first bytes and CPU of Motet's server, LangServe's and langgraph dev (SECONDS=n; ROUNDS=n)
-	@$(BIN)/python -m benchmarks.http_runs $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench-http: setup ## Measure runs/s, first bytes and CPU of Motet's server, LangServe's and langgraph dev (SECONDS=n; ROUNDS=n; WIRE=1: the model is behind a socket)
+	@$(BIN)/python -m benchmarks.http_runs $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WIRE),--wire)
 
-bench-peers: setup ## Measure what a turn costs in eight other frameworks, each in an environment of its own (TURNS=n)
-	@$(BIN)/python -m benchmarks.peers_table $(if $(TURNS),--turns $(TURNS))
+bench-peers: setup ## Measure what a turn costs in eight other frameworks, each in an environment of its own (TURNS=n; ROUNDS=n)
+	@$(BIN)/python -m benchmarks.peers_table $(if $(TURNS),--turns $(TURNS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-start: setup ## Measure how long the command takes to start (ROUNDS=n)
 	@$(BIN)/python -m benchmarks.start $(if $(ROUNDS),--rounds $(ROUNDS))

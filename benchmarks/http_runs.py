@@ -1,8 +1,9 @@
 """Runs a second, first bytes and CPU time a run: Motet's server, LangServe's own and `langgraph dev`, side by side.
 
-    make bench-http [SECONDS=6]
+    make bench-http [SECONDS=6] [WIRE=1]
 
-Each server is a process of its own over a model without latency: a chat graph with one tool call. Motet's keeps the
+Each server is a process of its own over a model without latency: a chat graph with one tool call. The model is in that
+process, or with WIRE=1 behind OpenAI's wire, as models are: one scripted server for all. Motet's keeps the
 state, the transcript and every event on disk; LangServe's keeps nothing, or the state alone with LangGraph's saver for
 SQLite; `langgraph dev` keeps the state in memory. The graph alone, without a server, shows what is left to win.
 The clients are threads of this process and take CPU time of the same machine. Everything is measured in rounds, one
@@ -27,6 +28,7 @@ from typing import Any
 
 from benchmarks.environments import NotInstalled, environment
 from benchmarks.processes import free_port, server, tree_cpu_s
+from motet.settings import child_environment
 
 SCRIPT = """\
 rules:
@@ -37,14 +39,26 @@ default:
   arguments: {figures: [{what: six, value: "6"}, {what: seven, value: "7"}], expression: "6 * 7"}
 """
 QUESTION = [{"type": "human", "content": "How much is 6 * 7?"}]
+OF_CHAT = [{"type": "human", "content": "Take the calculator: how much is 6 * 7?"}]
 LANGSERVE = (
     "langserve[server]==0.3.3",
     "starlette<1",
     "langgraph",
     "langgraph-checkpoint-sqlite",
+    "langchain-openai",
     "sse-starlette<3",
 )
-LANGGRAPH = ("langgraph-cli[inmem]", "langgraph")
+LANGGRAPH = ("langgraph-cli[inmem]", "langgraph", "langchain-openai")
+WIRE_SCRIPT = """\
+rules:
+  - {after: multiply, reply: "It is 42."}
+  - {after: calculator, reply: "It is 42."}
+  - user: calculator
+    reply:
+      tool: calculator
+      arguments: {figures: [{what: six, value: "6"}, {what: seven, value: "7"}], expression: "6 * 7"}
+default: {tool: multiply, arguments: {a: 6, b: 7}}
+"""
 HERE = Path(__file__).parent
 CLIENTS = (1, 16)
 
@@ -127,67 +141,71 @@ def measure(side: Side, seconds: float) -> None:
     side.note("first byte ms", statistics.median(first_byte_s(connection, side) for _ in range(8)) * 1e3)
 
 
-def motet(stack: ExitStack, folder: Path) -> Side:
+def motet(stack: ExitStack, folder: Path, model_url: str) -> Side:
     """Start Motet's server over its own graph `chat`, whose model streams its words in small pieces."""
-    body = {"input": {"messages": QUESTION}}
+    body = {"input": {"messages": OF_CHAT}}
     side = Side(
         "Motet, its chat", free_port(), "/langserve/chat/invoke", "/langserve/chat/stream", body, body
     )
-    return _motet(stack, folder, side, "none.toml")
+    return _motet(stack, folder, side, "none.toml", model_url)
 
 
-def _motet(stack: ExitStack, folder: Path, side: Side, config: str) -> Side:
+def _motet(stack: ExitStack, folder: Path, side: Side, config: str, model_url: str) -> Side:
     (folder / "script.yaml").write_text(SCRIPT, "utf-8")
     command = [sys.executable, "-m", "motet", "serve", "--port", str(side.port)]
     variables = {
         "MOTET_HOME": str(folder / "home"),
-        "MOTET_MODEL": f"scripted:{folder / 'script.yaml'}",
+        "MOTET_MODEL": f"bench:scripted@{model_url}" if model_url else f"scripted:{folder / 'script.yaml'}",
         "MOTET_MODEL_EMBED": "none",
         "MOTET_CONCURRENCY": "16",
         "MOTET_CONFIG": str(folder / config),
         "PYTHONPATH": str(HERE / "servers"),
+        "BENCH_MODEL_URL": model_url,
     }
     side.pid = stack.enter_context(server(command, side.port, folder, **variables))
     return side
 
 
-def motet_own(stack: ExitStack, folder: Path) -> Side:
+def motet_own(stack: ExitStack, folder: Path, model_url: str) -> Side:
     """Start Motet's server over the very graph that the others serve."""
     (folder / "motet.toml").write_text('[graphs]\nbench = "graph:build"\n', "utf-8")
     body = {"input": {"messages": QUESTION}}
     side = Side(
         "Motet, same graph", free_port(), "/langserve/bench/invoke", "/langserve/bench/stream", body, body
     )
-    return _motet(stack, folder, side, "motet.toml")
+    return _motet(stack, folder, side, "motet.toml", model_url)
 
 
-def langserve(stack: ExitStack, folder: Path) -> Side:
+def langserve(stack: ExitStack, folder: Path, model_url: str) -> Side:
     """Start LangServe's own server."""
-    return _langserve(stack, folder, "LangServe")
+    return _langserve(stack, folder, model_url, "LangServe")
 
 
-def langserve_on_sqlite(stack: ExitStack, folder: Path) -> Side:
+def langserve_on_sqlite(stack: ExitStack, folder: Path, model_url: str) -> Side:
     """Start LangServe's own server over the graph with LangGraph's saver for SQLite."""
-    return _langserve(stack, folder, "LangServe, SQLite", str(folder / "state.db"))
+    return _langserve(stack, folder, model_url, "LangServe, SQLite", str(folder / "state.db"))
 
 
-def _langserve(stack: ExitStack, folder: Path, name: str, *file: str) -> Side:
+def _langserve(stack: ExitStack, folder: Path, model_url: str, name: str, *file: str) -> Side:
     python = environment("langserve", *LANGSERVE).python
     body = {"input": {"messages": QUESTION}}
     side = Side(name, free_port(), "/langserve/chat/invoke", "/langserve/chat/stream", body, body)
     command = [str(python), str(HERE / "servers" / "langserve_server.py"), str(side.port), *file]
-    side.pid = stack.enter_context(server(command, side.port, folder))
+    side.pid = stack.enter_context(server(command, side.port, folder, BENCH_MODEL_URL=model_url))
     return side
 
 
-def alone(seconds: float) -> dict[str, float]:
+def alone(seconds: float, model_url: str) -> dict[str, float]:
     """Call the graph without a server for so long; return its runs per second and its CPU time a run."""
     command = [sys.executable, str(HERE / "servers" / "alone.py"), str(seconds)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # our own script
+    variables = child_environment(BENCH_MODEL_URL=model_url)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=variables
+    )  # our own script
     return json.loads(done.stdout)
 
 
-def langgraph_dev(stack: ExitStack, folder: Path) -> Side:
+def langgraph_dev(stack: ExitStack, folder: Path, model_url: str) -> Side:
     """Start `langgraph dev` with 16 jobs."""
     python = environment("langgraph-dev", *LANGGRAPH).python
     project = folder / "project"
@@ -209,9 +227,19 @@ def langgraph_dev(stack: ExitStack, folder: Path) -> Side:
         "16",
     ]
     command += ["--port", str(side.port), "--host", "127.0.0.1", "--config", "langgraph.json"]
-    quiet = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
+    quiet = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false", "BENCH_MODEL_URL": model_url}
     side.pid = stack.enter_context(server(command, side.port, project, **quiet))
     return side
+
+
+def wire_model(stack: ExitStack) -> str:
+    """Start the model that all servers call, and return its URL."""
+    folder, port = Path(stack.enter_context(tempfile.TemporaryDirectory())), free_port()
+    script = folder / "script.yaml"
+    script.write_text(WIRE_SCRIPT, "utf-8")
+    command = [sys.executable, "-m", "motet", "scripted", str(script), "--port", str(port)]
+    stack.enter_context(server(command, port, folder))
+    return f"http://127.0.0.1:{port}/v1"
 
 
 def warm(side: Side) -> None:
@@ -253,20 +281,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--wire", action="store_true", help="the model is behind OpenAI's wire")
     options = parser.parse_args()
     sides: dict[str, Side] = {}
     with ExitStack() as stack:
+        model_url = wire_model(stack) if options.wire else ""
         for start in (motet_own, motet, langserve, langserve_on_sqlite, langgraph_dev):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             try:
-                side = start(stack, folder)
+                side = start(stack, folder, model_url)
                 warm(side)
                 sides[side.name] = side
             except (NotInstalled, RuntimeError) as error:
                 print(f"{start.__name__}: left out: {error}")
         floor: list[dict[str, float]] = []
         for _ in range(options.rounds):
-            floor.append(alone(options.seconds))
+            floor.append(alone(options.seconds, model_url))
             for side in sides.values():
                 measure(side, options.seconds)
     columns = [f"{what} at {n}" for n in CLIENTS for what in ("runs/s", "CPU ms a run")] + ["first byte ms"]

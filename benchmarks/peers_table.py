@@ -1,9 +1,11 @@
 """What one turn costs in each framework: a question, one tool call, an answer, over the same model behind a socket.
 
-    make bench-peers [TURNS=40]
+    make bench-peers [TURNS=40] [ROUNDS=3]
 
 Each framework is installed into an environment of its own. One scripted server answers all of them without latency, in
-a process of its own whose CPU time is not counted. The turns are those of one conversation, whose history grows.
+a process of its own whose CPU time is not counted. The turns are those of one conversation, whose history grows. One
+framework after the other does its turns, round by round, and the median round counts: the machine's speed of the moment
+meets all.
 """
 
 from __future__ import annotations
@@ -15,10 +17,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.environments import NotInstalled, environment
 from benchmarks.processes import free_port, server
 from motet.settings import child_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCRIPT = """\
 rules:
@@ -51,6 +57,12 @@ PEERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Name: its module in `peers`, what it stores of a turn, what is installed."""
 
+FLOOR = "bare OpenAI client"
+"""The model calls and nothing else."""
+
+FORGETFUL = ("CrewAI",)
+"""Those that have no conversation: each of their turns is the first."""
+
 QUIET = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_TRACING_ENABLED": "false",
@@ -80,53 +92,81 @@ def measured(python: Path, module: str, base_url: str, turns: int) -> dict[str, 
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def row(name: str, stores: str, versions: str, found: dict[str, list[float]], ours: float) -> str:
-    """Return a line of the table."""
-    cpu, wall = found["cpu_ms"], found["wall_ms"]
-    middle, wall_ms = statistics.median(cpu), statistics.median(wall)
-    figures = f"{middle:>8.1f}{min(cpu):>8.1f}{wall_ms:>9.1f}{ours / middle:>8.2f}"
-    return f"{name:<33}{figures}  {stores:<10}{versions}"
+class Peer:
+    """One framework: how its turns are done, and what they took, round by round."""
+
+    def __init__(self, name: str, python: Path, module: str, stores: str, versions: str) -> None:
+        self.name, self._python, self._module = name, python, module
+        self._stores, self._versions = stores, versions
+        self._rounds: list[dict[str, list[float]]] = []
+
+    def measure(self, base_url: str, turns: int) -> None:
+        """Do a round; see `measured`."""
+        self._rounds.append(measured(self._python, self._module, base_url, turns))
+
+    def middle(self, what: str) -> float:
+        """Return the median of the rounds' medians."""
+        return statistics.median(statistics.median(found[what]) for found in self._rounds)
+
+    def row(self, ours: float) -> str:
+        """Return its line of the table."""
+        least = min(min(found["cpu_ms"]) for found in self._rounds)
+        cpu = self.middle("cpu_ms")
+        figures = f"{cpu:>8.1f}{least:>8.1f}{self.middle('wall_ms'):>9.1f}{ours / cpu:>8.2f}"
+        return f"{self.name:<33}{figures}  {self._stores:<10}{self._versions}"
+
+
+def installed(names: list[str]) -> Iterator[Peer]:
+    """Yield the frameworks that are installed, or can be."""
+    for name in names:
+        module, stores, packages = PEERS[name]
+        try:
+            made = environment(module.removesuffix("_agent"), *packages)
+        except NotInstalled as error:
+            print(f"{name:<33}left out: {error}")
+        else:
+            yield Peer(name, made.python, module, stores, made.told())
+
+
+def compare(peers: list[Peer], base_url: str, turns: int, rounds: int) -> list[Peer]:
+    """Measure one framework after the other, round by round; return those that did all of it."""
+    for _ in range(rounds):
+        for peer in tuple(peers):
+            try:
+                peer.measure(base_url, turns)
+            except RuntimeError as error:
+                print(f"{peer.name:<33}left out: {error}")
+                peers.remove(peer)
+    return peers
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="names of peers, separated by commas")
     options = parser.parse_args()
-    chosen = {n: peer for n, peer in PEERS.items() if not options.only or n in options.only.split(",")}
+    ours = Peer("Motet, graph chat", Path(sys.executable), "motet_chat", "all", "")
+    chosen = [name for name in PEERS if not options.only or name in options.only.split(",")]
+    peers = [ours, *installed(chosen)]
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         (folder / "script.yaml").write_text(SCRIPT, "utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "motet",
-            "scripted",
-            str(folder / "script.yaml"),
-            "--port",
-            str(port),
-        ]
-        base_url = f"http://127.0.0.1:{port}/v1"
+        script = str(folder / "script.yaml")
+        command = [sys.executable, "-m", "motet", "scripted", script, "--port", str(port)]
         with server(command, port, folder):
-            found = measured(Path(sys.executable), "motet_chat", base_url, options.turns)
-            ours, others = statistics.median(found["cpu_ms"]), dict[str, float]()
-            print(f"{'':<33}{'CPU ms':>8}{'least':>8}{'wall ms':>9}{'Motet/':>8}  {'stores':<10}versions")
-            print(row("Motet, graph chat", "all", "", found, ours))
-            for peer, (module, stores, packages) in chosen.items():
-                try:
-                    made = environment(module.removesuffix("_agent"), *packages)
-                    found = measured(made.python, module, base_url, options.turns)
-                except (NotInstalled, RuntimeError) as error:
-                    print(f"{peer:<33}left out: {error}")
-                    continue
-                if module != "client":
-                    others[peer] = statistics.median(found["cpu_ms"])
-                print(row(peer, stores, made.told(), found, ours), flush=True)
-    if others:
-        cheapest = min(others, key=lambda peer: others[peer])
-        ratio = ours / others[cheapest]
-        print(f"  {'yes' if ratio < 1 else 'NO '} below the cheapest, {cheapest}: {ratio:.2f} times it")
+            compare(peers, f"http://127.0.0.1:{port}/v1", options.turns, options.rounds)
+    middle = ours.middle("cpu_ms")
+    print(f"{'':<33}{'CPU ms':>8}{'least':>8}{'wall ms':>9}{'Motet/':>8}  {'stores':<10}versions")
+    print("\n".join(peer.row(middle) for peer in peers))
+    others = [peer for peer in peers if peer.name in PEERS and peer.name != FLOOR]
+    for which in (others, [peer for peer in others if peer.name not in FORGETFUL]):
+        if which:
+            cheapest = min(which, key=lambda peer: peer.middle("cpu_ms"))
+            ratio = middle / cheapest.middle("cpu_ms")
+            what = "the cheapest" if which is others else "the cheapest that keeps the conversation"
+            print(f"  {'yes' if ratio < 1 else 'NO '} below {what}, {cheapest.name}: {ratio:.2f} times it")
 
 
 if __name__ == "__main__":

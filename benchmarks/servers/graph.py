@@ -1,7 +1,11 @@
-"""A chat graph with one tool call over a model without latency; imports nothing of Motet's."""
+"""A chat graph with one tool call over a model without latency; imports nothing of Motet's.
+
+The model is in the process, or LangChain's client for OpenAI's wire, where `BENCH_MODEL_URL` names a server.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -10,6 +14,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
+from pydantic import SecretStr
 
 
 @tool
@@ -39,9 +44,16 @@ class Model(BaseChatModel):
         return self._generate(messages, *args, **kwargs)
 
 
+def _over_the_wire(url: str) -> Any:
+    from langchain_openai import ChatOpenAI  # noqa: PLC0415
+
+    return ChatOpenAI(model="scripted", base_url=url, api_key=SecretStr("none")).bind_tools([multiply])
+
+
 def build() -> Any:
     """Build the graph."""
-    model = Model()
+    url = os.environ.get("BENCH_MODEL_URL")  # noqa: TID251  # this file is no part of Motet
+    model: Any = _over_the_wire(url) if url else Model()
 
     async def agent(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}

@@ -85,10 +85,11 @@ def move_to_end(connection: Connection, tenant_id: str, thread_id: str, message_
     to say has come after it: it is moved, so that questions and answers stand in the order of the runs.
     """
     place = {"of_tenant": tenant_id, "of_thread": thread_id}
-    rows = connection.execute(_THESE, {**place, "these": list(message_ids)}).all() if message_ids else []
-    last = connection.execute(_LAST_SEQ, place).scalar()
-    if not rows or last is None or rows[-1].seq == last:
+    rows = _these(connection, place, message_ids)
+    row = _LAST_SEQ.first(connection, place) if rows else None
+    if row is None or rows[-1].seq == row.last_message_seq:
         return
+    last = row.last_message_seq
     one = sa.and_(threads.c.tenant_id == tenant_id, threads.c.thread_id == thread_id)
     for seq, row in enumerate(rows, last + 1):
         this = messages.c.message_key == row.message_key
@@ -96,13 +97,26 @@ def move_to_end(connection: Connection, tenant_id: str, thread_id: str, message_
     connection.execute(sa.update(threads).where(one).values(last_message_seq=last + len(rows)))
 
 
+def _these(connection: Connection, place: dict[str, str], message_ids: Sequence[str]) -> Sequence[Any]:
+    if len(message_ids) == 1:  # as a rule
+        return _THIS.all(connection, {**place, "of_message": message_ids[0]})
+    return connection.execute(_THESE, {**place, "these": list(message_ids)}).all() if message_ids else []
+
+
+_THIS = Ready(
+    sa.select(messages.c.message_key, messages.c.seq).where(
+        _MINE, messages.c.message_id == sa.bindparam("of_message")
+    )
+)
 _THESE = (
     sa.select(messages.c.message_key, messages.c.seq)
     .where(_MINE, messages.c.message_id.in_(sa.bindparam("these", expanding=True)))
     .order_by(messages.c.seq)
 )
-_LAST_SEQ = sa.select(threads.c.last_message_seq).where(
-    threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread")
+_LAST_SEQ = Ready(
+    sa.select(threads.c.last_message_seq).where(
+        threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread")
+    )
 )
 
 

@@ -18,6 +18,7 @@ from motet.retrieval.copies import hand_over
 from motet.retrieval.filters import labels_text
 from motet.storage import fulltext
 from motet.storage.clock import db_now
+from motet.storage.ready import Ready
 from motet.storage.tables import collections, documents, passages
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def read_collection(connection: Connection, tenant_id: str, name: str) -> Collec
     return _collection(tenant_id, row)
 
 
-def _collection(tenant_id: str, row: sa.Row[Any]) -> Collection:
+def _collection(tenant_id: str, row: Any) -> Collection:
     return Collection(tenant_id, row.collection, row.embedder, row.dimension, row.revision, row.chinese)
 
 
@@ -209,10 +210,14 @@ def list_documents(
 
 def list_collections(connection: Connection, tenant_id: str) -> list[Collection]:
     """Return a tenant's collections in the order of their names."""
-    mine = (
-        sa.select(collections).where(collections.c.tenant_id == tenant_id).order_by(collections.c.collection)
-    )
-    return [_collection(tenant_id, row) for row in connection.execute(mine)]
+    return [_collection(tenant_id, row) for row in _COLLECTIONS.all(connection, {"of_tenant": tenant_id})]
+
+
+_COLLECTIONS = Ready(
+    sa.select(collections)
+    .where(collections.c.tenant_id == sa.bindparam("of_tenant"))
+    .order_by(collections.c.collection)
+)
 
 
 def read_passages(connection: Connection, keys: Iterable[int]) -> dict[int, Passage]:

@@ -29,6 +29,7 @@ from motet.events import (
     RunInterrupted,
     RunStarted,
 )
+from motet.memory.saver import handed
 from motet.models.faults import map_error
 from motet.models.halt import Halt
 from motet.runs.attend import Attendance, attend, stop_with_what_there_is
@@ -175,6 +176,8 @@ class Engine:
         newest = await _saver(graph, job).aget_tuple(config)
         if job.drive.checkpoint_id is not None and not _begun(newest, job):
             newest = await _at_checkpoint(graph, job, config)
+        else:
+            config["configurable"][handed.CONFIG_KEY] = handed.Handed(job.thread_id, newest)  # pyright: ignore[reportTypedDictNotRequiredAccess]
         earlier = _earlier_messages(newest, job)
         translator.know(earlier)
         await attendance.begin(earlier, newest)

@@ -16,6 +16,7 @@ from motet.runs.answers import questions_of
 from motet.runs.glance import facts_of
 from motet.runs.request import MessageRecord, RunJob, RunOptions, RunRecord, ThreadRecord
 from motet.storage.clock import db_now
+from motet.storage.ready import Ready
 from motet.storage.tables import messages, runs, thread_tags, threads
 from motet.storage.texts import texts_of
 
@@ -262,27 +263,29 @@ class Records:
         return _only(found, f"thread '{name}'", "motet threads list")
 
 
-def lock_thread(connection: Connection, tenant_id: str, thread_id: str) -> Row[Any] | None:
-    """Return a thread's row and keep others from changing it until the transaction ends."""
-    return connection.execute(_LOCKED, {"of_tenant": tenant_id, "of_thread": thread_id}).first()
-
-
-_LOCKED = (
-    sa.select(threads)
-    .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
-    .with_for_update()
+_THIS_THREAD = (
+    threads.c.tenant_id == sa.bindparam("of_tenant"),
+    threads.c.thread_id == sa.bindparam("of_thread"),
 )
 
 
-def lock_active(connection: Connection, tenant_id: str, thread_id: str) -> Sequence[Row[Any]]:
+def lock_thread(connection: Connection, tenant_id: str, thread_id: str) -> Any:
+    """Return a thread's row, None if there is none, and keep others from changing it until the transaction ends."""
+    return _LOCKED.first(connection, {"of_tenant": tenant_id, "of_thread": thread_id})
+
+
+_LOCKED = Ready(sa.select(threads).where(*_THIS_THREAD).with_for_update())
+
+
+def lock_active(connection: Connection, tenant_id: str, thread_id: str) -> Sequence[Any]:
     """Return a thread's runs that have not ended, oldest first, and keep others from changing them."""
-    return connection.execute(_ACTIVE, {"of_tenant": tenant_id, "of_thread": thread_id}).all()
+    return _ACTIVE.all(connection, {"of_tenant": tenant_id, "of_thread": thread_id})
 
 
-_ACTIVE = (
+_ACTIVE = Ready(
     sa.select(runs)
     .where(runs.c.tenant_id == sa.bindparam("of_tenant"), runs.c.thread_id == sa.bindparam("of_thread"))
-    .where(runs.c.status.in_(ACTIVE))
+    .where(sa.or_(*(runs.c.status == status for status in ACTIVE)))
     .order_by(runs.c.position)
     .with_for_update()
 )
@@ -300,16 +303,13 @@ def unknown_thread(name: str) -> NotFound:
     return NotFound(f"There is no thread '{name}'. 'motet threads list' shows them.")
 
 
-def touch_thread(connection: Connection, tenant_id: str, thread_id: str, **values: Any) -> None:
-    """Say that a thread was used now, and change other columns of its row."""
-    named = {"of_tenant": tenant_id, "of_thread": thread_id}
-    connection.execute(_TOUCH.values(**values) if values else _TOUCH, named)
+def touch_thread(connection: Connection, tenant_id: str, thread_id: str, graph: str) -> None:
+    """Say that a thread was used now, by this graph."""
+    _TOUCH.do(connection, {"of_tenant": tenant_id, "of_thread": thread_id, "by_graph": graph})
 
 
-_TOUCH = (
-    sa.update(threads)
-    .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
-    .values(updated_at=db_now())
+_TOUCH = Ready(
+    sa.update(threads).where(*_THIS_THREAD).values(updated_at=db_now(), graph=sa.bindparam("by_graph"))
 )
 
 

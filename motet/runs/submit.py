@@ -298,7 +298,7 @@ def _store(
     )
     log.remember(connection, job, events)
     webhooks.keep(connection, job, request.webhook)
-    touch_thread(connection, job.tenant_id, job.thread_id, graph=job.graph)
+    touch_thread(connection, job.tenant_id, job.thread_id, job.graph)
     return Accepted(run_id=job.run_id, thread_id=job.thread_id)
 
 

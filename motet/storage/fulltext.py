@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from motet.errors import MotetBug
+from motet.storage.ready import Ready
 from motet.storage.search import fts_document, fts_query, terms
 
 if TYPE_CHECKING:
@@ -75,22 +76,17 @@ def add(
         made: The texts were made by `storage.search.fts_document` already, off the writer's thread.
     """
     documents = [(key, text if made else fts_document(text)) for key, text in rows]
-    table = _table(index)
-    if _is_postgres(connection):
-        statement = (
-            f"INSERT INTO {table} (key, scope, length, terms) "  # noqa: S608  # the name is one of INDEXES
-            "VALUES (:key, :scope, :length, to_tsvector('english', :terms))"
-        )
+    is_postgres = _is_postgres(connection)
+    if is_postgres:
         values = [
             {"key": key, "scope": scope, "length": text.count(" ") + 1, "terms": text}
             for key, text in documents
         ]
     else:
-        statement = f"INSERT INTO {table} (rowid, scope, terms) VALUES (:key, :scope, :terms)"  # noqa: S608
         token = _scope_token(scope)
         values = [{"key": key, "scope": token, "terms": text} for key, text in documents]
     if values:
-        connection.execute(sa.text(statement), values)
+        (_ADD_POSTGRES if is_postgres else _ADD_SQLITE)[_table(index)].do(connection, *values)
 
 
 def delete(connection: Connection, index: str, keys: Iterable[int]) -> None:
@@ -178,6 +174,20 @@ def _scope_token(scope: str) -> str:
     """Return one FTS5 token for any scope; a hash, so that no two scopes fold into one word."""
     return "s" + hashlib.sha256(scope.encode()).hexdigest()[:24]
 
+
+_ADD_SQLITE = {
+    table: Ready(sa.text(f"INSERT INTO {table} (rowid, scope, terms) VALUES (:key, :scope, :terms)"))  # noqa: S608
+    for table in map(_table, INDEXES)
+}
+_ADD_POSTGRES = {
+    table: Ready(
+        sa.text(
+            f"INSERT INTO {table} (key, scope, length, terms) "  # noqa: S608
+            "VALUES (:key, :scope, :length, to_tsvector('english', :terms))"
+        )
+    )
+    for table in map(_table, INDEXES)
+}
 
 _SQLITE_TABLE = """
 CREATE VIRTUAL TABLE IF NOT EXISTS {table}

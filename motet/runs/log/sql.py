@@ -207,6 +207,13 @@ _END = (
     .returning(runs.c.last_seq, runs.c.undo, db_now().label("at"))
 )
 _COUNT = Ready(_END)
+_OVER: dict[str, Any] = {
+    "ended_at": db_now(),
+    "worker_id": None,
+    "lease_until": None,
+    "cancel_requested": False,
+}
+_COMPLETED = Ready(_END.values(status="success", error=None, **_OVER))
 _USED = Ready(
     sa.update(threads)
     .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
@@ -260,11 +267,12 @@ def _append(
     job = claim.job
     place = {"of_tenant": job.tenant_id, "of_run": job.run_id, "of_fence": claim.fence, "more": len(events)}
     changed = ending(connection, job, events[-1])
-    row = (
-        connection.execute(_END.values(**changed), place).first()
-        if changed
-        else _COUNT.first(connection, place)
-    )
+    if not changed:
+        row = _COUNT.first(connection, place)
+    elif isinstance(events[-1], RunCompleted):
+        row = _COMPLETED.first(connection, place)
+    else:
+        row = connection.execute(_END.values(**changed), place).first()
     if row is None:
         raise LeaseLost(f"Run {job.run_id} is another worker's, or has ended.", run_id=job.run_id)
     if row.undo:
@@ -313,14 +321,7 @@ def ending(connection: Connection, run: _Run, event: Event) -> dict[str, Any]:
             return _put_back(event)
         case _:
             return {}
-    return {
-        "status": status,
-        "error": error,
-        "ended_at": db_now(),
-        "worker_id": None,
-        "lease_until": None,
-        "cancel_requested": False,
-    }
+    return {"status": status, "error": error, **_OVER}
 
 
 def _put_back(event: RunRetrying) -> dict[str, Any]:

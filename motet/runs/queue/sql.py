@@ -225,17 +225,18 @@ def _job(connection: Connection, row: Any) -> RunJob | None:
 def _turn(connection: Connection, tenant_id: str) -> None:
     """Put a tenant behind all others that have something to do."""
     turn = _NEXT_TURN.one(connection)[0]
-    if not connection.execute(_TURN, {"of_tenant": tenant_id, "next_turn": turn}).rowcount:
+    if _TURN.first(connection, {"of_tenant": tenant_id, "next_turn": turn}) is None:
         connection.execute(sa.insert(queue_turns).values(tenant_id=tenant_id, turn=turn))
 
 
 _NEXT_TURN = Ready(
     sa.select(sa.select(sa.func.coalesce(sa.func.max(queue_turns.c.turn), 0) + 1).scalar_subquery())
 )
-_TURN = (
+_TURN = Ready(
     sa.update(queue_turns)
     .where(queue_turns.c.tenant_id == sa.bindparam("of_tenant"))
     .values(turn=sa.bindparam("next_turn"))
+    .returning(queue_turns.c.turn)
 )
 
 
