@@ -259,11 +259,7 @@ async def _stream(
     """
     (translator, writer), drive = to, job.drive
     recorder = Recorder(drive)
-    how = {
-        "context": drive.context,
-        "interrupt_before": drive.interrupt_before,
-        "interrupt_after": drive.interrupt_after,
-    }
+    how = {name: getattr(drive, name) for name in ("context", "interrupt_before", "interrupt_after")}
     let_graphs_without_saver_be_sync()
     values: Any = None
     async for part in _parts(parts_of(graph, given, config, recorder, **how)):
