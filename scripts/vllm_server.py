@@ -69,6 +69,7 @@ def command(home: Path, port: int) -> tuple[list[str], dict[str, str]]:
         *("--served-model-name", MODEL, "--host", "127.0.0.1", "--port", str(port)),
         *("--dtype", "bfloat16", "--max-model-len", str(CONTEXT_TOKENS), "--max-num-seqs", "8"),
         *("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--enforce-eager"),
+        "--enable-prompt-tokens-details",  # so that it tells how much of a prompt was cached
     ]
     environment = {
         "HF_HUB_OFFLINE": "1",
