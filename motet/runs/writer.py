@@ -25,7 +25,7 @@ T = TypeVar("T")
 DELTA_PAUSE_S = 0.04
 """After a write of text pieces alone, the next waits this long: 25 writes a second are smooth to the eye."""
 
-COMPANY_S = 0.02
+COMPANY_S = 0.1
 """An event that nobody waits for is written with what comes next, at the latest after this long."""
 
 PATIENT = (RunStarted, Usage, ToolStarted, ToolCompleted, MessageCompleted)

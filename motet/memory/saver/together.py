@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Work = Callable[[Connection], Any]
 
-WAIT_S = 0.02
+WAIT_S = 0.1
 """What a task wrote waits this long for its checkpoint; then it is stored by itself."""
 
 
