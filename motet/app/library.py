@@ -75,6 +75,8 @@ class RoomsLibrary:
         report = await self._rooms.knowledge.add([path], collection=collection)
         outcome = report.files[0]
         if outcome.error is not None:
+            if not await self._rooms.knowledge.list_documents(collection, str(path)):
+                await asyncio.to_thread(path.unlink, missing_ok=True)
             raise outcome.error
         return {"source": str(path), "status": outcome.status, "passages": outcome.passage_count}
 

@@ -219,9 +219,16 @@ class KnowledgeBase:
 
         return await self.database.write(work)
 
-    async def list_documents(self, collection: str | None = None) -> list[StoredDocument]:
-        """Return a collection's documents, or all, in the order of collection and source; [] where there are none."""
-        return await self.database.read(lambda c: documents.list_documents(c, self.tenant_id, collection))
+    async def list_documents(
+        self, collection: str | None = None, source: str | None = None
+    ) -> list[StoredDocument]:
+        """Return a collection's documents, or all, in the order of collection and source; [] where there are none.
+
+        With a source only those from there.
+        """
+        return await self.database.read(
+            lambda c: documents.list_documents(c, self.tenant_id, collection, source)
+        )
 
     async def document(
         self, source: str, collection: str = DEFAULT_COLLECTION

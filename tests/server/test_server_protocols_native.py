@@ -174,6 +174,15 @@ async def test_documents_are_listed_shown_looked_at_again_and_taken_out(
     assert (await client.post("/motet/v1/knowledge/nope/sync")).status_code == 404
 
 
+async def test_an_upload_that_cannot_be_read_leaves_nothing(house: House, client: httpx.AsyncClient) -> None:
+    uploads = house.app.settings.storage.home / "documents"
+    assert (await client.put("/motet/v1/knowledge/k/a.pdf", content=b"none")).status_code == 422
+    assert not list(uploads.rglob("*.pdf"))
+    assert (await client.put("/motet/v1/knowledge/k/a.md", content=b"# A\n\nCod.\n")).is_success
+    assert (await client.put("/motet/v1/knowledge/k/a.md", content=b" ")).status_code == 422
+    assert [path.name for path in uploads.rglob("a.md")] == ["a.md"]  # its document is still there
+
+
 async def test_pages_are_taken_in_by_the_one_way_out(client: httpx.AsyncClient) -> None:
     base = "/motet/v1/knowledge/web"
     answer = await client.post(f"{base}/pages", json={"urls": ["http://127.0.0.1:9/x"]})
