@@ -9,7 +9,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +47,36 @@ class CalledModel:
         if not prices.is_listed(self.provider, self.name, self.base_url):
             return prices.cost_usd(*arguments, base_url=self.base_url)
         return await asyncio.to_thread(prices.cost_usd, *arguments, base_url=self.base_url)
+
+
+class HearsOfModels(BaseCallbackHandler):
+    """A handler that is told of model calls, and of nothing else.
+
+    LangChain makes a task of every event for a handler that is not inline, and for one whose methods are asynchronous a
+    new event loop of every event of a plain function's tool; also where the handler has no use for it.
+    """
+
+    run_inline = True
+
+    @property
+    @override
+    def ignore_chain(self) -> bool:
+        return True
+
+    @property
+    @override
+    def ignore_agent(self) -> bool:  # tools, in LangChain's words
+        return True
+
+    @property
+    @override
+    def ignore_retriever(self) -> bool:
+        return True
+
+    @property
+    @override
+    def ignore_custom_event(self) -> bool:
+        return True
 
 
 def message_of(response: LLMResult) -> AIMessage | None:

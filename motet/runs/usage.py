@@ -10,7 +10,7 @@ from langchain_core.callbacks import AsyncCallbackHandler
 
 from motet.events import Event, Usage
 from motet.models.prices import Prices
-from motet.runs.model_calls import CalledModel, message_of, tokens_of
+from motet.runs.model_calls import CalledModel, HearsOfModels, message_of, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,16 +20,13 @@ if TYPE_CHECKING:
     from langchain_core.outputs import LLMResult
 
 
-class UsageCounter(AsyncCallbackHandler):
+class UsageCounter(HearsOfModels, AsyncCallbackHandler):
     """A LangChain callback that reports a `usage` event when a model call ends.
 
     A chat model that wraps another reports once: a call whose parent is a model call is left to that one.
     Make it on the event loop that `report` belongs to. Plain functions call their models on other threads; what
     those took is reported on that loop too, a moment later.
     """
-
-    run_inline = True
-    """Else LangChain makes a task of every piece of an answer, and of every node."""
 
     def __init__(self, report: Callable[[Event], Awaitable[None]], prices: Prices | None = None) -> None:
         self._report = report

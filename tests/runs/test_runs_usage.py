@@ -188,3 +188,31 @@ async def test_a_report_that_is_refused_does_not_fail_a_call_on_another_thread()
     reply = await asyncio.to_thread(scripted().invoke, "hi", {"callbacks": [counter]})
     assert reply.text == "an answer"
     await asyncio.sleep(0.05)
+
+
+async def test_a_counter_of_model_calls_is_told_of_nothing_else() -> None:
+    """A plain tool's events would cost a new event loop each; a node's, a task."""
+    from langchain_core.callbacks.manager import handle_event
+
+    async def report(_: Any) -> None: ...
+
+    class Listening(UsageCounter):
+        heard: list[str] = []  # noqa: RUF012
+
+        async def on_tool_start(self, *_: Any, **__: Any) -> None:
+            self.heard.append("tool")
+
+        async def on_chain_start(self, *_: Any, **__: Any) -> None:
+            self.heard.append("node")
+
+        async def on_retriever_start(self, *_: Any, **__: Any) -> None:
+            self.heard.append("search")
+
+    counter = Listening(report)
+    assert counter.run_inline
+    handle_event([counter], "on_tool_start", "ignore_agent", {}, "")
+    handle_event([counter], "on_chain_start", "ignore_chain", {}, {})
+    handle_event([counter], "on_retriever_start", "ignore_retriever", {}, "")
+    assert counter.heard == []
+    assert not counter.ignore_llm
+    assert not counter.ignore_chat_model

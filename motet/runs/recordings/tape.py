@@ -11,19 +11,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.callbacks import BaseCallbackHandler
 from typing_extensions import override
 
 from motet.errors import RecordingMismatch
 from motet.models.cassette import TAPE_KEY, Call, model_request, reply_of
 from motet.models.halt import Halt
-from motet.runs.model_calls import CalledModel, message_of
+from motet.runs.model_calls import CalledModel, HearsOfModels, message_of
 from motet.runs.recordings import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
 
@@ -105,10 +105,8 @@ class RunTape:
             writing.exception()
 
 
-class ModelRecorder(BaseCallbackHandler):
+class ModelRecorder(HearsOfModels):
     """Hears of every model call, on whatever thread, and keeps what it was given and gave."""
-
-    run_inline = True
 
     def __init__(self, keep: Callable[[Kind, str, dict[str, Any], Any], None]) -> None:
         self._keep = keep
@@ -144,11 +142,10 @@ class ModelRecorder(BaseCallbackHandler):
         self._calls.pop(run_id, None)
 
 
-class NoLiveModel(BaseCallbackHandler):
+class NoLiveModel(HearsOfModels):
     """Refuses every model that does not come from the recording: a graph may have made its own."""
 
     raise_error = True
-    run_inline = True
 
     @override
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
