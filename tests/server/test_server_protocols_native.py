@@ -6,6 +6,40 @@ from pathlib import Path
 import httpx
 from server_house import House, events_of, run_of, says
 
+from motet import events
+from motet.events import Event, Passage, Recorded
+from motet.server.protocols.native.runs import AskedRun, decode, encode
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CITED = Passage(passage_id="p1", text="A ticket costs 12 euros.", source="rules.md", title="Rules", number=1)
+STORY: list[Event] = [
+    events.RunAccepted(graph="g", input={"messages": []}),
+    events.RunStarted(attempt=1),
+    events.MessageDelta(message_id="m1", text="你好，\nAda"),
+    events.MessageCompleted(message_id="m1", role="assistant", text="你好，\nAda [1]", citations=[CITED]),
+    events.Usage(model="m", input_tokens=7, output_tokens=3, duration_s=0.5),
+    events.RunCompleted(output={}),
+]
+
+
+def test_the_bytes_are_those_of_the_golden_file() -> None:
+    recorded = [
+        Recorded(run_id="r1", thread_id="t1", seq=seq, at=1_700_000_000.5 + seq, event=event)
+        for seq, event in enumerate(STORY, 1)
+    ]
+    made = b"".join(part for one in recorded for part in encode(one))
+    assert made == (GOLDEN / "native_events.sse").read_bytes()
+
+
+def test_a_body_is_decoded_to_what_it_says_and_no_more() -> None:
+    asked = AskedRun.model_validate(says("hi", graph="g", multitask="reject", options={"model": "m:1"}))
+    request = decode(asked, idempotency_key="k")
+    told = request.model_dump(exclude_unset=True, exclude={"drive"})
+    assert told == {
+        **says("hi", graph="g"), "multitask": "reject", "idempotency_key": "k", "webhook": None,
+        "options": {"model": "m:1"},
+    }  # fmt: skip
+
 
 async def test_a_run_is_started_followed_and_looked_at(client: httpx.AsyncClient) -> None:
     accepted = await run_of(client, says("hi", graph="echo"))
