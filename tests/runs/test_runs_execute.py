@@ -249,8 +249,8 @@ class GoneAfter(MotetSaver):
 
     left = 0
 
-    async def aput(self, *args: Any) -> Any:
-        stored = await super().aput(*args)
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        stored = await super().aput(config, checkpoint, metadata, new_versions)
         self.left -= 1
         if self.left == 0:
             raise DatabaseUnavailable("The disk is gone.")
