@@ -23,6 +23,13 @@ from agent_script import read
 from test_server_protocols_agent_server_crash import kill, serve
 
 CLIENTS = 8
+SETTINGS = """\
+[runs]
+max_attempts = 100  # on a slow machine one run is killed more often than the usual three times, and would be given up
+
+[graphs]
+steps = "agent_graphs:build_steps"
+"""
 
 
 @dataclass(slots=True)
@@ -71,15 +78,15 @@ async def compare(client: httpx.AsyncClient, where: str, seen: list[str], counts
     while True:
         with contextlib.suppress(httpx.TransportError):
             whole = read(await client.get(where, headers={"last-event-id": "-1"}))["body"]
-            output = read(await client.get(where.replace("/stream", "/join")))["body"]
+            joined = read(await client.get(where.replace("/stream", "/join")))
             break
         await asyncio.sleep(0.1)
     steps = [one["data"]["step"]["notes"][0] for one in whole if one["event"] == "updates"]
     if [one["id"] for one in whole] != seen:
         counts.wrong.append(f"{where}: saw {seen}, of {[one['id'] for one in whole]}")
     numbers = [int(step.removeprefix("step ")) for step in steps]
-    if numbers != list(range(STEPS)) or output["total"] != STEPS:
-        counts.wrong.append(f"{where}: {steps}, and in the end {output}")
+    if numbers != list(range(STEPS)) or (joined["body"] or {}).get("total") != STEPS:
+        counts.wrong.append(f"{where}: {steps}, and in the end {joined['status']} {joined['body']}")
     counts.runs += 1
     counts.events += len(seen)
 
@@ -89,7 +96,7 @@ async def count(kills: int = 10, seed: int = 1) -> Counts:
     counts, chance, done = Counts(), random.Random(seed), asyncio.Event()
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
     (folder / "script.json").write_text('{"rules": [], "default": "x"}', "utf-8")
-    (folder / "motet.toml").write_text('[graphs]\nsteps = "agent_graphs:build_steps"\n', "utf-8")
+    (folder / "motet.toml").write_text(SETTINGS, "utf-8")
     process, port = await serve(folder, 0)
 
     async def one(client: httpx.AsyncClient) -> None:
