@@ -51,6 +51,8 @@ class EventWriter:
         """Held by the one write that is under way."""
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._seeks_company = False
+        """Whether the next write waits for company; a checkpoint may have taken along what it was to write."""
 
     async def put(self, event: Event) -> None:
         """Queue an event.
@@ -62,7 +64,7 @@ class EventWriter:
             await self._task  # raises what went wrong
             self._task = None
         told = self._cleaned(event)
-        waits = bool(self._waiting) and all(isinstance(one, PATIENT) for one in self._waiting)
+        waits = self._seeks_company or bool(self._waiting and _nobody_waits_for(self._waiting))
         for one in told:
             if not _merged(self._waiting, one):
                 self._waiting.append(one)
@@ -103,6 +105,8 @@ class EventWriter:
                 return await store(None)
             self._waiting, self._held = [], []
             storing = asyncio.ensure_future(self._log.append_with(self._claim, [*waiting, *held], store))
+            if self._seeks_company:  # it has nothing left to write
+                self._hurry.set()
             try:
                 return await _to_its_end(storing)
             finally:
@@ -133,8 +137,10 @@ class EventWriter:
 
     async def _drain(self) -> None:
         while self._waiting:
-            if all(isinstance(event, PATIENT) for event in self._waiting):
+            if _nobody_waits_for(self._waiting):
+                self._seeks_company = True
                 await self._hurried(COMPANY_S)
+                self._seeks_company = False
             async with self._turn:
                 batch, self._waiting = self._waiting, []
                 self._hurry.clear()
@@ -159,6 +165,10 @@ async def _to_its_end(storing: asyncio.Future[T]) -> T:
         while not storing.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([storing])
+
+
+def _nobody_waits_for(events: Iterable[Event]) -> bool:
+    return all(isinstance(event, PATIENT) for event in events)
 
 
 def _merged(waiting: list[Event], event: Event) -> bool:

@@ -271,6 +271,21 @@ async def test_a_checkpoint_carries_what_waits_and_then_what_is_held(monkeypatch
     assert disk.carried == ["the events"]
 
 
+async def test_a_first_piece_does_not_wait_for_company_that_a_checkpoint_took_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("motet.runs.writer.COMPANY_S", 60)
+    log = SlowLog(delay_s=0)
+    writer = writer_on(log)
+    await writer.put(RunStarted(attempt=1))
+    await asyncio.sleep(0)  # its write waits for company
+    await writer.carry(Disk().store)
+    log.written.clear()
+    await writer.put(piece("Hi"))
+    await asyncio.wait_for(log.written.wait(), 10)
+    assert log.writes == [[RunStarted(attempt=1)], [piece("Hi")]]
+
+
 async def test_a_checkpoint_that_has_nothing_to_carry_is_stored_without() -> None:
     log, disk = SlowLog(), Disk()
     assert await writer_on(log).carry(disk.store) == "stored"
