@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -151,6 +152,22 @@ def _effects(home: Path, tool: str) -> list[str]:
     return [line["key"] for line in map(json.loads, lines) if line["tool"] == tool]
 
 
+def _is_unknown(home: Path) -> bool:
+    """Say whether a dead process left `send` begun, with nobody's word on it: the first time, or after "again"."""
+    copy = shutil.copytree(
+        home, home.with_name(f"{home.name} looked into")
+    )  # to look moves the write-ahead log
+    connection = sqlite3.connect(copy / "motet.db")
+    try:
+        begun = connection.execute(
+            "SELECT asks FROM tool_calls WHERE tool = 'send' AND status = 'open'"
+        ).fetchone()
+        (runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    finally:
+        connection.close()
+    return begun is not None and (begun[0] > 0 or runs == 1)
+
+
 def fork(work: Callable[[], Coroutine[Any, Any, dict[str, Any]]], out: Path) -> int:
     """Do `work` in a process of its own; its result goes to `out`. Return the exit status."""
     child = os.fork()
@@ -181,6 +198,7 @@ def try_all(folder: Path, start: Path, work: Callable[[Path, int], Coroutine[Any
         line["recovery"] = fork(partial(recover, home), home / "out")
         if line["recovery"] == 0:
             line |= json.loads((home / "out").read_text("utf-8"))
+        line["unknown"] = _is_unknown(left)
         line["effects"] = {tool: _effects(home, tool) for tool in ("send", "book")}
         print(json.dumps(line), flush=True)
         if line.get("asked") and not _effects(left, "send"):

@@ -86,4 +86,5 @@ def test_a_person_is_asked_where_nobody_knows_whether_it_happened_and_only_there
 ) -> None:
     asked = [trial for trial in trials if trial["asked"]]
     assert [trial["asked"] for trial in asked] == [["send"]] * len(asked)
-    assert 1 <= len(asked) < len(trials) / 3
+    assert [trial["point"] for trial in asked] == [trial["point"] for trial in trials if trial["unknown"]]
+    assert 1 <= len(asked) < len(trials) / 2
