@@ -60,9 +60,7 @@ class EventWriter:
         Raises:
             LeaseLost: An earlier write was refused.
         """
-        if self._task is not None and self._task.done():
-            await self._task  # raises what went wrong
-            self._task = None
+        await self._settled()
         told = self._cleaned(event)
         waits = self._seeks_company or bool(self._waiting and _nobody_waits_for(self._waiting))
         for one in told:
@@ -73,7 +71,7 @@ class EventWriter:
         if not isinstance(event, PATIENT) and (waits or not isinstance(event, MessageDelta)):
             self._hurry.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._drain())
+            self._begin()
         elif len(self._waiting) > MAX_WAITING:
             await self.flush()
 
@@ -83,13 +81,18 @@ class EventWriter:
             self._held += self._cleaned(event)
 
     async def release(self) -> None:
-        """Queue what is still held: the checkpoint is stored, elsewhere."""
+        """Queue what is still held: the checkpoint is stored, elsewhere.
+
+        Raises:
+            LeaseLost: An earlier write was refused.
+        """
         if self._held:
+            await self._settled()
             self._waiting += self._held
             self._held = []
             self._hurry.set()
             if self._task is None:
-                self._task = asyncio.create_task(self._drain())
+                self._begin()
 
     async def carry(self, store: Callable[[Work | None], Awaitable[T]]) -> T:
         """Have a checkpoint's transaction append what waits and what is held; see `storage.along.Carry`.
@@ -134,6 +137,15 @@ class EventWriter:
         if self._task is not None:
             task, self._task = self._task, None
             await task
+
+    async def _settled(self) -> None:
+        """Forget a write that ended; raise what went wrong with it."""
+        if self._task is not None and self._task.done():
+            await self._task
+            self._task = None
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
         while self._waiting:

@@ -304,6 +304,19 @@ async def test_what_is_held_is_not_told_before_its_checkpoint_or_its_release() -
     assert log.events == [notice(0), notice(1)]
 
 
+async def test_what_is_released_after_a_write_has_ended_is_written_by_itself() -> None:
+    log = SlowLog(delay_s=0)
+    writer = writer_on(log)
+    await writer.put(notice(0))
+    await asyncio.wait_for(log.written.wait(), 10)
+    await asyncio.sleep(0.01)  # the write has ended
+    log.written.clear()
+    writer.hold([notice(1)])
+    await writer.release()
+    await asyncio.wait_for(log.written.wait(), 10)
+    assert log.events == [notice(0), notice(1)]
+
+
 async def test_a_checkpoint_waits_for_the_write_before_it_and_the_next_write_for_the_checkpoint() -> None:
     log, disk = SlowLog(delay_s=0.02), Disk(fast=False)
     writer = writer_on(log)
