@@ -128,9 +128,8 @@ class RoomsLibrary:
             NotFound: There is no such document; what others there are is not told.
         """
         await self._known(collection)
-        known = {document.source for document in await self._rooms.knowledge.list_documents(collection)}
         for name in (source, str(self._uploads(collection) / source)):
-            if name in known:
+            if await self._rooms.knowledge.list_documents(collection, name):
                 return name
         raise NotFound(f"No document '{source[:200]}' is in collection '{collection}'.", source=source[:200])
 

@@ -183,8 +183,8 @@ def show_document(
     async def read(app: App) -> tuple[StoredDocument | None, list[Passage]]:
         if _PASSAGE.fullmatch(name):
             return None, [await app.knowledge.passage(name)]
-        known = {document.source for document in await app.knowledge.list_documents(collection)}
-        return await app.knowledge.document(name if name in known else _whole(name), collection)
+        is_listed = await app.knowledge.list_documents(collection, name)
+        return await app.knowledge.document(name if is_listed else _whole(name), collection)
 
     document, passages = with_app(read)
     if as_json:

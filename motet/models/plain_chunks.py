@@ -11,13 +11,12 @@ What does not live here: what the pieces mean (LangChain), whether the answer is
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from openai import AsyncStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from openai import AsyncOpenAI, RequestOptions
 
@@ -49,12 +48,11 @@ class PlainCompletions:
         for option, ours in (("headers", "extra_headers"), ("params", "extra_query"), ("timeout", "timeout")):
             if ours in payload:
                 options[option] = payload.pop(ours)
-        body = {**payload, **(payload.pop("extra_body", None) or {})}
-        body.pop("extra_body", None)
+        more = payload.pop("extra_body", None) or {}
         stream = await self._client.post(
             "/chat/completions",
             cast_to=cast("type[Any]", object),  # the pieces as they are
-            body=body,
+            body={**payload, **more},
             options=options,
             stream=True,
             stream_cls=AsyncStream[object],
@@ -74,7 +72,7 @@ class Arrived:
     async def __aexit__(self, *_: object) -> None:
         await self._stream.close()
 
-    async def _pieces(self) -> AsyncGenerator[Piece]:
+    async def __aiter__(self) -> AsyncGenerator[Piece]:
         arrived, news = list[Piece](), asyncio.Event()
 
         async def read() -> None:
@@ -99,11 +97,6 @@ class Arrived:
         finally:
             reading.cancel()
             await asyncio.wait([reading])
-
-    async def __aiter__(self) -> AsyncIterator[Piece]:
-        async with aclosing(self._pieces()) as pieces:
-            async for piece in pieces:
-                yield piece
 
 
 def join(last: Piece, piece: Piece) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from motet.events import Event, MessageCompleted, RunCompleted
+from motet.runs.budgets.question import STOPPED
 from motet.runs.traces import TRACE_KEY
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ async def stop_with_what_there_is(
     from langchain_core.messages import AIMessage  # noqa: PLC0415  # this run calls no model
 
     text = await budgets.what_there_is(job, chinese=_is_chinese(asked))
-    message = AIMessage(text, id=f"stopped-{job.run_id}")
-    await writer.put(MessageCompleted(message_id=f"stopped-{job.run_id}", role="assistant", text=text))
+    message_id = f"{STOPPED}{job.run_id}"
+    message = AIMessage(text, id=message_id)
+    await writer.put(MessageCompleted(message_id=message_id, role="assistant", text=text))
     return RunCompleted(
         output={"messages": [{"type": "ai", **message.model_dump(mode="json", exclude_defaults=True)}]}
     )

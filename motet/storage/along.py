@@ -43,6 +43,9 @@ def carry_of(config: Mapping[str, Any]) -> Carry | None:
     """
     named: Mapping[str, Any] = config.get("configurable") or {}
     along: Along | None = named.get(CONFIG_KEY)
-    if along is None or named.get("checkpoint_ns") or named.get("thread_id") != along.thread_id:
-        return None
-    return along.carry
+    return along.carry if along is not None and is_root(named, along.thread_id) else None
+
+
+def is_root(named: Mapping[str, Any], thread_id: str) -> bool:
+    """Say whether a LangGraph config's `configurable` names the chain of a thread's own graph, and no other."""
+    return named.get("thread_id") == thread_id and not named.get("checkpoint_ns")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from motet.storage.along import is_root
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,8 +33,8 @@ class Handed:
         Args:
             named: The `configurable` of what is asked for.
         """
-        is_it = named.get("thread_id") == self._thread_id and not named.get("checkpoint_ns")
-        if not self._is_there or not is_it or named.get("checkpoint_id"):
+        is_it = is_root(named, self._thread_id) and not named.get("checkpoint_id")
+        if not self._is_there or not is_it:
             return None
         self._is_there = False
         return (self._newest,)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 PREFIX = "budget-"
 """How the ids of these questions begin: nothing of theirs is handed to the graph."""
 
+STOPPED = "stopped-"
+"""How the id of the message begins that tells what there is of a run that was stopped."""
+
 MORE, CHEAPER, STOP = "more", "cheaper", "stop"
 
 ANSWER_SCHEMA: dict[str, Any] = {

@@ -213,7 +213,7 @@ _OVER: dict[str, Any] = {
     "lease_until": None,
     "cancel_requested": False,
 }
-_COMPLETED = Ready(_END.values(status="success", error=None, **_OVER))
+_ENDED = Ready(_END.values(status=sa.bindparam("to_status"), error=sa.bindparam("to_error"), **_OVER))
 _USED = Ready(
     sa.update(threads)
     .where(threads.c.tenant_id == sa.bindparam("of_tenant"), threads.c.thread_id == sa.bindparam("of_thread"))
@@ -269,10 +269,11 @@ def _append(
     changed = ending(connection, job, events[-1])
     if not changed:
         row = _COUNT.first(connection, place)
-    elif isinstance(events[-1], RunCompleted):
-        row = _COMPLETED.first(connection, place)
-    else:
+    elif isinstance(events[-1], RunRetrying):
         row = connection.execute(_END.values(**changed), place).first()
+    else:
+        over = {"to_status": changed["status"], "to_error": changed["error"]}
+        row = _ENDED.first(connection, {**place, **over})
     if row is None:
         raise LeaseLost(f"Run {job.run_id} is another worker's, or has ended.", run_id=job.run_id)
     if row.undo:

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from motet.errors import InvalidInput, UserError
+from motet.runs.budgets.question import PREFIX
 from motet.runs.drive import Drive, RecordMode, SendTo, StateWrite
 from motet.runs.request import RunOptions, RunRequest, Webhook
 from motet.server.protocols.agent_server.bodies import SendBody
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_INTERRUPT_ID = re.compile(r"[0-9a-f]{32}|budget-[0-9a-f]{24}")
+_INTERRUPT_ID = re.compile(rf"[0-9a-f]{{32}}|{PREFIX}[0-9a-f]{{24}}")
 """Ids of questions: LangGraph's, and those about budgets (`runs.budgets`)."""
 
 RECORDED: dict[str, RecordMode] = {"messages-tuple": "messages"}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from motet import events
 from motet.errors import InvalidInput
+from motet.runs.budgets.question import STOPPED
 from motet.server.protocols.agent_server.shapes import failure
 from motet.server.sse import frame
 
@@ -29,9 +30,6 @@ Frame = tuple[str, Any]
 _ID = re.compile(r"([0-9]{1,12})-([0-9]{1,6})\.([0-9a-f]{8})")
 _START = ("", "-1", "0", "0-0")
 """What clients send to see everything."""
-
-_STOPPED = "stopped-"
-"""How the id of a message begins that tells what there is of a run that was stopped (`runs.attend`)."""
 
 FOLDED = ["values", "updates", "messages-tuple", "custom"]
 """What is shown of a run that recorded nothing, unless less was asked for."""
@@ -163,9 +161,9 @@ def _is_stop(event: events.Event) -> bool:
     """Say whether an event is of a run that a person stopped at a limit: no graph ran, so nothing was recorded."""
     match event:
         case events.MessageCompleted(message_id=message_id):
-            return message_id.startswith(_STOPPED)
+            return message_id.startswith(STOPPED)
         case events.RunCompleted(output={"messages": [{"id": str(message_id)}]}):
-            return message_id.startswith(_STOPPED)
+            return message_id.startswith(STOPPED)
         case _:
             return False
 

@@ -239,9 +239,7 @@ class Log:
             "final_output": None,
             "end_time": None,
         }
-        if (
-            entry["type"] == "tool"
-        ):  # langserve's client takes it for a ToolMessage, and stops at one without this
+        if entry["type"] == "tool":  # the client takes it for a ToolMessage, and stops at one without this
             entry["tool_call_id"] = None
         return [{"op": "add", "path": path, "value": entry}]
 
