@@ -36,7 +36,7 @@ CAREFUL = 20
 LOG_EVERY = 25
 """One in so many writes is left to the writer's thread, whose commits move the write-ahead log into the file.
 
-The log is moved when it has 4 MB, and a run adds some 0.6 MB in a dozen writes: it stays below 6 MB.
+The log is moved when it has 4 MB, and a run adds some 0.6 MB in a dozen writes: it stays near 6 MB at most.
 """
 
 
