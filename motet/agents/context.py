@@ -174,10 +174,7 @@ async def condense(
         `until`, the id of the last message that need not be shown any more, and `summary`, of all up to there. Without
         a summary (the model cannot write one) the old one stays, and the messages are left out all the same.
     """
-    model = parts.model_of(agent)
-    budget = budget_of(model, parts.settings.history_tokens)
-    newer = since(messages, earlier)
-    counted = await sizes(model, newer, budget)
+    newer, counted, budget = await _counted(parts, agent, messages, earlier)
     if sum(counted) <= budget:
         return {}
     cut = _cut(newer, counted, budget // 2)
@@ -185,6 +182,24 @@ async def condense(
         return {}
     summary = await _sum_up(parts, newer[:cut], earlier.get("summary", ""), language)
     return {"until": str(newer[cut - 1].id), "summary": summary or earlier.get("summary", "")}
+
+
+async def is_long(
+    parts: AgentParts, agent: str, messages: Sequence[BaseMessage], earlier: Mapping[str, str]
+) -> bool:
+    """Say whether `condense` has something to do."""
+    _, counted, budget = await _counted(parts, agent, messages, earlier)
+    return sum(counted) > budget
+
+
+async def _counted(
+    parts: AgentParts, agent: str, messages: Sequence[BaseMessage], earlier: Mapping[str, str]
+) -> tuple[list[BaseMessage], list[int], int]:
+    """Return the messages that are not summed up, how many tokens each is, and how many all may be."""
+    model = parts.model_of(agent)
+    budget = budget_of(model, parts.settings.history_tokens)
+    newer = since(messages, earlier)
+    return newer, await sizes(model, newer, budget), budget
 
 
 async def _sum_up(parts: AgentParts, messages: Sequence[BaseMessage], before: str, language: Language) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
 from langgraph.config import get_stream_writer
@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from motet.agents.citations import CitationFilter
-from motet.agents.context import condense, earlier_of, shown
+from motet.agents.context import condense, earlier_of, is_long, shown
 from motet.agents.links import with_safe_links
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
@@ -45,10 +45,10 @@ def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder.add_edge("remember", END)
     if tools:
         builder.add_node("tools", ToolNode(tools, handle_tool_errors=True, awrap_tool_call=keep_call))
-        builder.add_conditional_edges("agent", score.after_agent, ["tools", "remember"])
         builder.add_edge("tools", "agent")
-    else:
-        builder.add_edge("agent", "remember")
+    builder.add_conditional_edges(
+        "agent", score.after_agent, [*(["tools"] if tools else []), "remember", END]
+    )
     return builder.compile()
 
 
@@ -90,16 +90,24 @@ class _Score:
         reply: AIMessage = await model.ainvoke([SystemMessage(system), *told])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
 
-    async def after_agent(self, state: LongConversation) -> Literal["tools", "remember"]:
+    async def after_agent(self, state: LongConversation) -> str:
+        """Name the node that goes on; where nothing is to be remembered the turn ends, without a step for it."""
         last = state["messages"][-1]
-        return "tools" if isinstance(last, AIMessage) and last.tool_calls else "remember"
+        if isinstance(last, AIMessage) and last.tool_calls:
+            return "tools"
+        told = self._tells_of_user(last_user_text(state["messages"]))
+        long = await is_long(self._parts, "chat", state["messages"], earlier_of(state))
+        return "remember" if told or long else END
+
+    def _tells_of_user(self, asked: str) -> bool:
+        return self._memories is not None and speaks_of_self(asked)
 
     async def remember(self, state: LongConversation) -> dict[str, Any]:
         """Keep what the user told about themselves, and sum up what has grown too long to be shown."""
         messages = state["messages"]
         asked = last_user_text(messages)
         language = self._parts.prompts.language_of(asked)
-        if self._memories and speaks_of_self(asked):
+        if self._memories and self._tells_of_user(asked):
             await keep_facts(self._parts, self._memories, messages, language)
         earlier = await condense(self._parts, "chat", messages, earlier_of(state), language)
         return {"earlier": earlier} if earlier else {}

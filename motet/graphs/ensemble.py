@@ -15,7 +15,7 @@ from langgraph.types import Overwrite, Send
 from typing_extensions import TypedDict
 
 from motet.agents.base import Assignment, Finding, Outcome, build_agents
-from motet.agents.context import background, condense, earlier_of, pinned_text, shown
+from motet.agents.context import background, condense, earlier_of, is_long, pinned_text, shown
 from motet.agents.planner import make_plan, mend_plan
 from motet.agents.prompts import Language  # noqa: TC001  # LangGraph reads the state's types
 from motet.agents.rememberer import keep_facts
@@ -92,7 +92,7 @@ def build_ensemble(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder.add_edge("retrieve", "dispatch")
     builder.add_edge("work", "dispatch")
     builder.add_conditional_edges("review", score.after_review, ["plan", "answer"])
-    builder.add_edge("answer", "remember")
+    builder.add_conditional_edges("answer", score.after_answer, ["remember", END])
     builder.add_edge("remember", END)
     return builder.compile()
 
@@ -224,6 +224,12 @@ class _Score:
             material = await self._brief(state)
             reply = await write_answer(self._parts, material, _passages(state), _findings(state))
         return {"messages": [reply]}
+
+    async def after_answer(self, state: EnsembleState) -> str:
+        """Where nothing is to be remembered the turn ends, without a step for it."""
+        told = state["personal"] and self._memories is not None
+        long = await is_long(self._parts, "writer", state["messages"], earlier_of(state))
+        return "remember" if told or long else END
 
     async def _known(self, state: EnsembleState) -> list[Memory]:
         """Return what was recalled, as it stands now."""

@@ -146,6 +146,7 @@ class EventWriter:
 
     def _begin(self) -> None:
         self._task = asyncio.create_task(self._drain())
+        self._task.add_done_callback(_look_at)
 
     async def _drain(self) -> None:
         while self._waiting:
@@ -167,6 +168,12 @@ class EventWriter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._hurry.wait()
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Look at how a write ended: whoever speaks next is told, and asyncio need not be when nobody does."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _to_its_end(storing: asyncio.Future[T]) -> T:

@@ -1,6 +1,7 @@
 """How a run's events reach the log: in order, in few writes, and with every refusal told."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -370,3 +371,18 @@ async def test_a_checkpoint_is_stored_to_its_end_when_the_run_is_stopped(
         await carrying
     await writer.flush(notice(1))
     assert log.events == [USAGE, notice(1)]  # once
+
+
+async def test_a_refusal_that_nobody_asks_for_is_no_noise() -> None:
+    """A worker that lost its run goes on to others; asyncio would print a stack trace for the write."""
+    noise = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: noise.append(told))
+    log = SlowLog(delay_s=0)
+    log.error = LeaseLost("another worker's")
+    writer = writer_on(log)
+    await writer.put(notice(1))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    del writer, log
+    gc.collect()
+    assert noise == []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from motet.storage.engine import Database
 
 LAST_NODE = "remember"
-"""Motet's graphs end with it: after a write as this node nothing is left to be done."""
+"""Motet's graphs end after it: after a write as this node nothing is left to be done."""
 
 
 class Pins(ThreadWork):
