@@ -143,8 +143,8 @@ bench-first-token: setup ## Measure how long after the model's own first token a
 bench-http: setup ## Measure runs/s, first bytes and CPU of Motet's server, LangServe's and langgraph dev (SECONDS=n; ROUNDS=n; WIRE=1: the model is behind a socket)
 	@$(BIN)/python -m benchmarks.http_runs $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WIRE),--wire)
 
-bench-peers: setup ## Measure what a turn costs in eight other frameworks, each in an environment of its own (TURNS=n; ROUNDS=n)
-	@$(BIN)/python -m benchmarks.peers_table $(if $(TURNS),--turns $(TURNS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench-peers: setup ## Measure what a turn costs in eight other frameworks, each in an environment of its own (TURNS=n)
+	@$(BIN)/python -m benchmarks.peers_table $(if $(TURNS),--turns $(TURNS))
 
 bench-start: setup ## Measure how long the command takes to start (ROUNDS=n)
 	@$(BIN)/python -m benchmarks.start $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -1,30 +1,32 @@
 """What one turn costs in each framework: a question, one tool call, an answer, over the same model behind a socket.
 
-    make bench-peers [TURNS=40] [ROUNDS=3]
+    make bench-peers [TURNS=40]
 
 Each framework is installed into an environment of its own. One scripted server answers all of them without latency, in
-a process of its own whose CPU time is not counted. The turns are those of one conversation, whose history grows. One
-framework after the other does its turns, round by round, and the median round counts: the machine's speed of the moment
-meets all.
+a process of its own whose CPU time is not counted. The turns are those of one conversation, whose history grows. All
+frameworks are started, and then they take turns, one turn each: what the machine does at the moment meets all, and
+Motet is compared with each turn by turn.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import select
 import statistics
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.environments import NotInstalled, environment
 from benchmarks.processes import free_port, server
 from motet.settings import child_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SCRIPT = """\
 rules:
@@ -60,9 +62,6 @@ PEERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 FLOOR = "bare OpenAI client"
 """The model calls and nothing else."""
 
-FORGETFUL = ("CrewAI",)
-"""Those that have no conversation: each of their turns is the first."""
-
 QUIET = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_TRACING_ENABLED": "false",
@@ -71,49 +70,75 @@ QUIET = {
     "LANGSMITH_TRACING": "false",
 }
 HERE = Path(__file__).parent / "peers"
-
-
-def measured(python: Path, module: str, base_url: str, turns: int) -> dict[str, list[float]]:
-    """Return the CPU and wall milliseconds of each turn.
-
-    Raises:
-        RuntimeError: It failed; the message is its last line.
-    """
-    command = [str(python), str(HERE / "turn.py"), module, base_url, str(turns)]
-    environment_ = child_environment(**QUIET, OPENAI_API_KEY="none", OPENAI_BASE_URL=base_url)
-    try:
-        done = subprocess.run(
-            command, env=environment_, capture_output=True, text=True, check=False, timeout=300
-        )
-    except subprocess.TimeoutExpired:
-        raise RuntimeError("not done after 300 s") from None
-    if done.returncode:
-        raise RuntimeError((done.stderr.strip().splitlines() or ["no word"])[-1][:160])
-    return json.loads(done.stdout.strip().splitlines()[-1])
+WARM_UP = 5
+LONGEST_S = 120
+"""The longest that a framework may take to start, or for a turn."""
 
 
 class Peer:
-    """One framework: how its turns are done, and what they took, round by round."""
+    """One framework: its process, how its turns are done, and what they took."""
 
     def __init__(self, name: str, python: Path, module: str, stores: str, versions: str) -> None:
         self.name, self._python, self._module = name, python, module
         self._stores, self._versions = stores, versions
-        self._rounds: list[dict[str, list[float]]] = []
+        self._process: subprocess.Popen[str] | None = None
+        self.cpu_ms, self._wall_ms = list[float](), list[float]()
 
-    def measure(self, base_url: str, turns: int) -> None:
-        """Do a round; see `measured`."""
-        self._rounds.append(measured(self._python, self._module, base_url, turns))
+    def start(self, base_url: str) -> None:
+        """Start its process and wait until it is ready for turns.
 
-    def middle(self, what: str) -> float:
-        """Return the median of the rounds' medians."""
-        return statistics.median(statistics.median(found[what]) for found in self._rounds)
+        Raises:
+            RuntimeError: It failed; the message is what it said.
+        """
+        self._process = subprocess.Popen(
+            [str(self._python), str(HERE / "turn.py"), self._module, base_url],
+            env=child_environment(**QUIET, OPENAI_API_KEY="none", OPENAI_BASE_URL=base_url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._told()
 
-    def row(self, ours: float) -> str:
+    def turn(self, *, counts: bool) -> None:
+        """Do a turn. See `start`."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        took = self._told()
+        if counts:
+            self.cpu_ms.append(took["cpu_ms"])
+            self._wall_ms.append(took["wall_ms"])
+
+    def stop(self) -> None:
+        """End its process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def row(self, ours: Peer) -> str:
         """Return its line of the table."""
-        least = min(min(found["cpu_ms"]) for found in self._rounds)
-        cpu = self.middle("cpu_ms")
-        figures = f"{cpu:>8.1f}{least:>8.1f}{self.middle('wall_ms'):>9.1f}{ours / cpu:>8.2f}"
-        return f"{self.name:<33}{figures}  {self._stores:<10}{self._versions}"
+        half = len(self.cpu_ms) // 2
+        first, last = statistics.median(self.cpu_ms[:half]), statistics.median(self.cpu_ms[half:])
+        figures = f"{statistics.median(self.cpu_ms):>8.1f}{first:>8.1f}{last:>8.1f}"
+        wall = f"{statistics.median(self._wall_ms):>9.1f}{ours.times(self):>8.2f}"
+        return f"{self.name:<33}{figures}{wall}  {self._stores:<10}{self._versions}"
+
+    def times(self, other: Peer) -> float:
+        """Return how many times the other's CPU a turn of this takes: the median over the turns."""
+        return statistics.median(mine / its for mine, its in zip(self.cpu_ms, other.cpu_ms, strict=True))
+
+    def _told(self) -> dict[str, float]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], LONGEST_S)
+        line = self._process.stdout.readline() if ready else ""
+        told: dict[str, Any] = json.loads(line) if line else {"error": "no word, or its end"}
+        if "error" in told:
+            raise RuntimeError(told["error"])
+        return told
 
 
 def installed(names: list[str]) -> Iterator[Peer]:
@@ -128,23 +153,33 @@ def installed(names: list[str]) -> Iterator[Peer]:
             yield Peer(name, made.python, module, stores, made.told())
 
 
-def compare(peers: list[Peer], base_url: str, turns: int, rounds: int) -> list[Peer]:
-    """Measure one framework after the other, round by round; return those that did all of it."""
-    for _ in range(rounds):
-        for peer in tuple(peers):
-            try:
-                peer.measure(base_url, turns)
-            except RuntimeError as error:
-                print(f"{peer.name:<33}left out: {error}")
-                peers.remove(peer)
-    return peers
+def compare(peers: list[Peer], base_url: str, turns: int) -> list[Peer]:
+    """Have all do one turn after the other, in an order that moves on; return those that did all of it."""
+
+    def did(peer: Peer, what: Callable[[], None]) -> bool:
+        try:
+            what()
+        except RuntimeError as error:
+            print(f"{peer.name:<33}left out: {error}")
+            peer.stop()
+            return False
+        return True
+
+    left = [peer for peer in peers if did(peer, partial(peer.start, base_url))]
+    for number in range(WARM_UP + turns):
+        at = number % max(len(left), 1)
+        step = partial(Peer.turn, counts=number >= WARM_UP)
+        gone = [peer for peer in (*left[at:], *left[:at]) if not did(peer, partial(step, peer))]
+        left = [peer for peer in left if peer not in gone]
+    for peer in left:
+        peer.stop()
+    return left
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="names of peers, separated by commas")
     options = parser.parse_args()
     ours = Peer("Motet, graph chat", Path(sys.executable), "motet_chat", "all", "")
@@ -156,17 +191,18 @@ def main() -> None:
         script = str(folder / "script.yaml")
         command = [sys.executable, "-m", "motet", "scripted", script, "--port", str(port)]
         with server(command, port, folder):
-            compare(peers, f"http://127.0.0.1:{port}/v1", options.turns, options.rounds)
-    middle = ours.middle("cpu_ms")
-    print(f"{'':<33}{'CPU ms':>8}{'least':>8}{'wall ms':>9}{'Motet/':>8}  {'stores':<10}versions")
-    print("\n".join(peer.row(middle) for peer in peers))
+            peers = compare(peers, f"http://127.0.0.1:{port}/v1", options.turns)
+    if ours not in peers:
+        return
+    print(
+        f"{'':<33}{'CPU ms':>8}{'1st 1/2':>8}{'2nd 1/2':>8}{'wall ms':>9}{'Motet/':>8}  {'stores':<10}versions"
+    )
+    print("\n".join(peer.row(ours) for peer in peers))
     others = [peer for peer in peers if peer.name in PEERS and peer.name != FLOOR]
-    for which in (others, [peer for peer in others if peer.name not in FORGETFUL]):
-        if which:
-            cheapest = min(which, key=lambda peer: peer.middle("cpu_ms"))
-            ratio = middle / cheapest.middle("cpu_ms")
-            what = "the cheapest" if which is others else "the cheapest that keeps the conversation"
-            print(f"  {'yes' if ratio < 1 else 'NO '} below {what}, {cheapest.name}: {ratio:.2f} times it")
+    if others:
+        cheapest = max(others, key=ours.times)
+        ratio = ours.times(cheapest)
+        print(f"  {'yes' if ratio < 1 else 'NO '} below the cheapest, {cheapest.name}: {ratio:.2f} times it")
 
 
 if __name__ == "__main__":

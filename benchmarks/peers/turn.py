@@ -1,8 +1,10 @@
-"""Does the turns of one framework and prints what they took; run by `benchmarks.peers_table`.
+"""Does the turns of one framework and tells what each took; run by `benchmarks.peers_table`.
 
-    python turn.py MODULE BASE_URL TURNS
+    python turn.py MODULE BASE_URL
 
-Prints `{"cpu_ms": [of each turn], "wall_ms": […]}` as JSON. CPU is this process's and its children's.
+Does a turn for each line that it reads, and answers with a line of JSON: `{"cpu_ms": …, "wall_ms": …}`, or
+`{"error": …}` and its end. CPU is this process's and its children's, with what it does in the moment after the answer.
+At first it says `{}`: it is ready.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import time
 from contextlib import aclosing
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-WARM_UP = 5
 ANSWER = "It is 42."
+AFTER_S = 0.02
+"""What is done so soon after an answer belongs to its turn."""
 
 
 def cpu_s() -> float:
@@ -28,24 +32,34 @@ def cpu_s() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-async def measure(name: str, base_url: str, turns: int) -> dict[str, list[float]]:
-    """Do the turns and time each."""
-    cpu, wall = list[float](), list[float]()
+def tell(told: dict[str, Any]) -> None:
+    """Print a line; what a framework prints goes elsewhere."""
+    os.write(REPLY, (json.dumps(told) + "\n").encode())
+
+
+async def measure(name: str, base_url: str) -> None:
+    """Do a turn when asked, and time it."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         async with aclosing(import_module(name).turns(base_url, Path(folder))) as made:
             turn = await anext(made)
-            for number in range(WARM_UP + turns):
+            tell({})
+            while await asyncio.to_thread(sys.stdin.readline):
                 before, began = cpu_s(), time.perf_counter()
                 answer = await turn()
+                wall_s = time.perf_counter() - began
                 if ANSWER not in answer:
-                    raise RuntimeError(f"turn {number} gave a wrong answer: {answer[:200]}")
-                cpu.append((cpu_s() - before) * 1e3)
-                wall.append((time.perf_counter() - began) * 1e3)
+                    raise RuntimeError(f"a turn gave a wrong answer: {answer[:200]}")
+                await asyncio.sleep(AFTER_S)
+                tell({"cpu_ms": (cpu_s() - before) * 1e3, "wall_ms": wall_s * 1e3})
         os.chdir("/")
-    return {"cpu_ms": cpu[WARM_UP:], "wall_ms": wall[WARM_UP:]}
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(measure(sys.argv[1], sys.argv[2], int(sys.argv[3])))), flush=True)
+    REPLY = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        asyncio.run(measure(sys.argv[1], sys.argv[2]))
+    except Exception as error:  # noqa: BLE001  # an edge: the table says why a framework is left out
+        tell({"error": f"{type(error).__name__}: {error}"[:160]})
     os._exit(0)  # some frameworks leave threads that send their telemetry

@@ -58,7 +58,7 @@ async def map_errors(spec: ModelSpec) -> AsyncGenerator[None]:
     Only a call of a model belongs inside: a `ValueError` there is taken for an answer that cannot be read.
 
     `spec.base_url` should be the URL that is really called: its host is named in the message. Motet's own errors
-    and cancellation pass through.
+    and cancellation pass through, and so does the cause of a `NotSent`.
 
     Raises:
         ModelUnavailable: The server does not answer, is too slow, too busy, or broke off.
@@ -70,6 +70,10 @@ async def map_errors(spec: ModelSpec) -> AsyncGenerator[None]:
         yield
 
 
+class NotSent(Exception):
+    """A request that cannot be put together: the caller's fault, not the server's. Its cause is what they are told."""
+
+
 @contextmanager
 def map_errors_now(spec: ModelSpec) -> Generator[None]:
     """Do what `map_errors` does, around code that does not await."""
@@ -77,6 +81,8 @@ def map_errors_now(spec: ModelSpec) -> Generator[None]:
         yield
     except MotetError:
         raise
+    except NotSent as error:
+        raise error.__cause__ or error from None
     except Exception as error:
         # An edge: everything below is a third party's, and each kind of its errors is told apart by name.
         mapped = map_error(error, spec)

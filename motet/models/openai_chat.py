@@ -21,7 +21,7 @@ from motet.events import Notice
 from motet.models.base import REASONING_KEY, JsonBy, ModelSpec
 from motet.models.compact import compacted
 from motet.models.constraint import constrained
-from motet.models.faults import host_of, map_errors, map_errors_now
+from motet.models.faults import NotSent, host_of, map_errors, map_errors_now
 from motet.models.http_client import in_all
 from motet.models.patience import Patience, Tries
 from motet.models.retold import RetoldChatModel, tell
@@ -175,15 +175,11 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
                     yield ChatGenerationChunk(message=rest)
                 return
 
-    def _prepared(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _prepared(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the options as they go to the client.
 
-        The request is built once here, outside `map_errors`: what cannot be sent is the caller's fault, not the
-        server's. A schema that is plain data goes as plain data: the client's own way reads a stream twice.
+        A schema that is plain data goes as plain data: the client's own way reads a stream twice.
         """
-        self._get_request_payload(messages, stop=stop, **kwargs)
         if not isinstance(kwargs.get("response_format"), dict) or self._use_responses_api(kwargs):
             return kwargs
         rest = {key: value for key, value in kwargs.items() if key != "response_format"}
@@ -194,7 +190,10 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
     def _get_request_payload(
         self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        payload: dict[str, Any] = super()._get_request_payload(input_, stop=stop, **kwargs)
+        try:
+            payload: dict[str, Any] = super()._get_request_payload(input_, stop=stop, **kwargs)
+        except Exception as error:
+            raise NotSent from error
         if "max_completion_tokens" in payload:
             payload[self.max_tokens_name] = payload.pop("max_completion_tokens")
         for message in () if self.knows_developer else payload.get("messages", ()):
@@ -245,7 +244,6 @@ class _Turn:
         self.messages = messages
         self.tries = Tries(chat.patience, chat.spec.name, host_of(chat.spec.base_url) or chat.spec.provider)
         self._chat = chat
-        self._stop = stop
         self._kwargs = kwargs
         self._shortened = False
         # Responses know no stop words.
@@ -256,7 +254,7 @@ class _Turn:
 
     def options(self) -> dict[str, Any]:
         """Return the options as they go to the client."""
-        return self._chat._prepared(self.messages, self._stop, self._kwargs)  # noqa: SLF001  # its own part
+        return self._chat._prepared(self._kwargs)  # noqa: SLF001  # its own part
 
     def watch(self) -> StreamWatch:
         """Return a watch for the next try's stream."""

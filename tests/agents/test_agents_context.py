@@ -7,7 +7,7 @@ import dataclasses
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from motet.agents.base import AgentParts
-from motet.agents.context import budget_of, condense, shown, since
+from motet.agents.context import budget_of, condense, is_long, shown, since
 from motet.agents.prompts import Prompts
 from motet.memory.history import Said
 from motet.models.base import Capabilities
@@ -38,6 +38,7 @@ async def test_what_fits_is_shown_as_it_is_and_nobody_is_asked() -> None:
     parts, calls = make(100_000)
     messages = [*turn(1), HumanMessage("now", id="h2")]
     assert await shown(parts, "chat", messages, "en") == messages
+    assert not await is_long(parts, "chat", messages, {})
     assert await condense(parts, "chat", messages, {}, "en") == {}
     assert calls == []
 
@@ -68,6 +69,7 @@ async def test_each_part_is_summed_up_once_and_the_cost_of_a_turn_has_a_bound() 
 async def test_without_summaries_the_oldest_are_left_out() -> None:
     parts, calls = make(summaries=False)
     messages = [m for n in range(4) for m in turn(n)]
+    assert await is_long(parts, "chat", messages, {})
     earlier = await condense(parts, "chat", messages, {}, "en")
     assert earlier["summary"] == ""
     assert since(messages, earlier)[0].id in ("h2", "h3")

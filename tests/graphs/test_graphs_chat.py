@@ -77,3 +77,17 @@ async def test_a_thread_remembers_its_turns() -> None:
     parts, calls = stage({"tool": "Yes."})
     await play_through(build_chat(parts), "one", "two")
     assert [m.text for m in calls[-1].messages][1:] == ["one", "Yes.", "two"]
+
+
+async def test_a_turn_ends_without_a_step_to_remember_where_there_is_nothing() -> None:
+    parts, _ = stage({"tool": "Nice.", "UserFacts": {"facts": []}}, memories=Memories(InMemoryStore()))
+    graph = build_chat(parts)
+
+    async def nodes(said: str) -> list[str]:
+        steps = graph.astream({"messages": [("user", said)]}, stream_mode="updates")
+        return [node async for step in steps for node in step]
+
+    assert await nodes("How high is Mount Fuji?") == ["recall", "agent"]
+    assert await nodes("I live in Lyon.") == ["recall", "agent", "remember"]
+    assert await nodes("我住在里昂。") == ["recall", "agent", "remember"]
+    assert await nodes("word " * 20_000) == ["recall", "agent", "remember"]  # too long to be shown again

@@ -21,7 +21,8 @@ from motet.errors import LeaseLost, ModelUnavailable, SettingInvalid
 from motet.events import Notice, RunCompleted, RunFailed, RunRetrying
 from motet.runs.queue.base import QUEUES, Claim, RunQueue, target_of
 from motet.runs.queue.owner import worker_id
-from motet.runs.request import Caller, RunJob
+from motet.runs.queue.sql import SqlQueue
+from motet.runs.request import Caller, RunJob, RunOptions
 from motet.settings import Settings
 from motet.storage.clock import lease_now
 from motet.storage.tables import runs
@@ -360,3 +361,46 @@ async def test_a_lease_that_ends_too_late_to_be_true_is_an_earlier_boots(
     second = await queue.claim("w2")
     assert second is not None
     assert second.fence == first.fence + 1
+
+
+async def test_what_was_accepted_here_is_claimed_without_a_look(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, looks = SqlQueue(studio.database, studio.settings.runs), list[object]()
+    peek = studio.database.peek
+
+    async def look(work: Any) -> Any:
+        looks.append(work)
+        return await peek(work)
+
+    monkeypatch.setattr(studio.database, "peek", look)
+    accepted = await studio.submit("hi")
+    queue.accepted(
+        RunJob(
+            tenant_id="local",
+            owner_id="o",
+            run_id=accepted.run_id,
+            thread_id="t",
+            graph="g",
+            input={},
+            options=RunOptions(),
+        )
+    )
+    assert (await claim(queue)).job.run_id == accepted.run_id
+    assert looks == []
+    for _ in range(3):  # what another process took is not asked for again and again
+        queue.accepted(
+            RunJob(
+                tenant_id="local",
+                owner_id="o",
+                run_id="gone",
+                thread_id="t",
+                graph="g",
+                input={},
+                options=RunOptions(),
+            )
+        )
+    assert await queue.claim("w1") is None
+    assert looks == []
+    assert await queue.claim("w1") is None
+    assert len(looks) == 1

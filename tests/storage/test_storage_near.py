@@ -138,7 +138,9 @@ async def test_the_writers_thread_keeps_the_log_small(sqlite_database: Database,
     assert threads == {threading.current_thread().name, "motet-writer"}
     size = await asyncio.to_thread(os.path.getsize, path)
     left = await asyncio.to_thread(os.path.getsize, f"{path}-wal")
-    log_pages = 1_000 + near.LOG_EVERY * 20  # SQLite moves it from 1,000 pages on; one of these writes takes up to 20
+    log_pages = (
+        1_000 + near.LOG_EVERY * 20
+    )  # SQLite moves it from 1,000 pages on; one of these writes takes up to 20
     assert left <= log_pages * (4_096 + 24) + 32  # a page and its header, the log's own header
     assert size > left  # of 42 MB: most of it has left the log
 

@@ -44,18 +44,29 @@ class SqlQueue:
     def __init__(self, database: Database, settings: RunSettings) -> None:
         self._database = database
         self._settings = settings
+        self._expected = 0
+        """Runs that were accepted in this process and perhaps not claimed yet."""
         # Made once: to put the question together takes longer than to answer it.
         self._next, self._next_of = (_Next(_claimable(settings, of_threads=named)) for named in (False, True))
 
-    def accepted(self, job: RunJob) -> None:
+    def accepted(self, job: RunJob) -> None:  # noqa: ARG002  # the port's
         """See `RunQueue.accepted`. The row itself is the queue: workers find it."""
+        self._expected += 1
 
     async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
-        """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do."""
+        """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do.
+
+        Where a run was accepted in this process since, there is something, as a rule.
+        """
         asked, named = (self._next, {}) if thread_ids is None else (self._next_of, {"of": sorted(thread_ids)})
-        if await self._database.peek(lambda c: asked.look.first(c, named)) is None:
+        if self._expected:
+            self._expected -= 1
+        elif await self._database.peek(lambda c: asked.look.first(c, named)) is None:
             return None
-        return await self._database.jot(lambda c: self._claim(c, worker_id, asked.lock, named))
+        claim = await self._database.jot(lambda c: self._claim(c, worker_id, asked.lock, named))
+        if claim is None:
+            self._expected = 0
+        return claim
 
     async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         """See `RunQueue.heartbeat`."""
