@@ -145,7 +145,7 @@ class Rooms:
                 self.embedder,
                 tenant_id=self._tenant_id,
                 indexes=self.indexes,
-                parser=build_parser(settings.retrieval, settings.loaders),
+                parser=build_parser(settings.retrieval, settings.loaders, sandbox=self.sandbox),
                 fetch=self.egress.fetch,
             )
         return self._knowledge

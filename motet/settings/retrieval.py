@@ -53,6 +53,19 @@ class RetrievalSettings:
         "Most memory of the process that reads documents, in megabytes.",
         positive=True,
     )
+    parse_sandbox: str = setting(
+        "auto",
+        "MOTET_PARSE_SANDBOX",
+        "Whether documents are read in the sandbox: `auto` where there is one, else under limits only; `require` reads "
+        "none without it; `off`.",
+        choices=("auto", "require", "off"),
+    )
+    parse_folders: str = setting(
+        "",
+        "MOTET_PARSE_FOLDERS",
+        "Folders and files that the commands of `[loaders]` are shown in the sandbox besides `/usr`, read-only, with "
+        "commas between them.",
+    )
     chinese: str = setting(
         "pairs",
         "MOTET_CHINESE",

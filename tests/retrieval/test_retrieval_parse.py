@@ -12,6 +12,7 @@ from motet.retrieval.base import LoadedDocument, Section
 from motet.retrieval.load import read_bytes
 from motet.retrieval.parse.base import ParseLimits
 from motet.retrieval.parse.command import CommandParser
+from motet.retrieval.parse.launch import Launcher
 from motet.retrieval.parse.process import ParserProcess, build_parser
 from motet.retrieval.parse.wire import (
     BrokenAnswer,
@@ -20,6 +21,7 @@ from motet.retrieval.parse.wire import (
     encode,
     to_document,
 )
+from motet.sandbox.box import Sandbox
 from motet.settings import RetrievalSettings
 
 GOOD = b"# Fares\n\nAn adult pays 64.\n"
@@ -97,7 +99,7 @@ async def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 
 
 PROGRAM = """
-import sys, os
+import os
 from motet.retrieval import load
 from motet.retrieval.parse import child
 def bad(data, path):
@@ -107,11 +109,9 @@ sys.exit(child.main())
 """
 
 
-def breaking(code: str, limits: ParseLimits = LIMITS) -> ParserProcess:
+def breaking(code: str, limits: ParseLimits = LIMITS, sandbox: Sandbox | None = None) -> ParserProcess:
     """Return a parser whose loader does something bad to its process."""
-    return ParserProcess(
-        limits, jail=lambda command: [command[0], "-I", "-c", PROGRAM.format(code=code), *command[4:]]
-    )
+    return ParserProcess(limits, Launcher(sandbox, code=PROGRAM.format(code=code)))
 
 
 SHOWN = """
@@ -139,7 +139,7 @@ async def test_what_a_loader_does_to_its_process_is_one_typed_error(case: str) -
     with pytest.raises(DocumentUnreadable, match=reason) as caught:
         await parser.parse(GOOD, Path("fares.md"))
     assert len(caught.value.message) < 700
-    assert parser._child is None or parser._child.returncode is not None
+    assert parser._child is None or parser._child.has_ended
     await parser.aclose()
 
 
@@ -176,7 +176,7 @@ async def test_a_cancelled_parse_ends_its_process() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert child.returncode == -signal.SIGKILL
+    assert await child.wait() == -signal.SIGKILL
 
 
 # The frames

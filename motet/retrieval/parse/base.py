@@ -5,17 +5,14 @@ What does not live here: how a parser is kept from doing harm (`process`), and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter
     from pathlib import Path
 
     from motet.retrieval.base import LoadedDocument
-
-Jail = Callable[[Sequence[str]], list[str]]
-"""From the command that is to be run to the command that runs it inside a sandbox: its arguments, no shell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,33 @@ class ParseLimits:
     """Address space of the process that reads it."""
     output_bytes: int = 64 * 1024 * 1024
     """What it may answer."""
+
+
+class Process(Protocol):
+    """A process that parses, in the sandbox or outside of it."""
+
+    @property
+    def stdin(self) -> StreamWriter:
+        """What it reads."""
+        ...
+
+    @property
+    def stdout(self) -> StreamReader:
+        """What it answers."""
+        ...
+
+    @property
+    def has_ended(self) -> bool:
+        """Say whether it has ended."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for its end; return its exit code, -n where signal n ended it."""
+        ...
+
+    async def end(self) -> None:
+        """End it and what it started. A second call does nothing."""
+        ...
 
 
 class Parser(Protocol):

@@ -21,12 +21,20 @@ TIRED_SHARE = 0.5
 
 
 def main() -> int:
-    """Serve until stdin ends. Arguments: address space in bytes, CPU seconds a document, the parent's process id."""
+    """Serve until stdin ends; the first answer says that it is there.
+
+    Arguments: address space in bytes, CPU seconds a document, the parent's process id (0 in the sandbox, which ends
+    with its parent anyway).
+    """
     memory_bytes, cpu_s, parent_pid = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     source = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
     lock_down(memory_bytes, parent_pid)
+    answers.write(_hello())
+    answers.flush()
+    os.dup2(nowhere, 2)
     while request := _next(source):
         allow_cpu(cpu_s)
         frame, fatal = _answer(*request, memory_bytes)
@@ -36,6 +44,12 @@ def main() -> int:
         if fatal:
             return 0
     return 0
+
+
+def _hello() -> bytes:
+    from motet.retrieval.parse.wire import encode  # noqa: PLC0415  # after the limits
+
+    return encode({"ready": True})
 
 
 def _next(source: BinaryIO) -> tuple[Path, bytes] | None:

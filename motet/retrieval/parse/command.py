@@ -1,7 +1,8 @@
 """Endings that a command of the operator's reads: it is given the file and prints its text.
 
-What does not live here: where the table comes from (`settings`). No shell sees the command; it runs under the limits
-of every parser, in a folder of its own that holds a copy of the file.
+What does not live here: where the table comes from (`settings`), and the command's way into the sandbox (`boxed`). No
+shell sees the command. It runs in the sandbox where there is one; else under the limits of every parser, in a folder of
+its own that holds a copy of the file.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from motet.retrieval.parse.boxed import run_boxed, with_file
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from motet.retrieval.base import LoadedDocument
-    from motet.retrieval.parse.base import Jail, ParseLimits, Parser
-
-PLACE = "{path}"
-"""In an argument: the path of the copy that is to be read."""
+    from motet.retrieval.parse.base import ParseLimits, Parser
+    from motet.retrieval.parse.launch import Launcher
 
 _SEE = "See [loaders] in your settings file."
 
@@ -38,7 +38,8 @@ class CommandParser:
         commands: The command of each ending (`.doc`), as arguments; `{path}` in them is the file. A command that
             names it nowhere is given it as its last argument.
         limits: What one document may cost.
-        jail: Puts a sandbox around the command.
+        launcher: Knows whether there is a sandbox; without it commands run outside of one.
+        folders: What commands are shown in the sandbox besides the system, read-only.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class CommandParser:
         commands: Mapping[str, Sequence[str]],
         limits: ParseLimits,
         *,
-        jail: Jail | None = None,
+        launcher: Launcher | None = None,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._inner = inner
         self._commands = {ending.lower(): list(command) for ending, command in commands.items()}
         self._limits = limits
-        self._jail = jail
+        self._launcher = launcher
+        self._folders = folders
 
     def reads(self, path: Path) -> bool:
         """See `Parser.reads`."""
@@ -66,7 +69,12 @@ class CommandParser:
         program = shutil.which(command[0])
         if program is None:
             raise unreadable(path, f"the command '{command[0]}' that reads it is not there", _SEE)
-        printed = await self._run([program, *command[1:]], data, path)
+        sandbox = await self._launcher.box() if self._launcher else None
+        whole = [program, *command[1:]]
+        if sandbox is None:
+            printed = await self._run(whole, data, path)
+        else:
+            printed = await run_boxed(sandbox, whole, data, path, limits=self._limits, folders=self._folders)
         if not printed.strip():
             raise unreadable(path, f"'{command[0]}' printed no text for it", _SEE)
         return await self._inner.parse(printed, path.with_suffix(".txt" if b"\f" in printed else ".md"))
@@ -81,9 +89,7 @@ class CommandParser:
         try:
             copy = folder / f"document{path.suffix.lower()}"
             await asyncio.to_thread(copy.write_bytes, data)
-            named = any(PLACE in argument for argument in command)
-            arguments = [argument.replace(PLACE, str(copy)) for argument in command]
-            return await self._limited(arguments if named else [*arguments, str(copy)], folder, path)
+            return await self._limited(with_file(command, str(copy)), folder, path)
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -92,7 +98,7 @@ class CommandParser:
         numbers = (str(limits.memory_bytes), str(limits.wall_s), str(os.getpid()))
         whole = [sys.executable, "-I", "-m", "motet.retrieval.parse.limited", *numbers, *command]
         child = await asyncio.create_subprocess_exec(
-            *(self._jail(whole) if self._jail else whole),
+            *whole,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

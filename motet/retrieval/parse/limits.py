@@ -38,7 +38,7 @@ def lock_down(
 ) -> None:
     """Take memory, files, privileges and, where the kernel allows it, the network away for good.
 
-    On Linux the process dies with its parent.
+    On Linux the process dies with its parent, unless that is 0: inside of the sandbox it is another one.
     """
     _without_rights(parent_pid)
     resource = _resource()
@@ -94,7 +94,7 @@ def _without_rights(parent_pid: int) -> None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent_pid:
+    if parent_pid and os.getppid() != parent_pid:
         os._exit(1)  # the parent was gone before the kernel was told
     libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)  # an empty network; refused in some containers
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -1,31 +1,30 @@
 """The parser that agents' documents go through: one child process, kept for the next file, replaced after trouble.
 
-What does not live here: what the child does (`child`) and takes away from itself (`limits`). A sandbox is put around
-it by `jail`, which turns the command into the one that runs it inside.
+What does not live here: what the child does (`child`) and takes away from itself (`limits`), and how it is started,
+in the sandbox or outside of it (`launch`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from motet.errors import DocumentUnreadable
 from motet.retrieval.load import is_known
 from motet.retrieval.parse.base import ParseLimits
 from motet.retrieval.parse.command import CommandParser
+from motet.retrieval.parse.launch import Launcher, NotStarted
 from motet.retrieval.parse.wire import MAX_HEAD_BYTES, PREFIX, BrokenAnswer, decode_head, encode, to_document
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from motet.retrieval.base import LoadedDocument
-    from motet.retrieval.parse.base import Jail, Parser
+    from motet.retrieval.parse.base import Parser, Process
+    from motet.sandbox.box import Sandbox
     from motet.settings import RetrievalSettings
 
 MAX_DOCUMENTS = 1_000
@@ -33,26 +32,34 @@ MAX_DOCUMENTS = 1_000
 
 _ELSE = "Save its text and add that instead."
 
-# Allocators that keep an arena for each thread take address space that the limit counts.
-_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
-
 
 def build_parser(
     settings: RetrievalSettings,
     commands: Mapping[str, Sequence[str]] | None = None,
     *,
-    jail: Jail | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Parser:
     """Return the parser that the settings describe; nothing is started before the first document.
 
     Args:
         settings: The limits.
         commands: The operator's own command for each ending; see `CommandParser`.
-        jail: Puts a sandbox around each process.
+        sandbox: Where documents are read, unless the settings switch that off; None reads them outside of one, under
+            limits only.
     """
     limits = ParseLimits(settings.parse_timeout_s, int(settings.parse_memory_mb * 1024 * 1024))
-    process = ParserProcess(limits, jail=jail)
-    return CommandParser(process, commands, limits, jail=jail) if commands else process
+    launcher = build_launcher(settings, sandbox)
+    process = ParserProcess(limits, launcher)
+    if not commands:
+        return process
+    folders = [Path(folder.strip()) for folder in settings.parse_folders.split(",") if folder.strip()]
+    return CommandParser(process, commands, limits, launcher=launcher, folders=folders)
+
+
+def build_launcher(settings: RetrievalSettings, sandbox: Sandbox | None) -> Launcher:
+    """Return what starts the processes that read documents."""
+    mode = settings.parse_sandbox
+    return Launcher(sandbox if mode != "off" else None, is_required=mode == "require")
 
 
 class ParserProcess:
@@ -60,13 +67,13 @@ class ParserProcess:
 
     Args:
         limits: What one document may cost.
-        jail: Puts a sandbox around the process; none unless given, beyond what the process takes from itself.
+        launcher: Starts the process; outside of the sandbox unless given.
     """
 
-    def __init__(self, limits: ParseLimits | None = None, *, jail: Jail | None = None) -> None:
+    def __init__(self, limits: ParseLimits | None = None, launcher: Launcher | None = None) -> None:
         self.limits = limits or ParseLimits()
-        self._jail = jail
-        self._child: asyncio.subprocess.Process | None = None
+        self._launcher = launcher or Launcher()
+        self._child: Process | None = None
         self._served = 0
         self._turn: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,14 +104,8 @@ class ParserProcess:
     async def _end(self) -> None:
         child, self._child = self._child, None
         self._served = 0
-        if child is None:
-            return
-        if child.returncode is None:
-            _kill(child)
-        with contextlib.suppress(ProcessLookupError):
-            await child.wait()
-        pipes: Any = child
-        pipes._transport.close()  # noqa: SLF001  # nothing else closes the pipes of a process that is gone
+        if child is not None:
+            await child.end()
 
     def _lock(self) -> asyncio.Lock:
         """Return the lock of this event loop; a process of another loop is left to end with its pipes."""
@@ -135,26 +136,18 @@ class ParserProcess:
                 await self._end()
         return document
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        if self._child is None or self._child.returncode is not None:
+    async def _running(self) -> Process:
+        if self._child is None or self._child.has_ended:
             await self._end()
-            command = [
-                *(sys.executable, "-I", "-m", "motet.retrieval.parse.child"),
-                *(str(self.limits.memory_bytes), str(self.limits.wall_s), str(os.getpid())),
-            ]
-            self._child = await asyncio.create_subprocess_exec(
-                *(self._jail(command) if self._jail else command),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=_ENVIRONMENT,
-                start_new_session=True,
-            )
+            try:
+                self._child = await self._launcher.start(self.limits)
+            except NotStarted as error:
+                raise _ChildDied(str(error)) from None
+            except TimeoutError:
+                raise _ChildDied("it did not start") from None
         return self._child
 
-    async def _ask(
-        self, child: asyncio.subprocess.Process, data: bytes, path: Path
-    ) -> tuple[dict[str, Any], bytes]:
+    async def _ask(self, child: Process, data: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
         """Return the head and the body of the answer.
 
         Raises:
@@ -162,8 +155,6 @@ class ParserProcess:
             BrokenAnswer: The answer is too large, or none that a child of ours gives.
             _ChildDied: There was no whole answer.
         """
-        assert child.stdin is not None
-        assert child.stdout is not None
         self._served += 1
         try:
             child.stdin.write(encode({"path": str(path)}, data))
@@ -208,11 +199,3 @@ def _last_words(status: int) -> str:
         return signal.Signals(-status).name
     except ValueError:
         return f"signal {-status}"
-
-
-def _kill(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
-        else:
-            child.kill()
