@@ -148,6 +148,7 @@ def test_every_setting_can_be_set_by_its_variable_by_a_file_and_by_the_caller(
         "embedded.omp_wait_policy": "active",
         "models.wire": "responses",
         "retrieval.chinese": "words",
+        "retrieval.parse_sandbox": "require",
         "log.form": "json",
     }
     expected: dict[type, Any] = {bool: False, Secret: Secret("key"), Path: Path("/elsewhere")}
