@@ -46,6 +46,34 @@ def test_right_answers_pass_and_wrong_ones_do_not() -> None:
             assert "cited" in problem(item, Answer(f"{right(item).text} [{item.cite % 5 + 1}]"))
 
 
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("The passages do not say it.", ""),
+        ("段落里没有说明。", ""),
+        ("The passages do not say it [2].", "cited 2 instead of nothing"),
+        ("The passages do not say it【2】", "cited 2 instead of nothing"),
+        ("It is not known [1, 3].", "cited 1, 3 instead of nothing"),
+        ("The lake is 99 m deep [?]. (The documents do not bear this out.)", "cited ? instead of nothing"),
+        ("The lake is 412 m deep.", "none of do not say"),
+    ],
+)
+def test_what_no_passage_says_is_said_to_be_missing_and_cites_nothing(said: str, wrong: str) -> None:
+    unanswerable = [item for item in load() if item.skill == "cited" and not item.cite]
+    assert len(unanswerable) == 6
+    item = unanswerable[1 if "里" in said else 0]
+    assert problem(item, Answer(said)).startswith(wrong)
+    assert bool(problem(item, Answer(said))) == bool(wrong)
+
+
+def test_one_passage_is_cited_in_whatever_form() -> None:
+    item = next(item for item in load() if item.cite)
+    for form in (f"[{item.cite}]", f"【{item.cite}】", f"[{item.cite}][{item.cite}]"):
+        assert problem(item, Answer(f"{item.words[0]} {form}")) == ""
+    for form in (f"[{item.cite}, 9]", f"[{item.cite}] [?]", "[?]"):
+        assert "instead of" in problem(item, Answer(f"{item.words[0]} {form}"))
+
+
 def test_a_seed_is_an_order_and_a_sample_has_every_skill() -> None:
     assert load(seed=1) == load(seed=1)
     assert load(seed=1) != load(seed=2)
@@ -104,8 +132,11 @@ def test_results_are_read_back_and_the_held_out_have_a_line(tmp_path: Path) -> N
     kept = tmp_path / "results.jsonl"
     assert report.read_results(kept) == []
     one = report.Result("motet", "memory", "zh", "我的猫叫什么？", True, "", 0.5, True)
-    kept.write_text(json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n", "utf-8")
-    assert report.read_results(kept) == [one]
+    said = Answer("团子", (("look", {"at": "猫"}),), ("worker",))
+    two = dataclasses.replace(one, answer=said)
+    lines = [json.dumps(dataclasses.asdict(result), ensure_ascii=False) for result in (one, two)]
+    kept.write_text("\n".join(lines) + "\n", "utf-8")
+    assert report.read_results(kept) == [one, two]
     assert [line.skill for line in report.lines([one])] == ["memory, zh", "held out", "all"]
     kept.write_text("{}\n", "utf-8")
     with pytest.raises(InvalidInput, match="line 1"):

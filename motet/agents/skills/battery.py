@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
+_CITATION = re.compile(r"[\[［【]([^\]］】]*)[\]］】]")
+"""Whatever is in brackets: `[1]`, `[1, 2]`, `【1】`, and `[?]`, which names no passage. No prompt has brackets in it."""
+
 WITH_TOOLS = ("tool choice", "no tool", "two steps")
 
 SKILLS = ("tool choice", "no tool", "two steps", "plan", "cited", "memory")
@@ -50,9 +53,9 @@ class Item:
     arguments: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     """For each argument the values that are right: a text has to hold one of them, a number to be one."""
     words: tuple[str, ...] = ()
-    """One of them has to be in the answer, in any case."""
+    """One of them has to be in the answer, in upper or lower case. Where no passage has the answer: ways to say so."""
     cite: int = 0
-    """The passage that has to be cited, alone, from 1; 0 where nothing may be cited."""
+    """The passage that has to be cited, alone, from 1; 0 where nothing may be cited, in any form."""
     agents: tuple[str, ...] = ()
     """Agents that a plan has to name, each at least once, and no others."""
     held_out: bool = False
@@ -107,6 +110,7 @@ def _items(
         for language in LANGUAGES:
             asked = entry[language]
             passages = list(found["passages"][language]) if skill == "cited" else []
+            unsaid = found["unsaid"][language] if skill == "cited" else ()
             cite = int(entry.get("cite") or 0)
             right = passages[cite - 1] if cite else ""
             chance.shuffle(passages)
@@ -118,7 +122,7 @@ def _items(
                 passages=tuple(passages),
                 tool=entry.get("tool", ""),
                 arguments=entry.get("args") or {},
-                words=tuple(str(word).lower() for word in entry.get("say") or ()),
+                words=tuple(str(word).lower() for word in entry.get("say") or unsaid),
                 cite=passages.index(right) + 1 if right else 0,
                 agents=tuple(entry.get("agents") or ()),
                 held_out=number in held_out,
@@ -151,13 +155,20 @@ def problem(item: Item, answer: Answer) -> str:
         return f"called {answer.calls[0][0]} where no tool is needed"
     if not answer.text.strip():
         return "no answer"
-    if item.skill == "cited":
-        cited = {int(number) for number in re.findall(r"\[(\d+)\]", answer.text)}
-        if cited != ({item.cite} if item.cite else set()):
-            return f"cited {sorted(cited)} instead of {[item.cite] if item.cite else []}"
+    if item.skill == "cited" and (found := _citation_problem(item, answer.text)):
+        return found
     if item.words and not any(word in answer.text.lower() for word in item.words):
         return f"none of {', '.join(item.words)} in: {answer.text}"
     return ""
+
+
+def _citation_problem(item: Item, text: str) -> str:
+    marks = _CITATION.findall(text)
+    numbers = [re.findall(r"\d+", mark) for mark in marks]
+    right = [str(item.cite)] if item.cite else []
+    if all(numbers) and sorted({number for found in numbers for number in found}) == right:
+        return ""
+    return f"cited {', '.join(marks) or 'nothing'} instead of {item.cite or 'nothing'}"
 
 
 def _plan_problem(item: Item, answer: Answer) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from motet.agents.skills.battery import SKILLS, Item, problem
+from motet.agents.skills.battery import SKILLS, Answer, Item, problem
 from motet.errors import ExtraMissing, InvalidInput, ModelRefused, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Result:
     duration_s: float
     held_out: bool = False
     """See `Item.held_out`."""
+    answer: Answer | None = None
+    """What the model did; None where an error kept it from answering."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -54,10 +56,17 @@ def read_results(path: Path) -> list[Result]:
     found: list[Result] = []
     for number, line in enumerate(path.read_text("utf-8").splitlines() if path.exists() else (), 1):
         try:
-            found.append(Result(**json.loads(line)))
+            found.append(_result(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise InvalidInput(f"{path}, line {number}: no result of 'motet eval skills': {error}.") from None
     return found
+
+
+def _result(answer: dict[str, Any] | None = None, **rest: Any) -> Result:
+    if answer is None:
+        return Result(**rest)
+    calls = tuple((name, arguments) for name, arguments in answer.pop("calls"))
+    return Result(**rest, answer=Answer(calls=calls, agents=tuple(answer.pop("agents")), **answer))
 
 
 async def run(arm: Arm, items: Sequence[Item], *, parallel: int = 1) -> AsyncIterator[Result]:
@@ -83,14 +92,17 @@ async def run(arm: Arm, items: Sequence[Item], *, parallel: int = 1) -> AsyncIte
 
 async def _ask(arm: Arm, item: Item) -> Result:
     began = time.monotonic()
+    answer: Answer | None = None
     try:
-        found = problem(item, await arm.answer(item))
+        answer = await arm.answer(item)
+        found = problem(item, answer)
     except (ModelUnavailable, ModelRefused):
         raise
     except Exception as error:  # noqa: BLE001  # a foreign agent's failure is a result, whatever it raises
         found = f"{type(error).__name__}: {error}"[:200] or "failed"
     took = time.monotonic() - began
-    return Result(arm.name, item.skill, item.language, item.turns[-1], not found, found, took, item.held_out)
+    asked = item.turns[-1]
+    return Result(arm.name, item.skill, item.language, asked, not found, found, took, item.held_out, answer)
 
 
 @dataclass(frozen=True, slots=True)
