@@ -1,6 +1,7 @@
 """A spent budget asks on every wire, and each of its three answers is taken there. Real sockets, the scripted model."""
 
 import json
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,68 @@ async def agent_server_stream(client: httpx.AsyncClient, answer: Any) -> tuple[s
     return asked["updates"], ended["values"]
 
 
+async def agent_server_protocol(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    """Protocol v2: commands on a thread, and a subscription to its events."""
+    thread_id = str(uuid.uuid4())
+
+    async def command(number: int, method: str, **params: Any) -> None:
+        body = {"id": number, "method": method, "params": params}
+        told = (await client.post(f"/threads/{thread_id}/commands", json=body)).json()
+        assert told["type"] == "success", told
+
+    async def events(until: str) -> list[dict[str, Any]]:
+        body = {"channels": ["lifecycle", "input", "values"]}
+        path = f"/threads/{thread_id}/stream/events"
+        async with client.stream("POST", path, json=body) as stream:
+            return await until_told(
+                stream.aiter_lines(), lambda told: told["params"]["data"].get("event") == until
+            )
+
+    said = {"messages": [{"role": "user", "content": ASKED}]}
+    await command(1, "run.start", assistant_id="chat", input=said)
+    [asked] = [e["params"]["data"] for e in await events("interrupted") if e["method"] == "input.requested"]
+    await command(2, "input.respond", interrupt_id=asked["interrupt_id"], response=answer)
+    *_, last = [e["params"]["data"] for e in await events("completed") if e["method"] == "values"]
+    return json.dumps(asked), str(last["messages"][-1]["content"])
+
+
+async def agent_server_thread_stream(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
+    """One stream of all runs of a thread, open while one run asks and the next one is answered."""
+    thread_id = (await client.post("/threads", json={})).json()["thread_id"]
+
+    async def begin(body: dict[str, Any]) -> None:
+        asked = {"assistant_id": "chat", "stream_mode": ["values", "updates"], **body}
+        begun = await client.post(f"/threads/{thread_id}/runs", json=asked)
+        assert begun.status_code == 200, begun.text
+
+    await begin({"input": {"messages": [{"role": "user", "content": ASKED}]}})
+    headers = {"last-event-id": "-1"}
+    async with client.stream("GET", f"/threads/{thread_id}/stream", headers=headers) as stream:
+        lines = stream.aiter_lines()
+        asked = await until_told(lines, lambda told: "__interrupt__" in told)
+        await begin({"command": {"resume": answer}})
+        is_answer: Callable[[dict[str, Any]], bool] = lambda told: (  # noqa: E731
+            "messages" in told
+            and told["messages"][-1]["type"] == "ai"
+            and bool(told["messages"][-1]["content"])
+        )
+        ended = await until_told(lines, is_answer)
+    return json.dumps(asked[-1]), str(ended[-1]["messages"][-1]["content"])
+
+
+async def until_told(
+    lines: AsyncIterator[str], is_last: Callable[[dict[str, Any]], bool]
+) -> list[dict[str, Any]]:
+    """Read a stream's data up to what is looked for."""
+    told: list[dict[str, Any]] = []
+    async for line in lines:
+        if line.startswith("data: {"):
+            told.append(json.loads(line[6:]))
+            if is_last(told[-1]):
+                return told
+    raise AssertionError(told)
+
+
 async def openai_chat(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
     async def say(text: str) -> str:
         body = {"model": "chat", "thread_id": "talk", "messages": [{"role": "user", "content": text}]}
@@ -117,9 +180,19 @@ async def langserve(client: httpx.AsyncClient, answer: Any) -> tuple[str, str]:
     return json.dumps(reply["output"]["__interrupt__"]), told
 
 
-@pytest.mark.parametrize(
-    "talk", [native, agent_server, agent_server_stream, openai_chat, openai_responses, langserve]
-)
+WIRES: list[Talk] = [
+    native,
+    agent_server,
+    agent_server_stream,
+    agent_server_protocol,
+    agent_server_thread_stream,
+    openai_chat,
+    openai_responses,
+    langserve,
+]
+
+
+@pytest.mark.parametrize("talk", WIRES)
 async def test_more_cheaper_and_stop_are_offered_and_taken(house: House, talk: Talk) -> None:
     for answer, said in ANSWERS:
         async with house.client() as client:
@@ -128,6 +201,30 @@ async def test_more_cheaper_and_stop_are_offered_and_taken(house: House, talk: T
         assert all(word in asked for word in ("more", "cheaper", "stop"))
         assert said in answered
         assert FIRST not in answered
+
+
+@pytest.mark.parametrize(
+    ("scope", "limits", "said"),
+    [
+        ("run", "time=0.000001", "The budget of this run is spent:"),
+        ("thread", "tokens=5", "of 5 tokens."),
+        ("user_day", "tool_calls=0", "The budget of this user today is spent: 0 of 0 tool calls."),
+        ("tenant_day", "cost=0.0001", "of 0.0001 dollars."),
+    ],
+)
+async def test_every_kind_of_limit_asks_on_every_wire(
+    settings: Settings, tmp_path: Path, scope: str, limits: str, said: str
+) -> None:
+    own = {
+        "models.default": script(tmp_path / "dear.json", "They hold 360."),
+        f"budgets.{scope}": limits,
+        "budgets.prices": f"{tmp_path / 'dear.json'}=10000/10000 scripted=10000/10000",
+    }
+    async with open_house(server_settings(settings, tmp_path, **own)) as house, house.client() as client:
+        for talk in WIRES:
+            asked, answered = await talk(client, "stop")
+            assert said in asked, talk
+            assert "as asked" in answered, talk
 
 
 async def test_a_run_names_its_own_limits_and_models_and_an_answer_keeps_them(
