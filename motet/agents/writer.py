@@ -35,7 +35,7 @@ def brief(
     memories: Sequence[Memory] = (),
     pinned: str = "",
 ) -> list[BaseMessage]:
-    """Return the messages that an answer is written from: instructions, an example, the material with the notes.
+    """Return the messages that an answer is written from: instructions, two examples, the material with the notes.
 
     What is pinned (`context.pinned_text`) stands before both.
     """
@@ -51,6 +51,8 @@ def brief(
     )
     return [
         SystemMessage(parts.prompts.text("answer", language)),
+        HumanMessage(parts.prompts.text("answer_unsaid_material", language)),
+        AIMessage(parts.prompts.text("answer_unsaid", language)),
         HumanMessage(parts.prompts.text("answer_example_material", language)),
         AIMessage(parts.prompts.text("answer_example", language)),
         HumanMessage("\n\n".join(part for part in (pinned, notes, material) if part)),

@@ -20,7 +20,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 _CITATION = re.compile(r"[\[［【]([^\]］】]*)[\]］】]")
-"""Whatever is in brackets: `[1]`, `[1, 2]`, `【1】`, and `[?]`, which names no passage. No prompt has brackets in it."""
+"""What is in brackets: `[1]`, `[1, 2]`, `【1】`, and `[?]`, which names no passage. No prompt has brackets in it."""
 
 WITH_TOOLS = ("tool choice", "no tool", "two steps")
 
