@@ -58,6 +58,27 @@ async def test_a_task_file_is_a_graph_of_its_own(with_task: Settings, tmp_path: 
         assert wrong.error["code"] == "invalid_input"
 
 
+async def test_a_run_names_the_models_of_a_files_steps_and_who_judges_them(
+    with_task: Settings, tmp_path: Path
+) -> None:
+    judged = TASK.rstrip().removesuffix("}") + ", expect: [{type: rubric, value: is polite}]}\n"
+    (tmp_path / "echo.task.yaml").write_text(judged, "utf-8")
+    for name, score in (("kind", 1), ("strict", 0)):
+        verdict = {"json": {"reason": "so it is", "score": score}}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"default": verdict}))
+    (tmp_path / "other.json").write_text(json.dumps({"default": "other"}))
+    strict, kind, other = (f"scripted:{tmp_path / name}.json" for name in ("strict", "kind", "other"))
+    async with build_app(with_task.replace(models__judge=strict)) as app:
+        given = {"inputs": {"text": "x"}}
+        refused = await play(app, "echo", given, options={"max_retries": 0})
+        assert isinstance(refused, RunFailed)
+        assert "so it is" in refused.error["message"]
+        models = {"judge": kind, "deep": other}
+        passed = await play(app, "echo", given, options={"models": models})
+        assert isinstance(passed, RunCompleted)
+        assert passed.output["outputs"] == {"a": "other"}
+
+
 async def test_a_scheduled_run_goes_by_the_file_as_it_was_at_its_tick(
     with_task: Settings, tmp_path: Path
 ) -> None:

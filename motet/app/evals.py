@@ -49,11 +49,14 @@ class Evaluator:
         A row whose run failed is asked anew when the evaluation is run again; one that was answered never is.
 
         Raises:
-            InvalidInput: The evaluation's name is that of another one.
+            InvalidInput: The evaluation's name is that of another one, or a judge is needed and cannot be understood.
+            ModelError: The judge that is needed cannot be reached; no row was asked then.
         """
         store = evaluations(self.app)
         begun = await asyncio.to_thread(store.begin, self.header)
         left = [row for row in self.dataset.rows if _is_open(row, begun.results)]
+        if any(check.type == "judge" for row in left for check in row.checks):
+            await self._judge()
         turn = asyncio.Semaphore(self.parallel)
 
         async def ask(row: Row) -> Result:

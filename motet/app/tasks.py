@@ -14,6 +14,7 @@ from motet.app.limits import with_limits
 from motet.app.toolbox import tool_names, tools_of
 from motet.errors import DocumentUnreadable, NotFound, PermissionRefused
 from motet.graphs.base import known_graphs
+from motet.runs.choice import choice_of
 from motet.tasks import keep
 from motet.tasks.check import Known
 from motet.tasks.compile import compile_task
@@ -84,21 +85,22 @@ class TaskRoom:
     def parts(self, options: RunOptions) -> TaskParts:
         """Return what tasks are made of, for runs with these options."""
         rooms = self._rooms
+        chosen = choice_of(options, self._settings.models).roles
 
         async def chat(role: Role, spec: str | None) -> ConnectedModel:
-            return await rooms.models.chat(role, spec or options.model)
+            return await rooms.models.chat(role, spec or chosen.get(role))
 
         async def tools(names: Sequence[str], retriever: Retriever | None) -> list[BaseTool]:
             found = retriever or (await rooms.retriever(options) if "search_documents" in names else None)
             return await tools_of(rooms, self._settings, options, found, names)
 
         async def graph(name: str, spec: str | None) -> CompiledStateGraph[Any, Any, Any, Any]:
-            chosen = options.model_copy(update={"task": None, "model": spec or options.model})
-            return (await rooms.graph(name, chosen)).copy({"checkpointer": None})
+            inner = options.model_copy(update={"task": None, "model": spec or options.model})
+            return (await rooms.graph(name, inner)).copy({"checkpointer": None})
 
         return TaskParts(
             chat=chat,
-            model_name=lambda role, spec: str(rooms.models.spec(role, spec or options.model)),
+            model_name=lambda role, spec: str(rooms.models.spec(role, spec or chosen.get(role))),
             tools=tools,
             graph=graph,
             documents=self.documents,

@@ -10,9 +10,10 @@ import pytest
 
 from motet.app import App, build_app
 from motet.app.evals import Evaluator, evaluations
+from motet.errors import InvalidInput
 from motet.runs.evals.dataset import Dataset, load
 from motet.runs.evals.store import Header, Result
-from motet.runs.request import RunOptions
+from motet.runs.request import Caller, RunOptions
 from motet.settings import Settings
 
 SCRIPT = """
@@ -49,6 +50,17 @@ def dataset(tmp_path: Path) -> Dataset:
 def evaluator(app: App, dataset: Dataset) -> Evaluator:
     header = Header("e", dataset.name, dataset.digest, "chat", app.settings.models.default, 3, 1.0)
     return Evaluator(app, dataset, header, RunOptions(max_retries=0), parallel=2)
+
+
+async def test_a_judge_that_is_not_there_is_said_before_any_row_is_asked(app: App, tmp_path: Path) -> None:
+    row = '{"input": "hi", "checks": [{"type": "judge", "value": "is polite"}]}'
+    (tmp_path / "judged.jsonl").write_text(row, "utf-8")
+    judged = load(tmp_path / "judged.jsonl")
+    made = evaluator(app, judged)
+    nobody = replace(made, header=replace(made.header, judge="nosuch:x"))
+    with pytest.raises(InvalidInput, match="nosuch:x"):
+        [result async for result in nobody.run()]
+    assert await app.desk(Caller()).lookup.runs(limit=5) == []
 
 
 async def test_rows_are_asked_scored_and_kept_and_only_failed_runs_are_asked_anew(
