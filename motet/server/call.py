@@ -46,6 +46,10 @@ class Call:
             raise NotFound(f"There is no such {name.removesuffix('_id').replace('_', ' ')}.")
         return value
 
+    def below(self, path: str) -> str:
+        """Return a path of this server's as a caller has to ask for it: below the prefix that the app is mounted at."""
+        return f"{self.request.scope.get('root_path', '')}{path}"
+
     def query(self, name: str, default: str = "") -> str:
         """Return a query parameter, the last one where it is repeated."""
         return self.request.query_params.get(name, default)

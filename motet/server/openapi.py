@@ -35,8 +35,8 @@ PROBLEM: dict[str, Any] = {
 }
 
 
-def document(rows: Iterable[tuple[Wire, Route]], *, version: str) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of a table of routes."""
+def document(rows: Iterable[tuple[Wire, Route]], *, version: str, below: str = "") -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of a table of routes, which are served below a prefix, or "" for none."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     for wire, route in rows:
@@ -49,6 +49,7 @@ def document(rows: Iterable[tuple[Wire, Route]], *, version: str) -> dict[str, A
             "version": version,
             "description": "Agents behind several wires, over one log.",
         },
+        "servers": [{"url": below or "/"}],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": schemas,

@@ -359,6 +359,26 @@ async def test_the_openapi_document_tells_of_every_route(client: httpx.AsyncClie
     assert re.findall(r"(?:src|href)=[\"']?https?:", page.text) == []
 
 
+async def test_below_a_prefix_what_is_told_leads_there(house: House) -> None:
+    from starlette.applications import Starlette
+
+    host = Starlette()
+    await house.app.mount(host, "/agents")
+    transport = httpx.ASGITransport(host)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        told = (await client.get("/agents/openapi.json")).json()
+        assert told["servers"] == [{"url": "/agents"}]
+        for path, status in (("/live", 200), ("/agents/live", 404)):
+            assert (await client.get(told["servers"][0]["url"] + path)).status_code == status
+        accepted = await client.post("/agents/motet/v1/runs", json=says("hi", graph="echo"))
+        assert (await client.get(accepted.headers["location"])).json()["run_id"] == accepted.json()["run_id"]
+        await client.get(f"{accepted.headers['location']}/events")  # until it has ended
+        forked = await client.post(f"/agents/motet/v1/threads/{accepted.json()['thread_id']}/fork", json={})
+        assert (await client.get(forked.headers["location"])).json()["thread_id"] == forked.json()[
+            "thread_id"
+        ]
+
+
 async def test_what_is_not_to_be_told_is_not_there(settings: Settings, tmp_path: Path) -> None:
     quiet = server_settings(settings, tmp_path, server__docs=False)
     async with open_house(quiet, work=False) as house, house.client() as client:

@@ -35,7 +35,8 @@ async def openapi(call: Call) -> Response:
     """Return the OpenAPI document of every route."""
     if not call.office.settings.docs:
         raise NotFound("MOTET_DOCS is off.")
-    return JSONResponse(document(call.request.app.state.table, version=version("motet")))
+    table = call.request.app.state.table
+    return JSONResponse(document(table, version=version("motet"), below=call.below("")))
 
 
 async def docs(call: Call) -> Response:

@@ -72,7 +72,7 @@ async def fork_thread(call: Call) -> Response:
     thread = await call.desk.thread(call.param("thread_id"))
     asked = await call.read(AskedFork)
     made = await call.desk.threads.fork(thread.thread_id, at=asked.at, title=asked.title)
-    where = {"Location": f"{PREFIX}/threads/{made.thread_id}"}
+    where = {"Location": call.below(f"{PREFIX}/threads/{made.thread_id}")}
     return JSONResponse(made.model_dump(mode="json"), 201, where)
 
 

@@ -110,7 +110,7 @@ async def create_run(call: Call) -> Response:
     """Start a run; 202 and where it is."""
     key = call.header("idempotency-key") or None
     accepted = await call.desk.submit(decode(await call.read(AskedRun), idempotency_key=key))
-    where = f"{PREFIX}/runs/{accepted.run_id}"
+    where = call.below(f"{PREFIX}/runs/{accepted.run_id}")
     return JSONResponse(accepted.model_dump(), 202, {"Location": where})
 
 
