@@ -5,12 +5,12 @@ What does not live here: when and how a message is sent (`runs.webhooks`).
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from motet.errors import NotFound
 from motet.runs.request import Caller
 from motet.runs.webhooks.postman import Postman, Receivers
+from motet.server.plain import json_text
 from motet.server.protocols.base import known_wires
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def build_postman(app: App, rooms: Rooms) -> Postman:
         caller = Caller(tenant_id=due.tenant_id, owner_id=due.owner_id, scopes=frozenset({"admin"}))
         told = known_wires([due.wire])[-1].webhook
         try:
-            return json.dumps(await told(app.desk(caller), due.run_id), ensure_ascii=False) if told else None
+            return json_text(await told(app.desk(caller), due.run_id)) if told else None
         except NotFound:
             return None
 

@@ -6,7 +6,6 @@ What does not live here: who may call what (`http`), and dialects (`protocols`).
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from motet.errors import InvalidInput, NotFound, TooLarge, TooSlow
+from motet.server.plain import json_value
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -141,7 +141,7 @@ class Call:
 
 
 def read_json(body: bytes | bytearray) -> Any:
-    """Parse JSON as RFC 8259 has it: UTF-8, no NaN.
+    """Parse JSON as RFC 8259 has it: UTF-8, no NaN; half a character becomes U+FFFD.
 
     Raises:
         InvalidInput: It is none.
@@ -149,7 +149,7 @@ def read_json(body: bytes | bytearray) -> Any:
     try:
         text = body.decode("utf-8")
         del body  # a large one is not kept twice
-        return json.loads(text, parse_constant=_refuse)
+        return json_value(text)
     except UnicodeDecodeError:
         raise InvalidInput("The body is not UTF-8.") from None
     except RecursionError:
@@ -170,7 +170,3 @@ def validate(model: type[M], value: Any) -> M:
         raise InvalidInput(f"{where}: {first['msg']}.", errors=found) from None
     except RecursionError:
         raise InvalidInput("The body is nested too deeply.") from None
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no number in JSON")

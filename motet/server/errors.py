@@ -33,6 +33,7 @@ from motet.errors import (
     Unauthenticated,
     UserError,
 )
+from motet.server.plain import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,9 +126,9 @@ def problem_response(problem: Problem) -> Response:
         "request_id": problem.request_id,
         **({"fields": problem.fields} if problem.fields else {}),
     }
-    text = json.dumps(body, ensure_ascii=False, default=str)
+    text = json.dumps(body, ensure_ascii=False, default=str)  # fields may hold anything
     return Response(
-        text.encode("utf-8", "replace"),
+        utf8(text),
         problem.status,
         dict(problem.headers),
         media_type="application/problem+json",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from motet.errors import InvalidInput, MotetError
+from motet.server.plain import utf8
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -35,7 +36,7 @@ def frame(data: str, *, event: str = "", event_id: str | int = "", newline: str 
     lines += [f"data: {line}" for line in data.split("\n")] if data or not event else ["data:"]
     if event_id != "":
         lines.append(f"id: {event_id}")
-    return (newline.join(lines) + newline * 2).encode("utf-8", "replace")
+    return utf8(newline.join(lines) + newline * 2)
 
 
 LAST_WORDS_S = 1.0

@@ -67,6 +67,26 @@ def build_fail(_parts: Any) -> Any:
     return _graph(_fail)
 
 
+class Odd(MessagesState, total=False):
+    odd: Any
+
+
+async def _odd(state: Odd) -> dict[str, Any]:
+    """Leave what JSON has no word for."""
+    kind = state["messages"][-1].text
+    value = {"nan": {"score": float("nan")}, "inf": [float("inf")], "half": "a\ud83d"}[kind]
+    get_stream_writer()(value)
+    return {"odd": value, "messages": [AIMessage(f"odd {value if kind == 'half' else kind}")]}
+
+
+def build_odd(_parts: Any) -> Any:
+    builder = StateGraph(Odd)
+    builder.add_node("node", _odd)
+    builder.add_edge(START, "node")
+    builder.add_edge("node", END)
+    return builder.compile()
+
+
 class Count(TypedDict):
     messages: list[Any]
     n: int
@@ -90,7 +110,7 @@ def build_steps(_parts: Any) -> Any:
     return builder.compile()
 
 
-GRAPHS = {name: f"{HERE}:build_{name}" for name in ("echo", "ask", "fail", "wait", "steps")}
+GRAPHS = {name: f"{HERE}:build_{name}" for name in ("echo", "ask", "fail", "wait", "steps", "odd")}
 
 SCRIPT: dict[str, Any] = {
     "rules": [

@@ -8,11 +8,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from motet.errors import NotFound
 from motet.server.openapi import document
 from motet.server.pages import html_page
+from motet.server.plain import PlainAnswer
 from motet.server.protocols.base import Route, Wire
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 async def live(_call: Call) -> Response:
     """Say that the process answers."""
-    return JSONResponse({"status": "live"})
+    return PlainAnswer({"status": "live"})
 
 
 async def ready(call: Call) -> Response:
     """Say whether new work is taken."""
     if call.office.draining:
-        return JSONResponse({"status": "stopping"}, 503, {"Retry-After": "1"})
-    return JSONResponse({"status": "ready"})
+        return PlainAnswer({"status": "stopping"}, 503, {"Retry-After": "1"})
+    return PlainAnswer({"status": "ready"})
 
 
 async def openapi(call: Call) -> Response:
@@ -36,7 +37,7 @@ async def openapi(call: Call) -> Response:
     if not call.office.settings.docs:
         raise NotFound("MOTET_DOCS is off.")
     table = call.request.app.state.table
-    return JSONResponse(document(table, version=version("motet"), below=call.below("")))
+    return PlainAnswer(document(table, version=version("motet"), below=call.below("")))
 
 
 async def docs(call: Call) -> Response:

@@ -162,14 +162,15 @@ async def _named(call: Call) -> AssistantRecord:
 
 
 def _said(asked: bodies.AssistantBody | bodies.AssistantPatch) -> Said:
-    config, context = asked.config, asked.context
-    if (config or {}).get("configurable") and context:
+    given, context = asked.config, asked.context
+    config = None if given is None else given.model_dump(exclude_unset=True)
+    if given is not None and given.configurable and context:
         raise UserError("An assistant has either config.configurable or context, and not both.")
     # What a graph reads from one it may read from the other: both say the same, as on LangGraph's own server.
     if context:
         config = {**(config or {}), "configurable": context}
-    elif (config or {}).get("configurable"):
-        context = dict((config or {})["configurable"])
+    elif given is not None and given.configurable:
+        context = given.configurable
     return Said(
         graph=asked.graph_id,
         name=asked.name,

@@ -103,12 +103,22 @@ class CancelBody(_Body):
     status: Literal["pending", "running", "all"] | None = None
 
 
+class Settled(BaseModel):
+    """An assistant's config: kept and shown as it was given, whatever else it has."""
+
+    model_config = ConfigDict(extra="allow")
+
+    tags: list[str] | None = Field(default=None, max_length=100)
+    recursion_limit: int | None = Field(default=None, ge=1)
+    configurable: Json | None = None
+
+
 class AssistantBody(_Body):
     """A new assistant."""
 
     graph_id: str
     assistant_id: Uuid | None = None
-    config: Json | None = None
+    config: Settled | None = None
     context: Json | None = None
     metadata: Json | None = None
     if_exists: Literal["raise", "do_nothing"] = "raise"
@@ -120,7 +130,7 @@ class AssistantPatch(_Body):
     """What is new about an assistant."""
 
     graph_id: str | None = None
-    config: Json | None = None
+    config: Settled | None = None
     context: Json | None = None
     metadata: Json | None = None
     name: str | None = Field(default=None, max_length=500)
@@ -138,7 +148,7 @@ class Count(_Body):
 
     metadata: Json | None = None
     graph_id: str | None = None
-    name: str | None = None
+    name: str | None = Field(default=None, max_length=500)
 
 
 class AssistantSearch(Count):

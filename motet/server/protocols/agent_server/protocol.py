@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from motet.errors import Conflict, InvalidInput
 from motet.server.call import validate
+from motet.server.plain import json_text
 from motet.server.protocols.agent_server import bodies
 from motet.server.protocols.agent_server.protocol_events import CHANNELS, MODES, PER_RUN, ProtocolEncoder
 from motet.server.protocols.agent_server.runs import begin_on
@@ -167,5 +167,5 @@ class _Events(ThreadStream):
 
 
 def _frame(event: Json) -> bytes:
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    text = json_text(event, compact=True)
     return frame(text, event=event["method"], event_id=event["event_id"], newline="\r\n")

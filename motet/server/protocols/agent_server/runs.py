@@ -5,7 +5,6 @@ What does not live here: what a body means (`decode`) and what events look like 
 
 from __future__ import annotations
 
-import json
 import uuid
 from time import time as now
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from motet.errors import InvalidInput, NotFound
 from motet.events import RunCompleted
 from motet.server.call import validate
+from motet.server.plain import json_text, utf8
 from motet.server.protocols.agent_server import bodies
 from motet.server.protocols.agent_server.assistants import assistant_of
 from motet.server.protocols.agent_server.decode import decode, modes_of
@@ -353,7 +353,7 @@ async def _ended(call: Call, run_id: str) -> bytes:
         shown: Any = {"__error__": failure(found.record.error)}
     else:
         shown = await _left(call.desk, found)
-    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return utf8(json_text(shown, compact=True))
 
 
 async def _left(desk: Desk, found: FoundRun) -> Any:

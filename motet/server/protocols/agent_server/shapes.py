@@ -5,18 +5,18 @@ What does not live here: where their parts come from.
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from starlette.responses import JSONResponse, Response
-
 from motet.errors import InvalidInput, NotFound
+from motet.server.plain import PlainAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from starlette.responses import Response
 
     from motet.runs.assistants import AssistantRecord
     from motet.runs.lookup import FoundRun, FoundThread
@@ -32,13 +32,12 @@ RUN_STATUS = {"interrupted": "success", "cancelled": "interrupted"}
 
 def error(problem: Problem) -> Response:
     """Return an error as this wire's clients read it."""
-    return JSONResponse({"detail": problem.message}, problem.status, dict(problem.headers))
+    return PlainAnswer({"detail": problem.message}, problem.status, dict(problem.headers))
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer in JSON."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Response(text.encode("utf-8", "replace"), status, headers, media_type="application/json")
+    return PlainAnswer(body, status, headers)
 
 
 def page(found: Sequence[Any], limit: int, offset: int) -> dict[str, str]:

@@ -7,13 +7,13 @@ gets what follows, and whoever comes with another run's is told so.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from motet import events
 from motet.errors import InvalidInput
 from motet.runs.budgets.question import STOPPED
+from motet.server.plain import json_text
 from motet.server.protocols.agent_server.shapes import failure
 from motet.server.sse import frame
 
@@ -75,7 +75,7 @@ class Encoder:
         for part, (name, data) in enumerate(self.frames(recorded)):
             if (recorded.seq, part) > self._seen:
                 event_id = f"{recorded.seq}-{part}.{tag_of(self._run_id)}"
-                text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+                text = json_text(data, compact=True)
                 yield frame(text, event=name, event_id=event_id, newline="\r\n")
 
     def frames(self, recorded: Recorded) -> Iterator[Frame]:

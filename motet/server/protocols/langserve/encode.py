@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from motet import events
+from motet.server.plain import json_text
 from motet.server.sse import frame
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ NEWLINE = "\r\n"
 
 def sse(event: str, data: Any = None) -> bytes:
     """Return one event; without data, one that only has a name."""
-    text = "" if data is None else json.dumps(data, ensure_ascii=False)
+    text = "" if data is None else json_text(data)
     return frame(text, event=event, newline=NEWLINE)
 
 

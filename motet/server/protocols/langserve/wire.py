@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import JSONResponse, Response
 
 from motet.errors import InvalidInput, UserError
 from motet.runs import shapes
 from motet.runs.request import RunRequest
+from motet.server.plain import PlainAnswer
 from motet.server.protocols.base import Route, Wire
 from motet.server.protocols.langserve.callbacks import CalledBack
 from motet.server.protocols.langserve.decode import (
@@ -26,6 +26,8 @@ from motet.server.waiting import read_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from starlette.responses import Response
 
     from motet.runs.drive import RecordMode
     from motet.runs.request import Accepted
@@ -80,10 +82,10 @@ async def invoke(call: Call) -> Response:
     output, told = Output(), CalledBack()
     await read_to_end(call, accepted.run_id, lambda one: (output.take(one), told.take(one)))
     if output.error is not None:
-        return JSONResponse({"detail": output.error.get("message")}, 500)
+        return PlainAnswer({"detail": output.error.get("message")}, 500)
     metadata = {"run_id": accepted.run_id, "feedback_tokens": []}
     more = {"callback_events": told.told} if _recorded(call) else {}
-    return JSONResponse({"output": output.value, "metadata": metadata, **more})
+    return PlainAnswer({"output": output.value, "metadata": metadata, **more})
 
 
 async def batch(call: Call) -> Response:
@@ -102,11 +104,11 @@ async def batch(call: Call) -> Response:
         await read_to_end(call, one.run_id, lambda r, o=output, t=told: (o.take(r), t.take(r)))
     failed = next((output.error for output in outputs if output.error is not None), None)
     if failed is not None:
-        return JSONResponse({"detail": failed.get("message")}, 500)
+        return PlainAnswer({"detail": failed.get("message")}, 500)
     responses = [{"run_id": one.run_id, "feedback_tokens": []} for one in accepted]
     metadata = {"responses": responses, "run_ids": [one.run_id for one in accepted]}
     more = {"callback_events": [told.told for told in tolds]} if record else {}
-    return JSONResponse({"output": [output.value for output in outputs], "metadata": metadata, **more})
+    return PlainAnswer({"output": [output.value for output in outputs], "metadata": metadata, **more})
 
 
 async def stream(call: Call) -> Response:
@@ -150,13 +152,13 @@ async def token_feedback(call: Call) -> Response:
 async def input_schema(call: Call) -> Response:
     """Return the JSON Schema of a graph's input."""
     _check_hash(call)
-    return JSONResponse(shapes.input_schema(await call.desk.graph(_graph(call))) or {})
+    return PlainAnswer(shapes.input_schema(await call.desk.graph(_graph(call))) or {})
 
 
 async def output_schema(call: Call) -> Response:
     """Return the JSON Schema of a graph's output."""
     _check_hash(call)
-    return JSONResponse(shapes.output_schema(await call.desk.graph(_graph(call))) or {})
+    return PlainAnswer(shapes.output_schema(await call.desk.graph(_graph(call))) or {})
 
 
 async def config_schema(call: Call) -> Response:
@@ -166,7 +168,7 @@ async def config_schema(call: Call) -> Response:
     configurable |= shapes.context_schema(await call.desk.graph(_graph(call))) or {}
     defs = {"$defs": configurable.pop("$defs")} if "$defs" in configurable else {}
     name = f"{_graph(call)}Config"
-    return JSONResponse(
+    return PlainAnswer(
         {**defs, "title": name, "type": "object", "properties": {"configurable": configurable}}
     )
 
@@ -239,7 +241,7 @@ def langserve_error(problem: Problem) -> Response:
     """Return a problem as LangServe does: `detail`, of a body that is not understood a list of places."""
     status = 400 if problem.code == "bad_config_hash" else problem.status
     detail = problem.fields.get("errors") or problem.message
-    return JSONResponse({"detail": detail}, status, dict(problem.headers))
+    return PlainAnswer({"detail": detail}, status, dict(problem.headers))
 
 
 def _routes() -> list[Route]:

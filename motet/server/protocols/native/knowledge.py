@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from motet.errors import InvalidInput
+from motet.server.plain import PlainAnswer
 from motet.server.protocols.base import Route
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class AskedPages(_Asked):
 
 async def list_collections(call: Call) -> Response:
     """Return the collections of documents, in numbers."""
-    return JSONResponse(await call.desk.library.collections())
+    return PlainAnswer(await call.desk.library.collections())
 
 
 async def search_documents(call: Call) -> Response:
@@ -55,13 +56,13 @@ async def search_documents(call: Call) -> Response:
     found = await call.desk.library.search(
         asked.query, asked.collections, asked.limit, where=asked.where, explain=asked.explain
     )
-    return JSONResponse(found)
+    return PlainAnswer(found)
 
 
 async def add_document(call: Call) -> Response:
     """Take in one document: the body is its bytes, its name's ending says what it is."""
     collection, name = call.param("collection"), call.param("name")
-    return JSONResponse(await call.desk.library.add(collection, name, bytes(await call.body())))
+    return PlainAnswer(await call.desk.library.add(collection, name, bytes(await call.body())))
 
 
 async def add_pages(call: Call) -> Response:
@@ -70,22 +71,22 @@ async def add_pages(call: Call) -> Response:
     wrong = next((url for url in asked.urls if not url.startswith(("http://", "https://"))), None)
     if wrong is not None:
         raise InvalidInput(f"{wrong[:200]!r} is no address of a page: it begins with https:// or http://.")
-    return JSONResponse(await call.desk.library.add_pages(call.param("collection"), asked.urls, asked.labels))
+    return PlainAnswer(await call.desk.library.add_pages(call.param("collection"), asked.urls, asked.labels))
 
 
 async def sync_documents(call: Call) -> Response:
     """Look again where a collection's documents came from."""
-    return JSONResponse(await call.desk.library.sync(call.param("collection")))
+    return PlainAnswer(await call.desk.library.sync(call.param("collection")))
 
 
 async def list_documents(call: Call) -> Response:
     """Return a collection's documents."""
-    return JSONResponse(await call.desk.library.documents(call.param("collection")))
+    return PlainAnswer(await call.desk.library.documents(call.param("collection")))
 
 
 async def show_document(call: Call) -> Response:
     """Return a document with its passages, each with its place in the text."""
-    return JSONResponse(await call.desk.library.document(call.param("collection"), _source(call)))
+    return PlainAnswer(await call.desk.library.document(call.param("collection"), _source(call)))
 
 
 async def remove_document(call: Call) -> Response:
@@ -96,7 +97,7 @@ async def remove_document(call: Call) -> Response:
 
 async def show_passage(call: Call) -> Response:
     """Return one passage, which opens a citation at its place."""
-    return JSONResponse(await call.desk.library.passage(call.param("passage_id")))
+    return PlainAnswer(await call.desk.library.passage(call.param("passage_id")))
 
 
 def _source(call: Call) -> str:

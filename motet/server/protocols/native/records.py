@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from motet.errors import InvalidInput
 from motet.runs import shapes
 from motet.runs.request import ThreadRecord
+from motet.server.plain import PlainAnswer
 from motet.server.protocols.base import Route
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def list_threads(call: Call) -> Response:
     limit, offset = call.number("limit", 50, least=1), call.number("offset", 0, most=10**9)
     tags = [tag for tag in call.query("tags").split(",") if tag]
     found = await call.desk.records.threads(limit=limit, offset=offset, tags=tags)
-    return JSONResponse([thread.model_dump(mode="json") for thread in found])
+    return PlainAnswer([thread.model_dump(mode="json") for thread in found])
 
 
 async def get_thread(call: Call) -> Response:
@@ -57,14 +58,14 @@ async def get_thread(call: Call) -> Response:
     newest = await call.desk.records.runs(thread.thread_id, limit=1)
     asked = await call.desk.records.questions(newest[0]) if newest else []
     waits = [Waiting.model_validate(q, from_attributes=True).model_dump(mode="json") for q in asked]
-    return JSONResponse(thread.model_dump(mode="json") | {"waiting": waits})
+    return PlainAnswer(thread.model_dump(mode="json") | {"waiting": waits})
 
 
 async def thread_messages(call: Call) -> Response:
     """Return the newest messages of a thread, oldest first."""
     thread = await call.desk.thread(call.param("thread_id"))
     found = await call.desk.records.messages(thread.thread_id, limit=call.number("limit", 200, least=1))
-    return JSONResponse([message.model_dump(mode="json") for message in found])
+    return PlainAnswer([message.model_dump(mode="json") for message in found])
 
 
 async def fork_thread(call: Call) -> Response:
@@ -73,7 +74,7 @@ async def fork_thread(call: Call) -> Response:
     asked = await call.read(AskedFork)
     made = await call.desk.threads.fork(thread.thread_id, at=asked.at, title=asked.title)
     where = {"Location": call.below(f"{PREFIX}/threads/{made.thread_id}")}
-    return JSONResponse(made.model_dump(mode="json"), 201, where)
+    return PlainAnswer(made.model_dump(mode="json"), 201, where)
 
 
 async def delete_thread(call: Call) -> Response:
@@ -90,12 +91,12 @@ async def search_messages(call: Call) -> Response:
         raise InvalidInput(f"q has {len(query)} characters; at most {MAX_QUERY_CHARS} are taken.")
     found = await call.desk.records.search(query, limit=call.number("limit", 20, least=1))
     rows = [{"thread": t.model_dump(mode="json"), "message": m.model_dump(mode="json")} for t, m in found]
-    return JSONResponse(rows)
+    return PlainAnswer(rows)
 
 
 async def list_graphs(call: Call) -> Response:
     """Return every graph, and what it is good for."""
-    return JSONResponse([{"name": n, "description": d} for n, d in call.desk.graphs().items()])
+    return PlainAnswer([{"name": n, "description": d} for n, d in call.desk.graphs().items()])
 
 
 async def get_graph(call: Call) -> Response:
@@ -103,7 +104,7 @@ async def get_graph(call: Call) -> Response:
     name = call.param("graph")
     graph = await call.desk.graph(name)
     schemas = {"input_schema": shapes.input_schema(graph), "output_schema": shapes.output_schema(graph)}
-    return JSONResponse({"name": name, "description": call.desk.graphs()[name], **schemas})
+    return PlainAnswer({"name": name, "description": call.desk.graphs()[name], **schemas})
 
 
 async def list_memories(call: Call) -> Response:
@@ -111,7 +112,7 @@ async def list_memories(call: Call) -> Response:
     query = call.query("q")
     if len(query) > MAX_QUERY_CHARS:
         raise InvalidInput(f"q has {len(query)} characters; at most {MAX_QUERY_CHARS} are taken.")
-    return JSONResponse(await call.desk.library.memories(query, call.number("limit", 50, least=1)))
+    return PlainAnswer(await call.desk.library.memories(query, call.number("limit", 50, least=1)))
 
 
 async def forget_memory(call: Call) -> Response:

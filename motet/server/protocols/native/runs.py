@@ -7,22 +7,23 @@ it was.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import JSONResponse, Response
 
 from motet.errors import NotFound
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive, RecordMode
 from motet.runs.request import Multitask, RunOptions, RunRecord, RunRequest, Webhook
+from motet.server.plain import PlainAnswer, json_text
 from motet.server.protocols.base import Route
 from motet.server.sse import EventStream, check_place, frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from starlette.responses import Response
 
     from motet.events import Recorded
     from motet.server.call import Call
@@ -103,7 +104,7 @@ async def told(desk: Desk, run_id: str) -> Any:
 def encode(recorded: Recorded) -> Iterable[bytes]:
     """Return an event as a server-sent event; its id is its number."""
     line = recorded.to_line()
-    yield frame(json.dumps(line, ensure_ascii=False), event=line["type"], event_id=recorded.seq)
+    yield frame(json_text(line), event=line["type"], event_id=recorded.seq)
 
 
 async def create_run(call: Call) -> Response:
@@ -111,19 +112,19 @@ async def create_run(call: Call) -> Response:
     key = call.header("idempotency-key") or None
     accepted = await call.desk.submit(decode(await call.read(AskedRun), idempotency_key=key))
     where = call.below(f"{PREFIX}/runs/{accepted.run_id}")
-    return JSONResponse(accepted.model_dump(), 202, {"Location": where})
+    return PlainAnswer(accepted.model_dump(), 202, {"Location": where})
 
 
 async def get_run(call: Call) -> Response:
     """Return a run as it stands."""
-    return JSONResponse((await call.desk.run(call.param("run_id"))).model_dump(mode="json"))
+    return PlainAnswer((await call.desk.run(call.param("run_id"))).model_dump(mode="json"))
 
 
 async def list_runs(call: Call) -> Response:
     """Return runs, the newest first."""
     thread_id = call.query("thread_id") or None
     found = await call.desk.records.runs(thread_id, limit=call.number("limit", 50, least=1))
-    return JSONResponse([run.model_dump(mode="json") for run in found])
+    return PlainAnswer([run.model_dump(mode="json") for run in found])
 
 
 async def run_events(call: Call) -> Response:
@@ -138,7 +139,7 @@ async def run_events(call: Call) -> Response:
 
 async def cancel_run(call: Call) -> Response:
     """Ask a run to stop; whether it had not ended yet."""
-    return JSONResponse({"asked": await call.desk.cancel(call.param("run_id"))}, 202)
+    return PlainAnswer({"asked": await call.desk.cancel(call.param("run_id"))}, 202)
 
 
 CANCEL = {"type": "object", "properties": {"asked": {"type": "boolean"}}, "required": ["asked"]}

@@ -6,13 +6,13 @@ The client sends the whole conversation each time, so each request is a thread o
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from motet import events
 from motet.errors import InvalidInput
+from motet.server.plain import json_text
 from motet.server.protocols.openai import talk
 from motet.server.sse import frame
 
@@ -84,10 +84,10 @@ class Chat:
             self._error = talk.error_body(
                 500, event.error.get("code", "error"), event.error.get("message", "")
             )
-            yield frame(json.dumps(self._error, ensure_ascii=False))
+            yield frame(json_text(self._error))
         elif isinstance(event, events.RunCancelledEvent):
             self._error = talk.error_body(409, "run_cancelled", event.reason or "The run was stopped.")
-            yield frame(json.dumps(self._error, ensure_ascii=False))
+            yield frame(json_text(self._error))
 
     def last(self) -> bytes:
         """Return what ends the stream; nothing after an error, which ends it by itself."""
@@ -96,7 +96,7 @@ class Chat:
         end = self._chunk({}, finish="stop")
         if self._usage_wanted:
             end += frame(
-                json.dumps(self._head("chat.completion.chunk") | {"choices": [], "usage": self._usage})
+                json_text(self._head("chat.completion.chunk") | {"choices": [], "usage": self._usage})
             )
         return end + frame("[DONE]")
 
@@ -144,8 +144,4 @@ class Chat:
     def _chunk(self, delta: dict[str, Any], *, finish: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         usage = {"usage": None} if self._usage_wanted else {}
-        return frame(
-            json.dumps(
-                self._head("chat.completion.chunk") | {"choices": [choice], **usage}, ensure_ascii=False
-            )
-        )
+        return frame(json_text(self._head("chat.completion.chunk") | {"choices": [choice], **usage}))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from motet import events
 from motet.errors import InvalidInput
+from motet.server.plain import json_text
 from motet.server.protocols.openai import talk
 from motet.server.sse import frame
 
@@ -85,7 +86,7 @@ class Response:
             self._number += 1
             if self._number > self._after:
                 data = {"type": kind, "sequence_number": self._number, **fields}
-                yield frame(json.dumps(data, ensure_ascii=False), event=kind)
+                yield frame(json_text(data), event=kind)
 
     def take(self, recorded: Recorded) -> None:
         """Fold an event."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
-
 from motet.errors import InvalidInput, NotFound, did_you_mean
+from motet.server.plain import PlainAnswer, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from starlette.responses import Response
 
     from motet.events import InterruptRequested, Passage
     from motet.server.desk import Desk
@@ -41,7 +42,7 @@ def openai_error(problem: Problem) -> Response:
     status = 400 if problem.status in (410, 422) else problem.status
     param = problem.fields.get("param")
     code = {401: "invalid_api_key"}.get(status, problem.code)
-    return JSONResponse(error_body(status, code, problem.message, param), status, dict(problem.headers))
+    return PlainAnswer(error_body(status, code, problem.message, param), status, dict(problem.headers))
 
 
 def graph_of(desk: Desk, model: str) -> str:
@@ -69,8 +70,9 @@ def refuse(asked: Mapping[str, Any]) -> None:
     for name in ("tools", "functions"):
         if asked.get(name):
             raise InvalidInput(f"{name}: a graph uses the tools that it has, not the client's.", param=name)
-    form = asked.get("response_format") or (asked.get("text") or {}).get("format") or {}
-    if form.get("type", "text") != "text":
+    text: Any = asked.get("text") or {}
+    form: Any = asked.get("response_format") or (text.get("format") if isinstance(text, dict) else text) or {}
+    if not isinstance(form, dict) or form.get("type", "text") != "text":
         raise InvalidInput(
             "A graph answers in text: no other response format is taken.", param="response_format"
         )
@@ -141,7 +143,7 @@ def question(event: InterruptRequested) -> str:
         for key in ("question", "message", "text", "prompt"):
             if isinstance(value.get(key), str):
                 return value[key]
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json_text(value)
 
 
 def cited(citations: Sequence[Passage]) -> list[dict[str, Any]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
-
 from motet.errors import Conflict, InvalidInput, NotFound
 from motet.runs.request import RunRequest
+from motet.server.plain import PlainAnswer
 from motet.server.protocols.base import Route, Wire
 from motet.server.protocols.openai import chat, responses, talk
 from motet.server.sse import EventStream, check_place
 from motet.server.waiting import read_to_end
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
     from motet.runs.request import Accepted, RunRecord
     from motet.server.call import Call
 
@@ -26,13 +27,13 @@ def _model(name: str) -> dict[str, Any]:
 
 async def list_models(call: Call) -> Response:
     """Return every graph as a model."""
-    return JSONResponse({"object": "list", "data": [_model(name) for name in call.desk.graphs()]})
+    return PlainAnswer({"object": "list", "data": [_model(name) for name in call.desk.graphs()]})
 
 
 async def get_model(call: Call) -> Response:
     """Return one graph as a model."""
     name = str(call.request.path_params["model"])
-    return JSONResponse(_model(talk.graph_of(call.desk, name)))
+    return PlainAnswer(_model(talk.graph_of(call.desk, name)))
 
 
 async def create_completion(call: Call) -> Response:
@@ -51,10 +52,10 @@ async def create_completion(call: Call) -> Response:
         )
     await read_to_end(call, accepted.run_id, lambda recorded: list(fold.encode(recorded)))
     if fold.error is not None:
-        return JSONResponse(
+        return PlainAnswer(
             fold.error, 409 if fold.error["error"]["code"] == "run_cancelled" else 500, headers
         )
-    return JSONResponse(fold.completion(), headers=headers)
+    return PlainAnswer(fold.completion(), headers=headers)
 
 
 async def create_response(call: Call) -> Response:
@@ -78,8 +79,8 @@ async def create_response(call: Call) -> Response:
         )
     if not body.background:
         await read_to_end(call, accepted.run_id, fold.take)
-        return JSONResponse(fold.value, headers=headers)
-    return JSONResponse(await _folded(call, accepted.run_id, fold), headers=headers)
+        return PlainAnswer(fold.value, headers=headers)
+    return PlainAnswer(await _folded(call, accepted.run_id, fold), headers=headers)
 
 
 async def get_response(call: Call) -> Response:
@@ -98,7 +99,7 @@ async def get_response(call: Call) -> Response:
     if call.query("stream").lower() == "true":
         await check_place(call, run.run_id, 0)
         return EventStream(call, run.run_id, fold.encode)
-    return JSONResponse(await _folded(call, run.run_id, fold))
+    return PlainAnswer(await _folded(call, run.run_id, fold))
 
 
 async def cancel_response(call: Call) -> Response:
@@ -118,7 +119,7 @@ async def delete_response(call: Call) -> Response:
     if others:
         raise Conflict("This response is part of a conversation. Delete its thread to delete all of it.")
     await call.desk.threads.delete(run.thread_id)
-    return JSONResponse({"id": responses.PREFIX + run.run_id, "object": "response", "deleted": True})
+    return PlainAnswer({"id": responses.PREFIX + run.run_id, "object": "response", "deleted": True})
 
 
 async def _submit(call: Call, graph: str, fields: dict[str, Any]) -> Accepted:
