@@ -44,6 +44,14 @@ def test_every_route_has_a_row_and_only_what_tells_nothing_is_public() -> None:
     assert {wire.name for wire, _ in rows} == set(PROTOCOLS)
 
 
+def test_every_wire_of_others_has_a_golden_file_of_bytes() -> None:
+    here = Path(__file__).parent
+    for place in PROTOCOLS.values():
+        wire = place.removeprefix("motet.server.protocols.").partition(":")[0].removesuffix(".wire")
+        golden = [*here.glob(f"golden/{wire}_*.sse"), *here.parent.glob(f"golden/{wire}_*.sse")]
+        assert golden != [] or wire == "system", wire
+
+
 def test_the_routes_that_answer_are_the_rows_of_the_table(house: House) -> None:
     app: Any = house.office
     from motet.server.http import build_server

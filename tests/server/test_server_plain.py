@@ -38,7 +38,11 @@ def test_a_body_that_is_nested_too_deeply_is_refused(body: bytes) -> None:
 def test_what_json_has_no_word_for_leaves_as_null() -> None:
     value = {"n": [float("nan"), 1.5], "i": (float("inf"), {"j": -float("inf")}), "s": HALF}
     assert json.loads(json_text(value)) == {"n": [None, 1.5], "i": [None, {"j": None}], "s": HALF}
-    assert json.loads(bytes(PlainAnswer(value).body)) == {"n": [None, 1.5], "i": [None, {"j": None}], "s": "a\ufffd"}
+    assert json.loads(bytes(PlainAnswer(value).body)) == {
+        "n": [None, 1.5],
+        "i": [None, {"j": None}],
+        "s": "a\ufffd",
+    }
     assert json_text({"a": [1, "中"]}) == '{"a": [1, "中"]}'
     assert json_text({"a": [1, "中"]}, compact=True) == '{"a":[1,"中"]}'
 

@@ -15,7 +15,7 @@ from server_house import House, open_house
 from test_server_protocols_agent_server_stream import found, log, piece
 
 from motet import Settings, events
-from motet.server.protocols.agent_server.protocol import SubscribeBody
+from motet.server.protocols.agent_server.protocol import SubscribeBody, frame_of
 from motet.server.protocols.agent_server.protocol_events import MODES, ProtocolEncoder
 
 STORY = log(
@@ -35,6 +35,11 @@ STORY = log(
 def told() -> list[dict[str, Any]]:
     encoder = ProtocolEncoder(found("values", "updates", "messages", "custom"), 2)
     return [event for recorded in STORY for event in encoder.encode(recorded)]
+
+
+def test_the_bytes_are_those_of_the_golden_file() -> None:
+    path = Path(__file__).parent / "golden" / "agent_server_protocol.sse"
+    assert b"".join(map(frame_of, told())) == path.read_bytes()
 
 
 def test_a_runs_events_go_to_their_channels_under_numbers_that_grow() -> None:

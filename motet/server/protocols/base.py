@@ -1,8 +1,9 @@
 """The port of a wire: what a protocol brings so that the server can speak it.
 
 What does not live here: who is asking (`server.auth`), and what happens to a request (`server.http`). A wire is one
-file with a `WIRE` and one line in `PROTOCOLS`. It decodes its dialect into a `RunRequest` (or a question to the
-desk), and encodes events and records; it imports no graph, no agent and no other wire.
+file (or a folder, where it has many operations) with a `WIRE`, and one line in `PROTOCOLS`. It decodes its dialect
+into a `RunRequest` (or a question to the desk), and encodes events and records; it imports no graph, no agent and no
+other wire.
 """
 
 from __future__ import annotations

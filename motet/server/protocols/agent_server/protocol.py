@@ -158,7 +158,7 @@ class _Events(ThreadStream):
             async for page in pages:
                 told = [event for recorded in page for event in encoder.encode(recorded)]
                 await send_part(
-                    send, b"".join(map(_frame, filter(self._wanted, told))) if page else self._heartbeat
+                    send, b"".join(map(frame_of, filter(self._wanted, told))) if page else self._heartbeat
                 )
         self.done.add(run_id)
 
@@ -166,6 +166,7 @@ class _Events(ThreadStream):
         return (self._asked.since is None or event["seq"] > self._asked.since) and self._asked.wants(event)
 
 
-def _frame(event: Json) -> bytes:
+def frame_of(event: Json) -> bytes:
+    """Return an event of the protocol as a server-sent one."""
     text = json_text(event, compact=True)
     return frame(text, event=event["method"], event_id=event["event_id"], newline="\r\n")
