@@ -44,6 +44,10 @@ def create(
 
     print(with_app(work))
     note("Keep it now: it is not shown again. The server asks for a key from now on.")
+    if not scope:
+        note(
+            f"It may do everything in the tenant '{tenant}', and sees what all of its owners began; --scope narrows it."
+        )
 
 
 @keys.command("list")

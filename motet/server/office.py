@@ -54,7 +54,7 @@ class Rates:
         if level < 1:
             wait_s = (1 - level) * 60 / self._per_minute
             raise RateLimited(
-                f"More than {self._per_minute} requests a minute. Come back in {wait_s:.0f} s.",
+                f"More than {self._per_minute} requests a minute. Come back in {max(wait_s, 1):.0f} s.",
                 retry_after_s=wait_s,
             )
 

@@ -14,6 +14,7 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     )
     key = made.stdout.strip()
     assert re.fullmatch(r"mtk_[0-9a-f]{12}_[A-Za-z0-9_-]{43}", key), made.stderr
+    assert "everything" not in made.stderr
     [listed] = json.loads(motet("keys", "list", "--json").stdout)
     assert (listed["name"], listed["owner_id"], listed["scopes"]) == (
         "王小明的服务",
@@ -26,6 +27,7 @@ def test_a_key_is_made_listed_and_revoked(tmp_path: Path) -> None:
     secret = motet("keys", "webhooks").stdout.strip()
     assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
     assert motet("keys", "webhooks", "--tenant", "other").stdout.strip() not in ("", secret)
+    assert "everything in the tenant 'acme'" in motet("keys", "create", "all", "--tenant", "acme").stderr
     for bad in (
         ["revoke", "nope"],
         ["create", " "],
