@@ -136,7 +136,7 @@ def main() -> None:
     )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        side = motet_own(stack, folder)
+        side = motet_own(stack, folder, "")
         asyncio.run(measure(side.port, side.pid, options.clients))
 
 
