@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from motet.errors import ExtraMissing
 
 if TYPE_CHECKING:
-    from motet.server.office import Streams
+    from collections.abc import Callable
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Seconds."""
@@ -22,8 +22,8 @@ class Metrics:
     Labels are operation ids and statuses alone: nothing that callers choose.
     """
 
-    def __init__(self, streams: Streams) -> None:
-        """Make the counters.
+    def __init__(self, open_streams: Callable[[], int]) -> None:
+        """Make the counters; `open_streams` says how many streams are open.
 
         Raises:
             ExtraMissing: The library is not installed.
@@ -40,7 +40,7 @@ class Metrics:
             buckets=BUCKETS, registry=self._registry,
         )  # fmt: skip
         Gauge("motet_open_streams", "Streams that are open", registry=self._registry).set_function(
-            lambda: streams.open
+            open_streams
         )
 
     def count(self, operation: str, status: int, took_s: float) -> None:

@@ -147,7 +147,7 @@ class Office:
         self.rates = Rates(self.settings.rate_per_min)
         self.streams = Streams(self.settings.max_streams_per_caller, self.settings.max_streams)
         self.bodies = Bodies(int(self.settings.max_bodies_mb * 1024 * 1024))
-        self.metrics = Metrics(self.streams) if self.settings.metrics else None
+        self.metrics = Metrics(lambda: self.streams.open) if self.settings.metrics else None
 
     def soon(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something that nobody waits for."""
