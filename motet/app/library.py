@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ class RoomsLibrary:
                 "passages": s.passage_count,
                 "size_bytes": s.size_bytes,
                 "embedder": s.embedder,
+                "failed": s.failed_count,
             }
             for s in found
         ]
@@ -71,13 +73,12 @@ class RoomsLibrary:
     async def add(self, collection: str, name: str, content: bytes) -> Json:
         """See `Library.add`."""
         path = self._uploads(collection) / _file_name(name)
-        await asyncio.to_thread(_write, path, content)
-        report = await self._rooms.knowledge.add([path], collection=collection)
-        outcome = report.files[0]
+        knowledge = self._rooms.knowledge
+        outcome = await knowledge.add_bytes(content, path, collection=collection)
         if outcome.error is not None:
-            if not await self._rooms.knowledge.list_documents(collection, str(path)):
-                await asyncio.to_thread(path.unlink, missing_ok=True)
             raise outcome.error
+        await asyncio.to_thread(_write, path, content)
+        await knowledge.remember(path, collection=collection)
         return {"source": str(path), "status": outcome.status, "passages": outcome.passage_count}
 
     async def add_pages(self, collection: str, urls: Sequence[str], labels: Mapping[str, str]) -> Json:
@@ -93,7 +94,7 @@ class RoomsLibrary:
     async def documents(self, collection: str) -> list[Json]:
         """See `Library.documents`."""
         await self._known(collection)
-        found = await self._rooms.knowledge.list_documents(collection)
+        found = await self._rooms.knowledge.listing(collection)
         return [dataclasses.asdict(document) for document in found]
 
     async def document(self, collection: str, source: str) -> Json:
@@ -128,8 +129,9 @@ class RoomsLibrary:
             NotFound: There is no such document; what others there are is not told.
         """
         await self._known(collection)
+        known = {document.source for document in await self._rooms.knowledge.listing(collection)}
         for name in (source, str(self._uploads(collection) / source)):
-            if await self._rooms.knowledge.list_documents(collection, name):
+            if name in known:
                 return name
         raise NotFound(f"No document '{source[:200]}' is in collection '{collection}'.", source=source[:200])
 
@@ -166,8 +168,15 @@ def _file_name(name: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Write a file whole, or leave what is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        try:
+            file.write(content)
+        except OSError:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).replace(path)
 
 
 def _memory(memory: Memory) -> dict[str, Any]:

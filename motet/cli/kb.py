@@ -156,13 +156,17 @@ def list_documents(
     as_json: AsJson = False,
 ) -> None:
     """List documents."""
-    found = with_app(lambda app: app.knowledge.list_documents(collection))
+    found = with_app(lambda app: app.knowledge.listing(collection))
     if as_json:
         print_json([dataclasses.asdict(document) for document in found])
         return
     print_table(
         ["collection", "title", "passages", "size", "added", "source"], [_row(d) for d in found], wide=5
     )
+    for document in found:
+        if document.error:
+            kept = " An older version is kept." if document.passage_count else ""
+            note(f"Not read: {document.source}: {document.error}.{kept}")
     if not found:
         note("No documents yet. 'motet kb add PATH' takes them in.")
 
@@ -194,6 +198,8 @@ def show_document(
     if document:
         copied = f" (its passages are those of {document.copy_of})" if document.copy_of else ""
         print(f"{document.title} — {document.source}{copied}\n")
+        if document.error:
+            note(f"A newer version could not be read: {document.error}.")
     for passage in passages:
         _print_whole(passage)
 
@@ -283,7 +289,7 @@ def remove_documents(
     from motet.cli.render.wording import count
 
     async def remove(app: App) -> int:
-        known = {document.source for document in await app.knowledge.list_documents(collection)}
+        known = {document.source for document in await app.knowledge.listing(collection)}
         chosen = [name if name in known else path for name, path in absolute.items()]
         return await app.knowledge.remove(chosen, collection=collection)
 
@@ -308,12 +314,13 @@ def show_stats(as_json: AsJson = False) -> None:
             s.collection,
             str(s.document_count),
             str(s.passage_count),
+            str(s.failed_count),
             size(s.size_bytes),
             s.embedder or "words only",
         ]
         for s in found
     ]
-    print_table(["collection", "documents", "passages", "size", "embedder"], rows, wide=4)
+    print_table(["collection", "documents", "passages", "not read", "size", "embedder"], rows, wide=5)
     if not found:
         note("No documents yet. 'motet kb add PATH' takes them in.")
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from motet.errors import InvalidInput, NotFound, did_you_mean
-from motet.retrieval import documents, roots
+from motet.retrieval import documents, failures, roots
 from motet.retrieval.index import VectorIndexes
 from motet.retrieval.intake import Intake
 from motet.retrieval.parse.process import build_parser
-from motet.retrieval.places import find, look, place_name
+from motet.retrieval.places import Found, find, look, place_name
 from motet.retrieval.reports import AddProgress, AddReport, CollectionStats, FileOutcome
 from motet.retrieval.taking import Shelf
 from motet.storage.search import cut_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from motet.retrieval.documents import Collection, StoredDocument
     from motet.retrieval.fetched import Fetch
     from motet.retrieval.parse.base import Parser
-    from motet.retrieval.places import Found
     from motet.settings import RetrievalSettings
     from motet.storage.engine import Database
 
@@ -115,6 +115,23 @@ class KnowledgeBase:
             await self.database.write(lambda c: roots.remember(c, self.tenant_id, collection, new))
         return report
 
+    async def add_bytes(
+        self, content: bytes, path: Path, *, collection: str = DEFAULT_COLLECTION
+    ) -> FileOutcome:
+        """Take in what a file will hold, before it is written: what cannot be read need not replace what is there.
+
+        The place is not remembered for `sync`: `remember` does that once the file is there. For the rest see `add`.
+        """
+        _check_name(collection)
+        shelf, notice = await self._shelf(collection, {}, None)
+        found = Found(path, place_name(path), named=True, content=content)
+        return (await self._take(shelf, [found], AddReport(collection, notice=notice))).files[0]
+
+    async def remember(self, path: Path, *, collection: str = DEFAULT_COLLECTION) -> None:
+        """Remember a place for `sync`; one that is known already stays."""
+        place = place_name(path)
+        await self.database.write(lambda c: roots.remember(c, self.tenant_id, collection, [place]))
+
     async def sync(
         self,
         places: Sequence[Path | str] = (),
@@ -144,6 +161,7 @@ class KnowledgeBase:
                     place=place,
                 )
         shelf, notice = await self._shelf(collection, {}, progress)
+        shelf = replace(shelf, tries_again=False)
         there, gone, told = await asyncio.to_thread(look, chosen or known, known)
         report = AddReport(collection, told, notice=notice)
         found = await asyncio.to_thread(find, there)
@@ -156,7 +174,7 @@ class KnowledgeBase:
 
     async def _take_out(self, report: AddReport, places: Sequence[str], there: set[str]) -> None:
         """Take out the documents that came from places and are there no more."""
-        for document in await self.list_documents(report.collection):
+        for document in await self.listing(report.collection):
             source = document.source
             if source not in there and any(roots.lies_in(source, place) for place in places):
                 await self.remove([source], collection=report.collection, forget=False)
@@ -200,7 +218,7 @@ class KnowledgeBase:
         Raises:
             NotFound: No document has one of these sources; then none is taken out.
         """
-        listed = await self.list_documents(collection)
+        listed = await self.listing(collection)
         known = [document.source for document in listed]
         chosen: dict[str, None] = {}
         for source in sources:
@@ -215,9 +233,24 @@ class KnowledgeBase:
                 known_roots = roots.listed(connection, self.tenant_id, collection)
                 gone = [root for root in known_roots if any(roots.lies_in(root, str(s)) for s in sources)]
                 roots.forget(connection, self.tenant_id, collection, gone)
-            return sum(documents.delete(connection, self.tenant_id, collection, source) for source in chosen)
+            return sum(self._delete(connection, collection, source) for source in chosen)
 
         return await self.database.write(work)
+
+    def _delete(self, connection: Connection, collection: str, source: str) -> bool:
+        """Take a document out, and what is known of its failure; say whether there was any of the two."""
+        was_failed = failures.forget(connection, self.tenant_id, collection, [source]) > 0
+        return documents.delete(connection, self.tenant_id, collection, source) or was_failed
+
+    async def listing(self, collection: str | None = None) -> list[StoredDocument]:
+        """Return what `list_documents` does, each with why it could not be read, and those that never could."""
+
+        def work(connection: Connection) -> tuple[list[StoredDocument], list[failures.Failure]]:
+            known = documents.list_documents(connection, self.tenant_id, collection)
+            return known, failures.listed(connection, self.tenant_id, collection)
+
+        known, failed = await self.database.read(work)
+        return documents.with_failures(known, failed)
 
     async def list_documents(
         self, collection: str | None = None, source: str | None = None
@@ -236,16 +269,20 @@ class KnowledgeBase:
         """Return a document by its source as it is listed, and its passages in the order of its text.
 
         Raises:
-            NotFound: No document has this source.
+            NotFound: No document has this source, or it could not be read.
         """
 
         def work(connection: Connection) -> tuple[list[StoredDocument], list[Passage]]:
-            found = documents.list_documents(connection, self.tenant_id, collection, source)
+            known = documents.list_documents(connection, self.tenant_id, collection, source)
+            failed = failures.listed(connection, self.tenant_id, collection, source)
+            found = documents.with_failures(known, failed)
             return found, documents.document_passages(connection, self.tenant_id, collection, source)
 
         found, passages = await self.database.read(work)
         if not found:
             raise self._unknown(source, collection, await self.list_documents(collection))
+        if not passages and found[0].error:
+            raise NotFound(f"Document '{source}' could not be read: {found[0].error}.", source=source)
         return found[0], passages
 
     @staticmethod
@@ -260,12 +297,13 @@ class KnowledgeBase:
     async def stats(self, collection: str = DEFAULT_COLLECTION) -> CollectionStats:
         """Return a collection in numbers; all are 0 where nothing was ever added."""
 
-        def work(connection: Connection) -> tuple[Collection | None, list[StoredDocument], list[str]]:
+        def work(connection: Connection) -> tuple[Collection | None, list[StoredDocument], list[str], int]:
             known = documents.read_collection(connection, self.tenant_id, collection)
             listed = documents.list_documents(connection, self.tenant_id, collection)
-            return known, listed, roots.listed(connection, self.tenant_id, collection)
+            failed = len(failures.listed(connection, self.tenant_id, collection))
+            return known, listed, roots.listed(connection, self.tenant_id, collection), failed
 
-        known, listed, places = await self.database.read(work)
+        known, listed, places, failed = await self.database.read(work)
         return CollectionStats(
             collection=collection,
             document_count=len(listed),
@@ -275,6 +313,7 @@ class KnowledgeBase:
             dimension=known.dimension if known else 0,
             revision=known.revision if known else 0,
             chinese=known.chinese if known else self.settings.chinese,
+            failed_count=failed,
             roots=tuple(places),
         )
 

@@ -7,7 +7,7 @@ work on a connection; those that write belong into one transaction a document.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from motet.retrieval.failures import Failure
     from motet.retrieval.split import Chunk
 
 INDEX = "passages"
@@ -68,6 +69,8 @@ class StoredDocument:
     """Source of the document of the same bytes that has the passages; "" for most."""
     labels: dict[str, str] = field(default_factory=dict[str, str])
     """The user's own, by name."""
+    error: str = ""
+    """Why it, or a newer version of it, could not be read; "" for most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +209,29 @@ def list_documents(
         )
         for row in connection.execute(query)
     ]
+
+
+def with_failures(known: Sequence[StoredDocument], failed: Sequence[Failure]) -> list[StoredDocument]:
+    """Return documents with why they could not be read, and those that never could be, in the order of both."""
+    reasons = {(one.collection, one.source): one for one in failed}
+    listed: list[StoredDocument] = []
+    for document in known:
+        failure = reasons.pop((document.collection, document.source), None)
+        listed.append(replace(document, error=failure.reason) if failure else document)
+    listed += [
+        StoredDocument(
+            source=one.source,
+            title="",
+            collection=one.collection,
+            content_hash=one.content_hash,
+            size_bytes=one.size_bytes,
+            added_at=one.failed_at,
+            passage_count=0,
+            error=one.reason,
+        )
+        for one in reasons.values()
+    ]
+    return sorted(listed, key=lambda document: (document.collection, document.source))
 
 
 def list_collections(connection: Connection, tenant_id: str) -> list[Collection]:

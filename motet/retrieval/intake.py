@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from motet.errors import DocumentUnreadable
-from motet.retrieval import documents
+from motet.retrieval import documents, failures
 from motet.retrieval.ingest import to_rows
 from motet.retrieval.reports import FileOutcome
 from motet.retrieval.taking import DocumentJob, Ready
@@ -59,7 +59,10 @@ class Intake:
         """Take them all in; a document that cannot be read is an outcome like others."""
         jobs = iter(
             [
-                (DocumentJob(self._shelf, place.path, place.source, number, len(found)), place.named)
+                (
+                    DocumentJob(self._shelf, place.path, place.source, number, len(found), place.content),
+                    place.named,
+                )
                 for number, place in enumerate(found, 1)
             ]
         )
@@ -120,6 +123,7 @@ class Intake:
         try:
             cut = await item.job.cut(item.file, item.path)
         except DocumentUnreadable as error:
+            await item.job.remember(item.file, item.path, error)
             return item.job.outcome("failed", error=error)
         (vectors,) = await self._embedded([(item, cut)])
         rows = await self._rows(item, cut, vectors)
@@ -177,6 +181,8 @@ class Intake:
         embedder, dimension = (shelf.embedder.name, shelf.embedder.dimension) if shelf.embedder else ("", 0)
 
         def work(connection: Connection) -> list[Status]:
+            sources = [document.source for document in new]
+            failures.forget(connection, shelf.tenant_id, shelf.collection, sources)
             return [
                 documents.save(
                     connection,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -108,8 +109,21 @@ def read_bytes(path: Path, *, max_bytes: int) -> FileBytes:
         raise unreadable(
             path, f"it cannot be opened: {reason or error}", "Check its name and rights."
         ) from None
-    if status.st_size > max_bytes or len(data) > max_bytes:
-        size = max(status.st_size, len(data)) / 1e6
+    return _checked(data, path, max(status.st_size, len(data)), status.st_mtime, max_bytes)
+
+
+def given_bytes(data: bytes, path: Path, *, max_bytes: int) -> FileBytes:
+    """Take bytes for a file that is not on the disk yet.
+
+    Raises:
+        DocumentUnreadable: They are none, or too many.
+    """
+    return _checked(data, path, len(data), time.time(), max_bytes)
+
+
+def _checked(data: bytes, path: Path, size_bytes: int, modified_at: float, max_bytes: int) -> FileBytes:
+    if size_bytes > max_bytes:
+        size = size_bytes / 1e6
         raise unreadable(
             path,
             f"{size:.1f} MB are more than the {max_bytes / 1e6:g} MB that are taken in",
@@ -117,7 +131,7 @@ def read_bytes(path: Path, *, max_bytes: int) -> FileBytes:
         )
     if not data.strip():
         raise unreadable(path, "the file is empty", "There is nothing to search in it.")
-    return FileBytes(data, hashlib.sha256(data).hexdigest(), status.st_mtime)
+    return FileBytes(data, hashlib.sha256(data).hexdigest(), modified_at)
 
 
 def load_document(data: bytes, path: Path) -> LoadedDocument:

@@ -26,6 +26,8 @@ class Found(NamedTuple):
     """Its path or address as it is listed."""
     named: bool
     """The caller named it itself; otherwise it was found in a folder."""
+    content: bytes | None = None
+    """What it holds, where that is not on the disk yet."""
 
 
 def place_name(place: Path | str) -> str:

@@ -90,5 +90,7 @@ class CollectionStats:
     revision: int
     chinese: str = "pairs"
     """How full text cuts Chinese: `pairs` of characters, or `words`."""
+    failed_count: int = 0
+    """Documents that could not be read, or a newer version of which could not."""
     roots: tuple[str, ...] = ()
     """What `sync` looks at again."""

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from motet.errors import DocumentUnreadable
-from motet.retrieval import copies, documents
+from motet.retrieval import copies, documents, failures
 from motet.retrieval.fetched import is_address, read_address
 from motet.retrieval.ingest import cut_document
-from motet.retrieval.load import read_bytes, unknown_ending
+from motet.retrieval.load import given_bytes, read_bytes, unknown_ending
 from motet.retrieval.reports import AddProgress, FileOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from sqlalchemy.engine import Connection
 
     from motet.retrieval.base import Embedder
     from motet.retrieval.documents import NewDocument
@@ -49,6 +51,8 @@ class Shelf:
     cut: Cut
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     progress: Callable[[AddProgress], None] | None = None
+    tries_again: bool = True
+    """A document that is named is parsed even if it could not be read before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +65,14 @@ class DocumentJob:
     number: int
     """From 1."""
     count: int
+    content: bytes | None = None
+    """What it holds, where that is not on the disk yet."""
 
     async def prepare(self, *, named: bool, is_coming: Callable[[FileBytes], bool]) -> Ready | FileOutcome:
         """Read, parse and cut the document; or say what became of it, where nothing is to be stored.
 
         One that is not named and that nothing reads is passed over. A copy is not parsed: whether it is one is
-        only sure when its turn comes to be stored (`copy`).
+        only sure when its turn comes to be stored (`copy`). What could not be read before is not parsed again.
 
         Args:
             named: The caller named it.
@@ -77,13 +83,52 @@ class DocumentJob:
         self.tell()
         try:
             file, path = await self._read()
-            if file.content_hash == await self._stored_hash():
+        except DocumentUnreadable as error:
+            return self.outcome("failed", error=error)
+        try:
+            stored, failed = await self._known()
+            if file.content_hash == stored:
+                if failed:
+                    await self._forget()
                 return self.outcome("unchanged")
+            if failed and not (named and self.shelf.tries_again) and self._is_same(failed, file, path):
+                return self.outcome("failed", error=failed.error())
             if is_coming(file) or await self._original(file) is not None:
                 return Ready(self, file, path, None)
             return Ready(self, file, path, await self.cut(file, path))
         except DocumentUnreadable as error:
+            await self.remember(file, path, error)
             return self.outcome("failed", error=error)
+
+    async def remember(self, file: FileBytes, path: Path, error: DocumentUnreadable) -> None:
+        """Remember that these bytes could not be read as what the path's ending says.
+
+        Of bytes that are on no disk nothing is left, and there is nothing to remember.
+        """
+        shelf = self.shelf
+        if self.content is not None:
+            return
+        failure = failures.Failure(
+            source=self.source,
+            collection=shelf.collection,
+            content_hash=file.content_hash,
+            size_bytes=len(file.data),
+            read_by=shelf.parser.signature(path),
+            reason=str(error.fields.get("reason", "")) or error.message,
+            message=error.message,
+            failed_at=0.0,
+        )
+        await shelf.database.write(lambda c: failures.remember(c, shelf.tenant_id, failure))
+
+    async def _forget(self) -> None:
+        shelf = self.shelf
+        await shelf.database.write(
+            lambda c: failures.forget(c, shelf.tenant_id, shelf.collection, [self.source])
+        )
+
+    def _is_same(self, failed: failures.Failure, file: FileBytes, path: Path) -> bool:
+        now = (file.content_hash, self.shelf.parser.signature(path))
+        return (failed.content_hash, failed.read_by) == now
 
     async def cut(self, file: FileBytes, path: Path) -> CutDocument:
         """Parse and cut a document.
@@ -133,11 +178,19 @@ class DocumentJob:
             return file, path
         if not self.shelf.parser.reads(self.path):
             raise unknown_ending(self.path)
+        if self.content is not None:
+            return given_bytes(self.content, self.path, max_bytes=max_bytes), self.path
         return await asyncio.to_thread(read_bytes, self.path, max_bytes=max_bytes), self.path
 
-    async def _stored_hash(self) -> str | None:
+    async def _known(self) -> tuple[str | None, failures.Failure | None]:
+        """Return the hash of what is stored, and what could not be read."""
         tenant_id, name, source = self.shelf.tenant_id, self.shelf.collection, self.source
-        return await self.shelf.database.read(lambda c: documents.read_hash(c, tenant_id, name, source))
+
+        def work(connection: Connection) -> tuple[str | None, failures.Failure | None]:
+            failed = failures.listed(connection, tenant_id, name, source)
+            return documents.read_hash(connection, tenant_id, name, source), next(iter(failed), None)
+
+        return await self.shelf.database.read(work)
 
     async def _original(self, file: FileBytes) -> tuple[int, str] | None:
         tenant_id, name = self.shelf.tenant_id, self.shelf.collection

@@ -14,7 +14,7 @@ class Library(Protocol):
     """Documents and memories of one caller."""
 
     async def collections(self) -> list[Json]:
-        """Return every collection: `name`, `documents`, `passages`, `size_bytes`, `embedder`."""
+        """Return every collection: `name`, `documents`, `passages`, `size_bytes`, `embedder`, `failed`."""
         ...
 
     async def search(
@@ -37,6 +37,8 @@ class Library(Protocol):
     async def add(self, collection: str, name: str, content: bytes) -> Json:
         """Take in one document, its kind by its name's ending; return what became of it.
 
+        What cannot be read replaces nothing: neither passages nor the file of an earlier upload.
+
         Raises:
             DocumentUnreadable: It cannot be read.
         """
@@ -55,7 +57,7 @@ class Library(Protocol):
         ...
 
     async def documents(self, collection: str) -> list[Json]:
-        """Return a collection's documents.
+        """Return a collection's documents; `error` says why one, or a newer version of it, could not be read.
 
         Raises:
             NotFound: There is no such collection.

@@ -39,7 +39,7 @@ KINDS: dict[str, tuple[sa.Table, ...]] = {
     "runs": (t.runs, t.queue_turns, t.schedules),
     "events": (t.events,),
     "tool calls": (t.tool_calls,),
-    "documents and passages": (t.passages, t.documents, t.collections, t.roots),
+    "documents and passages": (t.passages, t.documents, t.collections, t.roots, t.failures),
     "memories": (t.store_items, t.store_texts, t.store_revisions),
 }
 """Tables by what they hold; the rows of the first are the kind's. Vectors and full text are kinds of their own."""

@@ -214,7 +214,37 @@ async def test_an_upload_that_cannot_be_read_leaves_nothing(house: House, client
     assert not list(uploads.rglob("*.pdf"))
     assert (await client.put("/motet/v1/knowledge/k/a.md", content=b"# A\n\nCod.\n")).is_success
     assert (await client.put("/motet/v1/knowledge/k/a.md", content=b" ")).status_code == 422
-    assert [path.name for path in uploads.rglob("a.md")] == ["a.md"]  # its document is still there
+    [kept] = uploads.rglob("a*")  # its document is still there, and so is its file
+    assert kept.read_bytes() == b"# A\n\nCod.\n"
+    for content in (b"%PDF-1.7 none", b"PK\x03\x04"):
+        assert (await client.put("/motet/v1/knowledge/k/a.md", content=content)).status_code == 422
+        assert kept.read_bytes() == b"# A\n\nCod.\n"
+    [listed] = (await client.get("/motet/v1/knowledge/k/documents")).json()
+    assert (listed["passage_count"], listed["error"]) == (1, "")
+    again = (await client.post("/motet/v1/knowledge/k/sync")).json()
+    assert [one["status"] for one in again["files"]] == ["unchanged"]
+    assert (await client.put("/motet/v1/knowledge/k/a.md", content=b"# A\n\nHake.\n")).json()[
+        "status"
+    ] == "replaced"
+    assert [path.read_bytes() for path in uploads.rglob("*") if path.is_file()] == [b"# A\n\nHake.\n"]
+
+
+async def test_what_could_not_be_read_is_listed_and_taken_out(
+    house: House, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    base = "/motet/v1/knowledge/k"
+    bad = tmp_path / "bad.pdf"
+    bad.write_bytes(b"none")
+    await house.app.knowledge.add([bad], collection="k")
+    await client.put(f"{base}/a.md", content=b"# A\n\nCod.\n")
+    listed = (await client.get(f"{base}/documents")).json()
+    assert {one["source"]: one["error"] != "" for one in listed}[str(bad)] is True
+    [collection] = (await client.get("/motet/v1/knowledge")).json()
+    assert (collection["documents"], collection["failed"]) == (1, 1)
+    shown = await client.get(f"{base}/document", params={"source": str(bad)})
+    assert (shown.status_code, "could not be read" in shown.text) == (404, True)
+    assert (await client.delete(f"{base}/document", params={"source": str(bad)})).status_code == 204
+    assert len((await client.get(f"{base}/documents")).json()) == 1
 
 
 async def test_pages_are_taken_in_by_the_one_way_out(client: httpx.AsyncClient) -> None:

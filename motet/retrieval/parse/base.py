@@ -73,6 +73,10 @@ class Parser(Protocol):
         """
         ...
 
+    def signature(self, path: Path) -> str:
+        """Return what reads files with this ending, and how: with another one a file that failed may be read."""
+        ...
+
     async def aclose(self) -> None:
         """Give back what is held, a process for example; the next call takes it anew. May be called twice."""
         ...

@@ -61,6 +61,12 @@ class CommandParser:
         """See `Parser.reads`."""
         return path.suffix.lower() in self._commands or self._inner.reads(path)
 
+    def signature(self, path: Path) -> str:
+        """See `Parser.signature`."""
+        command = self._commands.get(path.suffix.lower())
+        told = self._inner.signature(path)
+        return f"{told} {command} {list(map(str, self._folders))}" if command else told
+
     async def parse(self, data: bytes, path: Path) -> LoadedDocument:
         """See `Parser.parse`."""
         command = self._commands.get(path.suffix.lower())

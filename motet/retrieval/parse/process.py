@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import motet
 from motet.errors import DocumentUnreadable
 from motet.retrieval.load import is_known
 from motet.retrieval.parse.base import ParseLimits
@@ -81,6 +82,11 @@ class ParserProcess:
     def reads(self, path: Path) -> bool:
         """See `Parser.reads`."""
         return is_known(path)
+
+    def signature(self, path: Path) -> str:  # noqa: ARG002  # the same for every ending
+        """See `Parser.signature`."""
+        where = "outside" if self._launcher.sandbox is None else "sandbox"
+        return f"motet {motet.__version__} {where} {self.limits}"
 
     async def parse(self, data: bytes, path: Path) -> LoadedDocument:
         """See `Parser.parse`. A crash that an earlier document may have caused gets a second try, in a new process."""

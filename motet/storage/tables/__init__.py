@@ -24,7 +24,7 @@ from motet.storage.tables.control import (
     recorded_calls,
     recorded_values,
 )
-from motet.storage.tables.documents import collections, documents, passages, roots
+from motet.storage.tables.documents import collections, documents, failures, passages, roots
 from motet.storage.tables.keys import encryption_keys
 from motet.storage.tables.runs import events, queue_turns, runs, schedules, tool_calls, webhooks
 from motet.storage.tables.store import store_items, store_revisions, store_texts
@@ -46,6 +46,7 @@ __all__ = [
     "documents",
     "encryption_keys",
     "events",
+    "failures",
     "list_items",
     "messages",
     "metadata",

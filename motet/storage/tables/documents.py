@@ -81,3 +81,18 @@ roots = Table(
     Column("root", Text, primary_key=True),
 )
 """A file, folder or address that documents came from: `sync` looks at it again."""
+
+failures = Table(
+    "document_failures",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("collection", Text, primary_key=True),
+    Column("source", Text, primary_key=True),  # path or URL
+    Column("content_hash", Text, nullable=False),  # SHA-256 of the bytes that could not be read
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("read_by", Text, nullable=False),  # what tried; another may do better
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("failed_at", Float, nullable=False),
+)
+"""A document that could not be read; an older version of it may have been taken in."""
