@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from motet.agents.judge import Judge
+from motet.agents.prompts import Prompts
 from motet.errors import MotetError
 from motet.events import (
     MessageCompleted,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from motet.app.switchboard import App
     from motet.events import Event
-    from motet.models.base import ConnectedModel
     from motet.runs.evals.dataset import Dataset, Row
 
 
@@ -56,7 +57,7 @@ class Evaluator:
         begun = await asyncio.to_thread(store.begin, self.header)
         left = [row for row in self.dataset.rows if _is_open(row, begun.results)]
         if any(check.type == "judge" for row in left for check in row.checks):
-            await self._judge()
+            await self._judge().connect(None)
         turn = asyncio.Semaphore(self.parallel)
 
         async def ask(row: Row) -> Result:
@@ -81,7 +82,7 @@ class Evaluator:
         scored, error = Scored(0.0, passed=False), ""
         try:
             await self._follow(row, f"eval {header.name} {header.started_at} {row.id} {tries}", told)
-            scored = await score(row, told.answered, self._judge)
+            scored = await score(row, told.answered, self._judge())
         except MotetError as problem:
             error = problem.message
         return Result(
@@ -112,8 +113,11 @@ class Evaluator:
         async for recorded in self.app.follow(accepted.run_id):
             told.take(recorded.event)
 
-    async def _judge(self) -> ConnectedModel:
-        return await self.app.models.chat("judge", self.header.judge or None)
+    def _judge(self) -> Judge:
+        """Return who judges: the evaluation's own judge, else the role's."""
+        spec, own = self.header.judge or None, self.app.settings.agents
+        prompts = Prompts(override=own.prompts, language=own.language)
+        return Judge(lambda _: self.app.models.chat("judge", spec), prompts)
 
 
 class _Told:

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from motet.agents.prompts import Prompts
 from motet.app.limits import with_limits
 from motet.app.toolbox import tool_names, tools_of
 from motet.errors import DocumentUnreadable, NotFound, PermissionRefused
@@ -106,6 +107,7 @@ class TaskRoom:
             documents=self.documents,
             store=rooms.store,
             is_trusted=lambda digest: is_trusted(self._settings.storage.home, digest),
+            prompts=Prompts(override=self._settings.agents.prompts, language=self._settings.agents.language),
         )
 
     async def documents(

@@ -235,8 +235,12 @@ async def _check(check: Check, came: Came, settings: Settings, tested: Tested) -
 
 
 def _came(app: App, inputs: dict[str, Any], result: TaskResult) -> Came:
+    from motet.agents.judge import Judge
+    from motet.agents.prompts import Prompts
     from motet.tasks.expect import Came
 
+    own = app.settings.agents
+    prompts = Prompts(override=own.prompts, language=own.language)
     outputs = result.outputs or {}
     done = [name for name, step in result.steps.items() if step["status"] == "done"]
     value = next(iter(outputs.values())) if len(outputs) == 1 else outputs
@@ -248,7 +252,7 @@ def _came(app: App, inputs: dict[str, Any], result: TaskResult) -> Came:
         tools=result.tools,
         tokens=result.outcome.input_tokens + result.outcome.output_tokens,
         seconds=result.outcome.duration_s,
-        judge=lambda spec: app.models.chat("judge", spec),
+        judge=Judge(lambda spec: app.models.chat("judge", spec), prompts),
     )
 
 

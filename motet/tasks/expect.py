@@ -9,17 +9,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from motet.errors import InvalidInput, MotetError
 from motet.models.json_text import schema_problem
 from motet.tasks.expressions import fill, parse, text_of
 from motet.tasks.problems import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from motet.models.base import ConnectedModel
+    from motet.agents.judge import Judge
     from motet.tasks.spec import Check
 
 _MARK = re.compile(r"[\[［【](\d{1,3}(?:\s*[,，、;]\s*\d{1,3})*)[\]］】]")
@@ -42,17 +40,8 @@ class Came:
     """Tools that were called, once for each call."""
     tokens: int = 0
     seconds: float = 0.0
-    judge: Callable[[str | None], Awaitable[ConnectedModel]] | None = field(default=None, repr=False)
-    """Connects who judges a rubric, by spec or by role."""
-
-
-class Verdict(BaseModel):
-    """What a judge says."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str = Field(description="why, in one sentence")
-    score: float = Field(ge=0, le=1, description="0 is not at all, 1 is completely")
+    judge: Judge | None = field(default=None, repr=False)
+    """Who judges a rubric."""
 
 
 async def fault(check: Check, came: Came) -> str:
@@ -157,16 +146,9 @@ _CHECKS: dict[str, Callable[[Check, Any, Any, Came], str]] = {
 
 
 async def _judge(check: Check, wanted: str, value: Any, came: Came) -> str:
-    from langchain_core.messages import HumanMessage, SystemMessage  # noqa: PLC0415  # most checks need no model
-
-    from motet.models.structured import ask_json  # noqa: PLC0415
-
     if came.judge is None:
         return "rubric: there is no model to judge it"
-    model = await came.judge(check.model)
-    rule = "You judge a text by one requirement. Say why in one sentence, then give a score from 0 to 1."
-    asked = f"Requirement: {wanted}\n\nText:\n{text_of(value)}"
-    verdict = await ask_json(model, [SystemMessage(rule), HumanMessage(asked)], Verdict)
+    verdict = await came.judge.verdict(wanted, text_of(value), spec=check.model)
     if verdict.score >= check.threshold:
         return ""
     return f"rubric: {verdict.score:g} for '{wanted}', at least {check.threshold:g} was expected: {verdict.reason}"

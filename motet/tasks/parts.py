@@ -5,8 +5,10 @@ What does not live here: any of them. The app gives its own rooms; a test gives 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from motet.agents.prompts import Prompts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -40,3 +42,5 @@ class TaskParts:
     """Keeps the cache."""
     is_trusted: Callable[[str], bool]
     """Says whether the task file with this digest may run programs."""
+    prompts: Prompts = field(default_factory=Prompts)
+    """What a judge is told."""

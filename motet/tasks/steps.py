@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from langgraph.config import get_stream_writer
 from langgraph.errors import GraphBubbleUp
 
+from motet.agents.judge import Judge
 from motet.errors import MotetError, RunError
 from motet.events import StepCompleted, StepStarted
 from motet.tasks import keep, order
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from motet.events import StepStatus
-    from motet.models.base import ConnectedModel
     from motet.retrieval.base import Retriever
     from motet.tasks.actions import Outcome
     from motet.tasks.load import TaskFile
@@ -277,15 +277,15 @@ class StepRunner:
         outcome = await act(doing)
         scope = {**doing.scope, "output": outcome.output, "text": text_of(outcome.output)}
         scope["citations"] = outcome.citations
-        came = Came(outcome.output, scope, citations=outcome.citations, judge=self._judge)
+        came = Came(outcome.output, scope, citations=outcome.citations, judge=self._judge())
         for check in self.step.expect:
             wrong = await fault(check, came)
             if wrong:
                 raise RunError(f"What came out is not as expected: {wrong}.", kind=EXPECTATION)
         return outcome
 
-    async def _judge(self, spec: str | None) -> ConnectedModel:
-        return await self.parts.chat("judge", spec)
+    def _judge(self) -> Judge:
+        return Judge(lambda spec: self.parts.chat("judge", spec), self.parts.prompts)
 
     async def _documents(self, state: Mapping[str, Any]) -> tuple[Retriever | None, str]:
         agent = self.file.task.agents.get(self.step.agent or "")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from motet.agents.judge import Judge
 from motet.errors import InvalidInput, NotFound
 from motet.models.base import ConnectedModel
 from motet.models.scripted import scripted
@@ -31,7 +32,7 @@ async def judge_of(score: float) -> ConnectedModel:
 
 async def checked(answer: Answered, judged: float = 1.0, **check: Any) -> str:
     row = Row(id="1", input="q", checks=[Check(**check)])
-    found = await score(row, answer, lambda: judge_of(judged))
+    found = await score(row, answer, Judge(lambda _: judge_of(judged)))
     assert found.passed == (not found.problems)
     return "; ".join(found.problems)
 
@@ -77,7 +78,7 @@ async def test_a_judge_gives_a_score() -> None:
         Answered("x"), 0.7, type="judge", value="is short", threshold=0.8
     )
     half = Row(id="1", input="q", checks=[Check(type="judge", value="?"), Check(type="exact", value="no")])
-    assert (await score(half, Answered("x"), lambda: judge_of(0.5))).score == 0.25
+    assert (await score(half, Answered("x"), Judge(lambda _: judge_of(0.5)))).score == 0.25
 
 
 def test_paths_and_numbers() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from motet.agents.judge import Judge
 from motet.models.base import ConnectedModel
 from motet.models.scripted import scripted
 from motet.tasks.expect import Came, fault
@@ -65,6 +66,6 @@ async def test_a_rubric_is_judged_by_a_model(score: float, told: str) -> None:
         return scripted(lambda _: {"json": {"reason": "so so", "score": score}})
 
     check = Check(type="rubric", value="is polite", threshold=0.8, model="scripted:judge")
-    found = await fault(check, came("Dear all", judge=judge))
+    found = await fault(check, came("Dear all", judge=Judge(judge)))
     assert found.startswith(told) if told else found == ""
     assert asked == ["scripted:judge"]
