@@ -59,7 +59,9 @@ class SentenceTransformersEmbedder:
     def dimension(self) -> int:
         """Numbers in each vector; the model is loaded to know."""
         with self._lock:
-            return int(self._loaded().get_sentence_embedding_dimension())
+            model = self._loaded()  # its method has a new name in later versions
+            ask = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
+            return int(ask())
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return shape (len(texts), dimension), each row of length 1; no texts give (0, dimension).
