@@ -128,6 +128,41 @@ class Bodies:
             self._held_bytes -= mine
 
 
+class Closing:
+    """Whether every stream has to end; tells those that are open, without a task for each."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._open: set[asyncio.Future[None]] = set()
+
+    def is_set(self) -> bool:
+        """Say whether they have to."""
+        return self._is_set
+
+    def set(self) -> None:
+        """End them."""
+        self._is_set = True
+        for over in self._open:
+            end(over)
+
+    @contextlib.contextmanager
+    def telling(self, over: asyncio.Future[None]) -> Iterator[None]:
+        """End a future when they have to end; at once where they have to already."""
+        self._open.add(over)
+        if self._is_set:
+            end(over)
+        try:
+            yield
+        finally:
+            self._open.discard(over)
+
+
+def end(over: asyncio.Future[None], _done: object = None) -> None:
+    """End a future that several may end."""
+    if not over.done():
+        over.set_result(None)
+
+
 @dataclass
 class Office:
     """What all requests of one server share."""
@@ -137,7 +172,7 @@ class Office:
     auth: Authenticator
     draining: bool = False
     """Whether the server takes no new runs; what was accepted goes on."""
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: Closing = field(default_factory=Closing)
     """Set when every stream has to end."""
     input_models: dict[str, Any] = field(default_factory=dict[str, Any])
     """Of graphs by name, the pydantic model of their input, as it was last seen."""

@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
 from motet.errors import InvalidInput, MotetError
+from motet.server.office import end
 from motet.server.plain import utf8
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
     from motet.events import Recorded
     from motet.runs.request import RunRecord
     from motet.server.call import Call
+    from motet.server.office import Closing
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +90,7 @@ class EventStream(Response):
         async with office.streams.take(self._call.desk.caller):
             work = asyncio.ensure_future(self._send_all(send))
             try:
-                await _first_of(work, _gone(receive), office.closing.wait())
+                await wait_for_end(work, _gone(receive), office.closing)
                 if office.closing.is_set():  # a run that ended in time is told to its end
                     await asyncio.wait([work], timeout=LAST_WORDS_S)
             finally:
@@ -111,6 +114,7 @@ class EventStream(Response):
             async for page in pages:
                 whole = b"".join(part for recorded in page for part in self._encode(recorded))
                 await _send(send, whole if page else self._heartbeat)
+                del page, whole  # a stream waits longer than it works
         self._ended = True
         last = self._last()
         body = last if isinstance(last, bytes) else await last
@@ -142,15 +146,18 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _first_of(work: asyncio.Future[None], *others: Awaitable[Any]) -> None:
-    """Wait until one is done; what is not `work` is given up then."""
-    watched = [asyncio.ensure_future(other) for other in others]
+async def wait_for_end(work: asyncio.Future[None], gone: Coroutine[Any, Any, None], closing: Closing) -> None:
+    """Wait until work is done, the client is gone, or the server closes."""
+    over = asyncio.get_running_loop().create_future()
+    watcher = asyncio.ensure_future(gone)
+    for one in (work, watcher):
+        one.add_done_callback(partial(end, over))
     try:
-        await asyncio.wait([work, *watched], return_when=asyncio.FIRST_COMPLETED)
+        with closing.telling(over):
+            await over
     finally:
-        for task in watched:
-            task.cancel()
-        await asyncio.gather(*watched, return_exceptions=True)
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
 
 
 def _closing(pages: AsyncIterator[Any]) -> contextlib.AbstractAsyncContextManager[Any]:

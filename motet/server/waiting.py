@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import ClientDisconnect
 
 from motet.errors import ServerStopping
+from motet.server.sse import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +32,8 @@ async def read_to_end(
     """
     office = call.office
     work = asyncio.ensure_future(_read(call, run_id, take))
-    others = [asyncio.ensure_future(_gone(call)), asyncio.ensure_future(office.closing.wait())]
     try:
-        await asyncio.wait([work, *others], return_when=asyncio.FIRST_COMPLETED)
+        await wait_for_end(work, _gone(call), office.closing)
         if work.done():
             return await work
         if office.closing.is_set():
@@ -44,9 +44,8 @@ async def read_to_end(
             office.soon(call.desk.cancel(run_id, reason="the client left"))
         raise ClientDisconnect
     finally:
-        for task in (work, *others):
-            task.cancel()
-        await asyncio.gather(work, *others, return_exceptions=True)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
 
 
 async def _read(call: Call, run_id: str, take: Callable[[Recorded], Any]) -> None:

@@ -45,6 +45,17 @@ def announce(connection: Connection, tenant_id: str, run_id: str, last_seq: int)
     changes.tell(connection, CHANNEL, json.dumps([tenant_id, run_id, last_seq]))
 
 
+def _followed(keys: Sequence[_Key], dialect: str) -> sa.Select[str, str, int]:
+    """Return how far runs' logs go; those of these ids, whoever's: `tell` passes over what nobody reads."""
+    tenants, ids = sorted({tenant_id for tenant_id, _ in keys}), [run_id for _, run_id in keys]
+    # A place in the statement for each of a thousand ids costs ten times what the answer does.
+    asked = sa.select(sa.func.json_each(json.dumps(ids)).table_valued("value").c.value)
+    mine = runs.c.run_id.in_(asked if dialect == "sqlite" else ids)
+    return sa.select(runs.c.tenant_id, runs.c.run_id, runs.c.last_seq).where(
+        runs.c.tenant_id.in_(tenants), mine
+    )
+
+
 class Watcher:
     """Wakes readers. It works while there are any, and costs nothing else."""
 
@@ -130,14 +141,7 @@ class Watcher:
             for woken in itertools.chain.from_iterable(self._readers[key] for key in foreign):
                 woken.set()
             return
-        of_tenants: dict[str, list[str]] = {}
-        for tenant_id, run_id in foreign:
-            of_tenants.setdefault(tenant_id, []).append(run_id)
-        followed = [
-            sa.and_(runs.c.tenant_id == tenant_id, runs.c.run_id.in_(run_ids))
-            for tenant_id, run_ids in of_tenants.items()
-        ]
-        query = sa.select(runs.c.tenant_id, runs.c.run_id, runs.c.last_seq).where(sa.or_(*followed))
+        query = _followed(foreign, self._database.dialect)
         for tenant_id, run_id, last_seq in await self._database.peek(lambda c: c.execute(query).all()):
             self.tell(tenant_id, run_id, last_seq)
 
