@@ -43,8 +43,8 @@ async def _wait(state: MessagesState) -> dict[str, Any]:
     return {}
 
 
-def _graph(node: Any) -> Any:
-    builder = StateGraph(MessagesState)
+def _graph(node: Any, state: type[Any] = MessagesState) -> Any:
+    builder = StateGraph(state)
     builder.add_node("node", node)
     builder.add_edge(START, "node")
     builder.add_edge("node", END)
@@ -80,11 +80,7 @@ async def _odd(state: Odd) -> dict[str, Any]:
 
 
 def build_odd(_parts: Any) -> Any:
-    builder = StateGraph(Odd)
-    builder.add_node("node", _odd)
-    builder.add_edge(START, "node")
-    builder.add_edge("node", END)
-    return builder.compile()
+    return _graph(_odd, Odd)
 
 
 class Count(TypedDict):
