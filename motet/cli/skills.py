@@ -124,13 +124,14 @@ def _show(results: list[Result]) -> None:
     rows = [
         [
             line.skill,
-            *(f"{line.passed[arm]}/{line.count}" for arm in arms),
+            *(f"{line.passed[arm]}/{line.asked[arm]}" for arm in arms),
             *(f"{line.median_s[arm]:.1f} s" for arm in arms),
         ]
         for line in found
     ]
     print_table(["skill", *arms, *(f"median {arm}" for arm in arms)], rows, wide=0)
     for arm in arms:
-        low, high = report.interval(found[-1].passed[arm], found[-1].count)
-        share = 100 * found[-1].passed[arm] / found[-1].count
+        passed, asked = found[-1].passed[arm], found[-1].asked[arm]
+        low, high = report.interval(passed, asked)
+        share = 100 * passed / asked
         note(f"{arm}: {share:.0f} % right (95 % interval {100 * low:.0f} to {100 * high:.0f}).")

@@ -143,6 +143,14 @@ def test_results_are_read_back_and_the_held_out_have_a_line(tmp_path: Path) -> N
         report.read_results(kept)
 
 
+def test_an_arm_that_was_stopped_counts_what_it_was_asked() -> None:
+    one = report.Result("motet", "memory", "en", "q", True, "", 0.1)
+    other = dataclasses.replace(one, arm="create_agent")
+    more = dataclasses.replace(one, asked="q2", passed=False)
+    *_, last = report.lines([one, more, other])
+    assert (last.passed, last.asked) == ({"motet": 1, "create_agent": 1}, {"motet": 2, "create_agent": 1})
+
+
 def test_intervals_and_plot(tmp_path: Path) -> None:
     low, high = report.interval(9, 10)
     assert 0.59 < low < 0.6

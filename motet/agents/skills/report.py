@@ -114,6 +114,8 @@ class Line:
     """By arm."""
     count: int
     median_s: dict[str, float]
+    asked: dict[str, int]
+    """Prompts by arm: one that was stopped has been asked fewer than the other."""
 
 
 def lines(results: Sequence[Result]) -> list[Line]:
@@ -134,7 +136,8 @@ def _line(name: str, results: list[Result], arms: list[str]) -> Line:
     by_arm = {arm: [r for r in results if r.arm == arm] for arm in arms}
     times = {arm: statistics.median([r.duration_s for r in of] or [0.0]) for arm, of in by_arm.items()}
     count = max(len(of) for of in by_arm.values())
-    return Line(name, {arm: sum(r.passed for r in of) for arm, of in by_arm.items()}, count, times)
+    passed = {arm: sum(r.passed for r in of) for arm, of in by_arm.items()}
+    return Line(name, passed, count, times, {arm: len(of) for arm, of in by_arm.items()})
 
 
 def interval(passed: int, count: int) -> tuple[float, float]:
@@ -164,7 +167,7 @@ def plot(results: Sequence[Result], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 0.4 * len(found) + 1.5), layout="constrained")
     height = 0.8 / len(arms)
     for place, arm in enumerate(arms):
-        shares = [100 * line.passed[arm] / line.count for line in found]
+        shares = [100 * line.passed[arm] / max(line.asked[arm], 1) for line in found]
         axes.barh([n + place * height for n in range(len(found))], shares, height, label=arm)
     axes.set_yticks([n + 0.4 - height / 2 for n in range(len(found))], [line.skill for line in found])
     axes.invert_yaxis()
