@@ -264,7 +264,7 @@ def _who(spec: ModelSpec) -> str:
 
 def _check_url(spec: ModelSpec) -> str:
     name = URL_SETTINGS.get(spec.provider)
-    return f"Check {name}." if name else "Check the URL after the @ of the model."
+    return f"Check {name + ', or ' if name else ''}the URL after the @ of the model."
 
 
 def _fields(spec: ModelSpec) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from motet.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, MotetError
+from motet.runs.calm import until_calm
 from motet.runs.queue.owner import worker_id
 from motet.telemetry import of_run
 
@@ -126,8 +127,10 @@ class Worker:
         while True:
             self._wake.clear()
             try:
-                while len(self._active) < self._settings.concurrency and await self._claim_one():
-                    pass
+                while len(self._active) < self._settings.concurrency:
+                    await until_calm()
+                    if not await self._claim_one():
+                        break
             except Exception as error:  # noqa: BLE001  # the worker's edge: a locked database must not end it
                 _tell("claim runs", error)
             # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.

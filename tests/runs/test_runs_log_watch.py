@@ -61,6 +61,55 @@ async def test_a_run_of_the_same_name_of_another_tenant_wakes_nobody(database: D
         assert not woken.is_set()
 
 
+async def test_what_a_reader_has_read_wakes_the_others_and_not_itself(database: Database) -> None:
+    watcher = Watcher(database, 0.05)
+    async with watcher.reader("local", "r1") as mine, watcher.reader("local", "r1") as others:
+        watcher.saw("local", "r1", 5, mine)
+        assert (mine.is_set(), others.is_set()) == (False, True)
+        others.clear()
+        watcher.saw("local", "r1", 5, others)  # it has read that now
+        watcher.tell("local", "r1", 5)
+        assert (mine.is_set(), others.is_set()) == (False, False)
+        watcher.tell("local", "r1", 6)
+        assert (mine.is_set(), others.is_set()) == (True, True)
+
+
+async def test_who_waits_for_a_run_to_begin_reads_once(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if studio.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL may tell of what was accepted while it is read")
+    runs = [await studio.submit("hi") for _ in range(3)]
+    elsewhere, looks, again = SqlLog(studio.database, studio.settings.runs), list[object](), list[str]()
+    look, read = Watcher._look, elsewhere.read
+
+    async def looked(self: Watcher, words: str | None) -> None:
+        await look(self, words)
+        looks.append(words)
+
+    async def reads(tenant_id: str, run_id: str, **rest: int) -> list[Recorded]:
+        again.append(run_id)
+        return await read(tenant_id, run_id, **rest)
+
+    monkeypatch.setattr(Watcher, "_look", looked)
+    monkeypatch.setattr(elsewhere, "read", reads)
+
+    async def wait(run_id: str) -> None:
+        async for _ in elsewhere.follow("local", run_id):
+            pass
+
+    waiting = [asyncio.create_task(wait(accepted.run_id)) for accepted in runs]
+    async with asyncio.timeout(10):
+        while not looks:
+            await studio.submit("hi")  # the database changes
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert again == []
+
+
 async def test_a_reader_hears_of_a_database_that_went_away(studio: Studio) -> None:
     accepted = await studio.submit("hi")
     reader = asyncio.create_task(studio.events(accepted.run_id))

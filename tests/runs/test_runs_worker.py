@@ -134,6 +134,25 @@ async def test_a_run_begins_at_once_when_the_worker_is_woken(
     assert (await asyncio.wait_for(studio.events(accepted.run_id), 10))[-1].type == "run.completed"
 
 
+async def test_no_run_begins_while_the_event_loop_is_late(
+    studio: Studio, hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, calm = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        await calm.wait()
+
+    monkeypatch.setattr("motet.runs.worker.until_calm", wait)
+    accepted = await studio.submit("hi")
+    await studio.work()
+    await asked.wait()
+    assert (await studio.records.run(accepted.run_id)).status == "pending"
+    calm.set()
+    hall.door.set()
+    assert (await studio.events(accepted.run_id))[-1].type == "run.completed"
+
+
 async def test_a_run_of_another_process_is_found_without_being_woken(studio: Studio) -> None:
     await studio.work()
     workers, studio.workers = studio.workers, []  # nobody to wake

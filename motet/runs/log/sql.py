@@ -133,6 +133,7 @@ class SqlLog:
             found = await self._first(tenant_id, run_id, after, limit)
             if found is None:
                 return
+            self._watcher.saw(tenant_id, run_id, found[-1].seq if found else after, woken)
             while True:
                 if found:
                     after = found[-1].seq

@@ -93,6 +93,14 @@ class Watcher:
             for woken in self._readers[key]:
                 woken.set()
 
+    def saw(self, tenant_id: str, run_id: str, last_seq: int, woken: asyncio.Event) -> None:
+        """Say that the reader of this event has read that far: it is not woken for that, and the others are."""
+        key = (tenant_id, run_id)
+        if last_seq > self._seen.get(key, 0):
+            self._seen[key] = last_seq
+            for other in self._readers[key] - {woken}:
+                other.set()
+
     def keep(self, tenant_id: str, run_id: str, recorded: Sequence[Recorded]) -> None:
         """Say that this process put events of a run on disk; its readers here need not read them from there."""
         key = (tenant_id, run_id)
