@@ -149,7 +149,7 @@ class TaskRoom:
         if not report.count("added", "replaced", "unchanged"):
             raise DocumentUnreadable(f"No document could be taken in from {', '.join(map(str, paths))}.")
         found = {str(file.path) for file in report.files}
-        gone = [d.source for d in await knowledge.list_documents(name) if d.source not in found]
+        gone = [d.source for d in await knowledge.listing(name) if d.source not in found]
         if gone:
             await knowledge.remove(gone, collection=name)
 

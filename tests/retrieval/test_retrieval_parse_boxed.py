@@ -1,7 +1,6 @@
 """Hostile documents and operators' commands in the sandbox, and what is done where there is none."""
 
 import asyncio
-import logging
 import socket
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from poison import REFUSED, TAKEN
 
 from motet.errors import DocumentUnreadable, SandboxUnavailable
 from motet.retrieval.check import check_parser
+from motet.retrieval.parse import launch
 from motet.retrieval.parse.base import ParseLimits
 from motet.retrieval.parse.command import CommandParser
 from motet.retrieval.parse.launch import CODE, Launcher, NotStarted
@@ -127,16 +127,17 @@ async def test_poison_is_refused_and_the_rest_is_read_in_the_sandbox() -> None:
 
 
 async def test_without_a_sandbox_documents_are_read_under_limits_and_that_is_said_once(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("motet"), "propagate", True)
+    said = list[str]()
+    monkeypatch.setattr(launch.logger, "warning", lambda text, *about: said.append(text % about))
     launcher = Launcher(nowhere())
     for _ in range(2):
         parser = ParserProcess(launcher=launcher)
         assert (await parser.parse(GOOD, Path("fares.md"))).title == "Fares"
         await parser.aclose()
-    [record] = caplog.records
-    assert "outside of the sandbox, under limits. The program bwrap is not installed" in record.getMessage()
+    [told] = said
+    assert "outside of the sandbox, under limits. The program bwrap is not installed" in told
 
 
 async def test_where_a_sandbox_is_required_nothing_is_read_without_one() -> None:

@@ -63,12 +63,19 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
         yield made
 
 
+BY_CHANCE = frozenset({"assistants_page"})
+"""The first by its id, and ids that were just made are random: which it is differs, and its fields do not."""
+
+
 async def test_the_same_conversation_has_the_same_answers_but_for_those_that_are_explained(
     client: httpx.AsyncClient,
 ) -> None:
     theirs: dict[str, Any] = json.loads(GOLDEN.read_text("utf-8"))
     ours = {name: normal(answer) for name, answer in (await agent_script.hold(client)).items()}
     assert {name: answer["status"] for name, answer in ours.items() if answer["status"] >= 500} == {}
+    for name in BY_CHANCE:
+        [our_one], [their_one] = ours.pop(name)["body"], theirs.pop(name)["body"]
+        assert our_one.keys() == their_one.keys()
     different = {name for name in theirs if theirs[name] != ours[name]}
     for name in sorted(different - DIFFERENT.keys()):
         assert ours[name] == theirs[name], name
