@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from motet.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, MotetError
-from motet.runs.calm import until_calm
+from motet.runs.calm import Calm
 from motet.runs.queue.owner import worker_id
 from motet.telemetry import of_run
 
@@ -64,6 +64,7 @@ class Worker:
         self._chores = chores
         self._active: dict[str, _Active] = {}
         self._wake = asyncio.Event()
+        self._calm = Calm()
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -128,7 +129,7 @@ class Worker:
             self._wake.clear()
             try:
                 while len(self._active) < self._settings.concurrency:
-                    await until_calm()
+                    await self._calm.wait()
                     if not await self._claim_one():
                         break
             except Exception as error:  # noqa: BLE001  # the worker's edge: a locked database must not end it

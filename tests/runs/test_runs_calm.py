@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 
-from motet.runs.calm import LATE_S, until_calm
+from motet.runs.calm import LATE_S, Calm
 
 
 async def hold(turns: int, done: list[int]) -> None:
@@ -17,22 +17,33 @@ async def hold(turns: int, done: list[int]) -> None:
 
 async def test_a_loop_with_nothing_to_do_is_calm() -> None:
     async with asyncio.timeout(60):
-        await until_calm(longest_s=600)
+        await Calm(longest_s=600).wait()
 
 
 async def test_a_late_loop_is_waited_for() -> None:
     done = list[int]()
     holding = asyncio.create_task(hold(8, done))
-    await until_calm(longest_s=60)
+    await Calm(longest_s=60).wait()
     assert len(done) == 8
     await holding
 
 
-async def test_a_loop_that_stays_late_is_not_waited_for_for_ever() -> None:
-    done = list[int]()
+async def test_a_loop_that_stays_late_puts_work_off_once_and_not_each_piece() -> None:
+    done, calm = list[int](), Calm(longest_s=0.2)
     holding = asyncio.create_task(hold(10_000, done))
-    await until_calm(longest_s=0.1)
+    await calm.wait()
+    turns = len(done)
+    assert 2 < turns < 10_000
+    for _ in range(5):
+        await calm.wait()
+    assert len(done) <= turns + 10  # each has looked once
     holding.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await holding
-    assert 0 < len(done) < 10_000
+    for _ in range(50):  # short turns: the next burst is waited for again
+        await calm.wait()
+    done.clear()
+    holding = asyncio.create_task(hold(4, done))
+    await calm.wait()
+    assert len(done) > 1
+    await holding

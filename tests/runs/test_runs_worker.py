@@ -13,6 +13,7 @@ from studio import Studio, graph_of
 
 from motet.errors import DatabaseFull, DatabaseUnavailable, StorageError
 from motet.events import Event, Recorded, RunCancelledEvent, RunCompleted, RunStarted
+from motet.runs.calm import Calm
 from motet.runs.queue.base import Claim
 from motet.runs.queue.sql import SqlQueue
 from motet.runs.worker import Worker
@@ -139,11 +140,11 @@ async def test_no_run_begins_while_the_event_loop_is_late(
 ) -> None:
     asked, calm = asyncio.Event(), asyncio.Event()
 
-    async def wait() -> None:
+    async def wait(_: Calm) -> None:
         asked.set()
         await calm.wait()
 
-    monkeypatch.setattr("motet.runs.worker.until_calm", wait)
+    monkeypatch.setattr(Calm, "wait", wait)
     accepted = await studio.submit("hi")
     await studio.work()
     await asked.wait()
