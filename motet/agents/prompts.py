@@ -13,7 +13,10 @@ from motet.storage.search import cjk_share
 from motet.telemetry import Finding
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from motet.settings import Settings
+    from motet.settings.agents import AgentSettings
 
 __all__ = ["Language", "Prompts", "check_prompts"]
 
@@ -26,6 +29,11 @@ class Prompts(PromptFiles):
     def __init__(self, *, override: str = "", language: str = "auto") -> None:
         super().__init__(override, rooms=ROOMS)
         self._language = language
+
+    @classmethod
+    def of(cls, settings: AgentSettings) -> Self:
+        """Return the prompts that an app's settings name."""
+        return cls(override=settings.prompts, language=settings.language)
 
     def language_of(self, text: str) -> Language:
         """Return which language's prompts fit a text: the settings' choice, else Chinese from 20 % CJK letters on."""

@@ -115,9 +115,8 @@ class Evaluator:
 
     def _judge(self) -> Judge:
         """Return who judges: the evaluation's own judge, else the role's."""
-        spec, own = self.header.judge or None, self.app.settings.agents
-        prompts = Prompts(override=own.prompts, language=own.language)
-        return Judge(lambda _: self.app.models.chat("judge", spec), prompts)
+        spec = self.header.judge or None
+        return Judge(lambda _: self.app.models.chat("judge", spec), Prompts.of(self.app.settings.agents))
 
 
 class _Told:

@@ -169,8 +169,7 @@ class Rooms:
             from motet.agents.prompts import Prompts  # noqa: PLC0415
             from motet.agents.reranker import ModelReranker  # noqa: PLC0415
 
-            agents = self._settings.agents
-            prompts = Prompts(override=agents.prompts, language=agents.language)
+            prompts = Prompts.of(self._settings.agents)
             return ModelReranker(lambda: self.models.chat("fast"), prompts)
         if settings.rerank:
             from motet.retrieval.rerank import HttpReranker  # noqa: PLC0415
@@ -395,7 +394,7 @@ class Rooms:
         from motet.agents.prompts import Prompts  # noqa: PLC0415
 
         settings = self._settings.agents
-        prompts = Prompts(override=settings.prompts, language=settings.language)
+        prompts = Prompts.of(settings)
         prompts.check()
         return AgentParts(
             fast=models.fast,

@@ -107,7 +107,7 @@ class TaskRoom:
             documents=self.documents,
             store=rooms.store,
             is_trusted=lambda digest: is_trusted(self._settings.storage.home, digest),
-            prompts=Prompts(override=self._settings.agents.prompts, language=self._settings.agents.language),
+            prompts=Prompts.of(self._settings.agents),
         )
 
     async def documents(
@@ -148,10 +148,7 @@ class TaskRoom:
         report = await knowledge.add(list(paths), collection=name)
         if not report.count("added", "replaced", "unchanged"):
             raise DocumentUnreadable(f"No document could be taken in from {', '.join(map(str, paths))}.")
-        found = {str(file.path) for file in report.files}
-        gone = [d.source for d in await knowledge.listing(name) if d.source not in found]
-        if gone:
-            await knowledge.remove(gone, collection=name)
+        await knowledge.keep_only(report)
 
 
 class _Limited:

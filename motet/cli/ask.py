@@ -339,10 +339,7 @@ async def _take_documents(app: App, paths: Sequence[Path]) -> list[str]:
         say(file.error.message if file.error else str(file.path))
     if not report.count("added", "replaced", "unchanged"):
         raise DocumentUnreadable(f"No document could be taken in from {', '.join(map(str, paths))}.")
-    found = {str(file.path) for file in report.files}
-    gone = [d.source for d in await app.knowledge.listing(name) if d.source not in found]
-    if gone:
-        await app.knowledge.remove(gone, collection=name)
+    await app.knowledge.keep_only(report)
     return [name]
 
 

@@ -239,8 +239,7 @@ def _came(app: App, inputs: dict[str, Any], result: TaskResult) -> Came:
     from motet.agents.prompts import Prompts
     from motet.tasks.expect import Came
 
-    own = app.settings.agents
-    prompts = Prompts(override=own.prompts, language=own.language)
+    prompts = Prompts.of(app.settings.agents)
     outputs = result.outputs or {}
     done = [name for name, step in result.steps.items() if step["status"] == "done"]
     value = next(iter(outputs.values())) if len(outputs) == 1 else outputs

@@ -132,6 +132,13 @@ class KnowledgeBase:
         place = place_name(path)
         await self.database.write(lambda c: roots.remember(c, self.tenant_id, collection, [place]))
 
+    async def keep_only(self, report: AddReport) -> None:
+        """Take out of a report's collection all that the report does not tell of: it is gone."""
+        told = {str(file.path) for file in report.files}
+        gone = [known.source for known in await self.listing(report.collection) if known.source not in told]
+        if gone:
+            await self.remove(gone, collection=report.collection)
+
     async def sync(
         self,
         places: Sequence[Path | str] = (),
