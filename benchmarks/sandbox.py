@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from motet.sandbox.box import SYSTEM_PYTHON, Sandbox
 from motet.settings import SandboxSettings
-from motet.tools.python import Pool, run
+from motet.tools.python import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def measure(rounds: int) -> None:
     problem = await box.problem()
     kinds: dict[str, Callable[[], Awaitable[object]]] = {
         PLAIN: plain,
-        "monty, 1 + 1": lambda: run(pool, "1 + 1", max_bytes=1000),
+        "monty, 1 + 1": lambda: pool.run("1 + 1", max_bytes=1000),
     }
     if problem:
         print(f"There is no sandbox here: {problem}")
