@@ -6,6 +6,7 @@ What does not live here: fetching weights, which the library does by itself wher
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,8 @@ class SentenceTransformersEmbedder:
 
     def _loaded(self) -> Any:
         if self._model is None:
+            with suppress(ImportError, AttributeError):  # its bars would be drawn over Motet's own
+                import_module("transformers.utils.logging").disable_progress_bar()
             try:
                 self._model = self._library.SentenceTransformer(self._model_name)
             except Exception as error:  # an edge: the hub's client and torch raise errors of their own

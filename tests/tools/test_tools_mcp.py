@@ -17,20 +17,32 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
+from mcp import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    ListResourcesResult,
+    ReadResourceResult,
+    Resource,
+    ResourcesCapability,
+    ServerCapabilities,
+    TextResourceContents,
+)
 
 from motet.cli import main
 from motet.egress.client import Egress
 from motet.errors import EgressRefused, SettingInvalid, StateCorrupt, ToolFailed
 from motet.settings import EgressSettings, Settings
-from motet.tools.mcp.client import McpClient
+from motet.tools.mcp.client import McpClient, Offer
 from motet.tools.mcp.pins import FILE, Pins, changes
 from motet.tools.mcp.servers import McpServer, read_servers
 from motet.tools.mcp.sessions import McpSessions
-from motet.tools.mcp.tools import mcp_tools, tool_name
+from motet.tools.mcp.tools import fits, mcp_tools, tool_name
 
 SERVER = '''
 import os, sys
 from mcp.server import MCPServer
+from mcp.types import EmbeddedResource, ImageContent, ResourceLink, TextResourceContents
 
 server = MCPServer("library")
 
@@ -57,6 +69,21 @@ def turn(description: str) -> str:
 def hours() -> str:
     """When it is open."""
     return "9 to 5, 周一休息"
+
+@server.resource("library://books/{title}")
+def book(title: str) -> str:
+    """What is known of a book."""
+    return f"{title}: lent"
+
+@server.tool()
+def card(title: str) -> list:
+    """A book's card."""
+    held = TextResourceContents(uri=f"library://cards/{title}", text=f"card of {title}")
+    return [
+        EmbeddedResource(type="resource", resource=held),
+        ResourceLink(type="resource_link", name="shelf", uri="library://shelves/3"),
+        ImageContent(type="image", data="", mimeType="image/png"),
+    ]
 
 @server.prompt()
 def recommend(topic: str) -> str:
@@ -117,7 +144,9 @@ async def test_a_server_by_stdio(
         ("tool", "lend"),
         ("tool", "environment"),
         ("tool", "turn"),
+        ("tool", "card"),
         ("resource", "library://hours"),
+        ("template", "library://books/{title}"),
         ("prompt", "recommend"),
     ]
     assert mcp_tools({"library": server}, pins, away, settings.tools) == []  # nobody approved it
@@ -128,6 +157,7 @@ async def test_a_server_by_stdio(
         "library__lend",
         "library__environment",
         "library__turn",
+        "library__card",
         "library__recommend",
         "library__read_resource",
     ]
@@ -135,9 +165,11 @@ async def test_a_server_by_stdio(
     assert await tools["library__lend"].ainvoke({"title": "红楼梦", "days": 3}) == "红楼梦 for 3 days"
     assert "Error executing tool lend" in await tools["library__lend"].ainvoke({"title": "none"})
     assert "周一休息" in await tools["library__read_resource"].ainvoke({"uri": "library://hours"})
-    assert "none of the approved" in await tools["library__read_resource"].ainvoke(
-        {"uri": "file:///etc/passwd"}
-    )
+    assert await tools["library__read_resource"].ainvoke({"uri": "library://books/红楼梦"}) == "红楼梦: lent"
+    for uri in ("file:///etc/passwd", "library://books/", "library://books/a/b", "library://books/{title}"):
+        assert "none of the approved" in await tools["library__read_resource"].ainvoke({"uri": uri})
+    card = await tools["library__card"].ainvoke({"title": "x"})
+    assert card == "card of x\nshelf: library://shelves/3\n(image that is no text)"
     assert "about trains" in await tools["library__recommend"].ainvoke({"topic": "trains"})
     environment = await tools["library__environment"].ainvoke({})
     assert "LIBRARY" in environment
@@ -166,7 +198,7 @@ async def test_a_changed_description_disables_the_tool(
     assert "otherwise than when it was approved" in await tools["library__lend"].ainvoke({"title": "x"})
     assert tools["library__lend"].description == "Lend a book."
     now = await McpClient(server, away).offers()
-    assert sorted(what for what, _ in changes(pins.approved("library"), now)) == ["changed", *["same"] * 4]
+    assert sorted(what for what, _ in changes(pins.approved("library"), now)) == ["changed", *["same"] * 6]
     pins.approve("library", now)
     assert await made()["library__lend"].ainvoke({"title": "x"}) == "x for 14 days"
     await made()["library__turn"].ainvoke({"description": "Lend a book."})
@@ -359,8 +391,64 @@ def test_an_operator_looks_and_approves(
             main()
         return int(end.value.code or 0), capsys.readouterr().out
 
+    own.write_text("", "utf-8")
+    assert approve()[0] == 2
+    own.write_text(f'[mcp.library]\nurl = "http://127.0.0.1:{port}/mcp"\n', "utf-8")
     code, looked = approve()
     assert code == 1
     assert "new      tool     lend" in looked
-    assert "Approved: 5." in approve("--yes")[1]
+    assert "Approved: 7." in approve("--yes")[1]
     assert "Nothing has changed." in approve()[1]
+
+
+class Without:
+    """A session with a server that has resources and knows no templates, and where it is kept."""
+
+    server_capabilities = ServerCapabilities(resources=ResourcesCapability())
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+    @contextlib.asynccontextmanager
+    async def use(self, *_: object) -> AsyncIterator[tuple[Any, bool]]:
+        yield self, False
+
+    async def list_resources(self, **_: object) -> ListResourcesResult:
+        return ListResourcesResult(resources=[Resource(name="x", uri="x://1")])
+
+    async def list_resource_templates(self, **_: object) -> None:
+        raise MCPError(self.code, "no")
+
+    async def read_resource(self, uri: str) -> ReadResourceResult:
+        return ReadResourceResult(contents=[TextResourceContents(uri=uri, text="here")])
+
+
+async def test_a_server_with_resources_may_know_no_templates(away: Egress) -> None:
+    async def read(code: int) -> tuple[str, bool]:
+        sessions: Any = Without(code)
+        client = McpClient(McpServer("x", url="http://x.example/mcp"), away, sessions=sessions)
+        return await client.call("resource", "x://1", {}, Offer("resource", "x://1", "x", {}))
+
+    assert await read(METHOD_NOT_FOUND) == ("here", False)
+    with pytest.raises(ToolFailed, match="cannot be used: no"):
+        await read(INTERNAL_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("template", "uri", "whether"),
+    [
+        ("notes://{id}", "notes://7", True),
+        ("notes://{id}", "notes://7/8", False),
+        ("notes://{id}", "notes://7?all=1", False),
+        ("notes://{id}", "notes://7\n", False),
+        ("notes://{id}/lines/{line}", "notes://七/lines/3", True),
+        ("file:///{path*}", "file:///a/b.txt", True),
+        ("file:///{+path}", "file:///", False),
+        ("shop://items{?sort,page}", "shop://items", True),
+        ("shop://items{?sort,page}", "shop://items?page=2", True),
+        ("shop://items{?sort,page}", "shop://itemsX", False),
+        ("a.b://{x}", "aXb://1", False),
+    ],
+)
+def test_which_resources_are_a_templates(template: str, uri: str, *, whether: bool) -> None:
+    assert fits(template, uri) is whether

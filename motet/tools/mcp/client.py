@@ -31,9 +31,9 @@ class Offer:
     """One thing that a server offers, as it describes it."""
 
     kind: str
-    """`tool`, `resource` or `prompt`."""
+    """`tool`, `resource`, `template` (of resources) or `prompt`."""
     name: str
-    """A resource's is its URI."""
+    """A resource's is its URI, a template's the URI with its places."""
     description: str
     schema: dict[str, Any]
     """JSON Schema of a tool's arguments."""
@@ -209,10 +209,24 @@ async def _offers(session: Any) -> list[Offer]:
     if can is not None and can.resources:
         resources = await _pages(session.list_resources, "resources")
         found += [Offer("resource", str(r.uri), r.description or r.name or "", {}) for r in resources]
+        templates = await _templates(session)
+        found += [Offer("template", t.uri_template, t.description or t.name or "", {}) for t in templates]
     if can is not None and can.prompts:
         prompts = await _pages(session.list_prompts, "prompts")
         found += [Offer("prompt", p.name, p.description or "", _prompt_schema(p)) for p in prompts]
     return found
+
+
+async def _templates(session: Any) -> list[Any]:
+    """Return the templates of resources; none of a server that has resources and knows no templates."""
+    import mcp  # noqa: PLC0415
+
+    try:
+        return await _pages(session.list_resource_templates, "resource_templates")
+    except mcp.MCPError as error:
+        if error.code != mcp.types.METHOD_NOT_FOUND:
+            raise
+        return []
 
 
 async def _pages(ask: Any, field: str) -> list[Any]:
@@ -238,8 +252,13 @@ def _prompt_schema(prompt: Any) -> dict[str, Any]:
 
 
 def _text(part: Any) -> str:
-    text = getattr(part, "text", None)
-    return text if isinstance(text, str) else f"({getattr(part, 'type', 'something')} that is no text)"
+    """Return a part's text, that of a resource in it too, and of a link where it leads."""
+    for held in (part, getattr(part, "resource", None)):
+        if isinstance(text := getattr(held, "text", None), str):
+            return text
+    if uri := getattr(part, "uri", None):
+        return f"{getattr(part, 'name', None) or 'resource'}: {uri}"
+    return f"({getattr(part, 'type', 'something')} that is no text)"
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -56,7 +56,8 @@ class McpShelf:
             ToolFailed: It cannot be used.
         """
         if name not in self.servers:
-            raise NotFound(f"There is no MCP server '{name}'.{did_you_mean(name, self.servers)}", server=name)
+            known = did_you_mean(name, self.servers) or " Your own settings file has no table [mcp.NAME]."
+            raise NotFound(f"There is no MCP server '{name}'.{known}", server=name)
         now = await McpClient(self.servers[name], self._egress, timeout_s=self._settings.timeout_s).offers()
         return changes(self._pins.approved(name), now)
 

@@ -27,9 +27,20 @@ if TYPE_CHECKING:
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 _RESOURCE = {
     "type": "object",
-    "properties": {"uri": {"type": "string", "description": "One of the listed URIs"}},
+    "properties": {
+        "uri": {"type": "string", "description": "One of the listed URIs, its {places} filled in"}
+    },
     "required": ["uri"],
 }
+
+_PLACES = {
+    "/": r"(?:/[^?#\s{}]*)?",
+    "?": r"(?:\?[^#\s{}]*)?",
+    "&": r"(?:&[^#\s{}]*)?",
+    ".": r"(?:\.[^/?#\s{}]*)?",
+    ";": r"(?:;[^/?#\s{}]*)?",
+}
+"""What a template's place with a sign of its own may become."""
 
 
 def mcp_tools(
@@ -39,7 +50,10 @@ def mcp_tools(
     settings: ToolSettings,
     sessions: McpSessions | None = None,
 ) -> list[BaseTool]:
-    """Return a tool for each approved tool and prompt, and one a server that reads its approved resources."""
+    """Return a tool for each approved tool and prompt, and one a server that reads its approved resources.
+
+    A URI is an approved resource's own, or one of an approved template's.
+    """
     found: list[BaseTool] = []
     for server in servers.values():
         client = McpClient(server, egress, timeout_s=settings.timeout_s, sessions=sessions)
@@ -47,9 +61,9 @@ def mcp_tools(
         found += [
             _tool(server, client, offer, settings.max_output_chars)
             for offer in approved
-            if offer.kind != "resource"
+            if offer.kind in ("tool", "prompt")
         ]
-        resources = {offer.name: offer for offer in approved if offer.kind == "resource"}
+        resources = {offer.name: offer for offer in approved if offer.kind in ("resource", "template")}
         if resources:
             found.append(_reader(server, client, resources, settings.max_output_chars))
     return found
@@ -58,6 +72,26 @@ def mcp_tools(
 def tool_name(server: str, name: str) -> str:
     """Return a tool's name: the server's first, so that no server's tool takes another's place."""
     return f"{server}__{_ODD.sub('_', name)}"[:64]
+
+
+def fits(template: str, uri: str) -> bool:
+    """Say whether a URI is one of a template's: its words as they stand, and something in each of its places.
+
+    A place `{name}` is one piece of a path; `{+name}`, `{#name}` and `{name*}` are the rest of it; `{/name}`, `{?name}`
+    and `{&name}` may be missing. Source: RFC 6570, levels 1 to 3.
+    """
+    pattern = "".join(
+        _place(piece[1:-1]) if piece.startswith("{") else re.escape(piece)
+        for piece in re.split(r"(\{[^{}]*\})", template)
+    )
+    return re.fullmatch(pattern, uri) is not None
+
+
+def _place(named: str) -> str:
+    sign = named[:1]
+    if sign in "+#" or named.endswith("*"):
+        return r"[^\s{}]+"
+    return _PLACES.get(sign, r"[^/?#\s{}]+")
 
 
 def _tool(server: McpServer, client: McpClient, offer: Offer, limit: int) -> BaseTool:
@@ -70,11 +104,16 @@ def _tool(server: McpServer, client: McpClient, offer: Offer, limit: int) -> Bas
 
 def _reader(server: McpServer, client: McpClient, resources: Mapping[str, Offer], limit: int) -> BaseTool:
     async def read(uri: str) -> str:
-        if uri not in resources:
+        offer = resources.get(uri)
+        if offer is None or offer.kind == "template":
+            offer = next((one for one in templates if fits(one.name, uri)), None)
+        if offer is None:
             raise ToolException(
                 f"'{cut(uri, 200)}' is none of the approved resources: {', '.join(resources)}."
             )
-        return await _answer(client, {}, resources[uri], limit)
+        return await _answer(client, {"uri": uri}, offer, limit)
+
+    templates = [offer for offer in resources.values() if offer.kind == "template"]
 
     listed = "; ".join(f"{uri}: {cut(offer.description, 100)}" for uri, offer in list(resources.items())[:20])
     return _made(server, tool_name(server.name, "read_resource"), f"Read one of: {listed}", _RESOURCE, read)
@@ -82,7 +121,10 @@ def _reader(server: McpServer, client: McpClient, resources: Mapping[str, Offer]
 
 async def _answer(client: McpClient, values: dict[str, Any], offer: Offer, limit: int) -> str:
     try:
-        text, is_error = await client.call(offer.kind, offer.name, values, offer)
+        if offer.kind in ("resource", "template"):
+            text, is_error = await client.call("resource", values["uri"], {}, offer)
+        else:
+            text, is_error = await client.call(offer.kind, offer.name, values, offer)
     except MotetError as error:
         raise ToolException(error.message) from error
     if is_error:
