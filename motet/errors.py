@@ -277,7 +277,7 @@ class DatabaseForeign(StorageError):
 
 
 class DatabaseUnavailable(StorageError):
-    """The database is locked, read-only or unreachable."""
+    """The database, or the vector store, is locked, read-only or unreachable."""
 
     code = "database_unavailable"
 

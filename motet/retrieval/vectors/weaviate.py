@@ -47,6 +47,7 @@ class WeaviateStore:
             grpc_host=at.hostname,
             grpc_port=int(parse_qs(at.query).get("grpc", [GRPC_PORT])[0]),
             grpc_secure=tls,
+            skip_init_checks=True,  # they ask a package registry for the library's newest version
         )
 
     def keys(self, name: str) -> NDArray[np.int64]:
@@ -59,15 +60,17 @@ class WeaviateStore:
         """See `VectorStore.add`."""
         del dimension  # taken from the first vector
         classes = self._weaviate.classes
-        made = self._set(name) or self._client.collections.create(
-            _class(name),
-            properties=[classes.config.Property(name="key", data_type=classes.config.DataType.INT)],
-            vector_config=classes.config.Configure.Vectors.self_provided(
-                vector_index_config=classes.config.Configure.VectorIndex.hnsw(
-                    distance_metric=classes.config.VectorDistances.COSINE
-                )
-            ),
-        )
+        made = self._set(name)
+        if made is None:  # not by its truth: that is asked of the server, and false where it is empty
+            made = self._client.collections.create(
+                _class(name),
+                properties=[classes.config.Property(name="key", data_type=classes.config.DataType.INT)],
+                vector_config=classes.config.Configure.Vectors.self_provided(
+                    vector_index_config=classes.config.Configure.VectorIndex.hnsw(
+                        distance_metric=classes.config.VectorDistances.COSINE
+                    )
+                ),
+            )
         for at in range(0, len(keys), BATCH):
             part = zip(keys[at : at + BATCH].tolist(), vectors[at : at + BATCH].tolist(), strict=True)
             made.data.insert_many(
