@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from motet.agents.figures import all_figures, figures
-from motet.retrieval.query import content_words
+from motet.storage.content_words import content_words
 from motet.storage.search import cjk_share, terms
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from motet.retrieval.query import content_words
+from motet.storage.content_words import content_words
 from motet.storage.search import cjk_share, terms
 
 if TYPE_CHECKING:

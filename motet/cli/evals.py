@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from motet.cli import exit_codes
 from motet.cli.lists import AsJson, note, print_json, print_table
 from motet.cli.session import with_app
 
@@ -47,6 +48,12 @@ def run(
         str | None, typer.Option("--name", metavar="NAME", help="Keep the results by this.")
     ] = None,
     parallel: Annotated[int, typer.Option("--parallel", "-p", min=1, max=64, help="Rows at once.")] = 2,
+    least: Annotated[
+        float,
+        typer.Option(
+            "--min", metavar="SHARE", min=0, max=1, help="Exit with 6 where fewer rows pass, 0 to 1."
+        ),
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Score a graph on a data set. Stopped and called again it goes on; rows that were answered are not asked again."""
@@ -65,6 +72,27 @@ def run(
 
     found = with_app(work, overrides={"runs.concurrency": parallel})
     _show(found[0], found[1] if len(found) > 1 else None, as_json=as_json, rows=False)
+    _exit(found, least)
+
+
+def _exit(found: list[Evaluation], least: float) -> None:
+    """Exit as a script needs it: rows that could not be run are no scores, and come first.
+
+    Raises:
+        typer.Exit: A row of a side could not be run, or fewer of the first side's passed than `least`, a share.
+    """
+    from motet.runs.evals.stats import summary
+
+    for one in found:
+        if failed := summary(list(one.results.values())).errors:
+            of = f"{failed} of {one.header.rows} rows"
+            note(f"{one.header.name}: {of} could not be run; run it again to ask them anew.")
+            raise typer.Exit(exit_codes.FAILED)
+    told = summary(list(found[0].results.values()))
+    if told.count and told.passed / told.count < least:
+        share = f"{100 * told.passed / told.count:.0f} %"
+        note(f"{found[0].header.name}: {share} passed; --min asks for {100 * least:g} %.")
+        raise typer.Exit(exit_codes.BELOW)
 
 
 def list_evaluations(as_json: AsJson = False) -> None:

@@ -31,6 +31,7 @@ USAGE = 2
 MODEL = 3
 BUDGET = 4
 APPROVAL_NEEDED = 5
+BELOW = 6
 TIMEOUT = 124
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -38,11 +39,12 @@ TERMINATED = 143
 
 MEANINGS: Mapping[int, str] = {
     OK: "it went well",
-    FAILED: "the run failed, or the database did",
+    FAILED: "the run failed, or a row of an evaluation, or the database",
     USAGE: "a wrong command, option, name, file or setting",
     MODEL: "a model, its provider or its weights failed",
     BUDGET: "a limit on steps, tokens or money was reached",
     APPROVAL_NEEDED: "the run waits for a person, and none is at the terminal; it can be resumed",
+    BELOW: "fewer rows of an evaluation passed than --min asks for",
     TIMEOUT: "the time that --timeout gave was over",
     INTERRUPTED: "stopped by Ctrl-C",
     PIPE_CLOSED: "whoever read the output left",

@@ -90,10 +90,14 @@ class Models:
     def _provider(self, spec: ModelSpec) -> Provider:
         where = PROVIDERS.get(spec.provider, OTHER_PROVIDER)
         if where not in self._providers:
-            module, _, name = where.partition(":")
-            made = getattr(importlib.import_module(module), name)(self._settings)
-            self._providers[where] = cast("Provider", made)
+            self._providers[where] = provider_of(spec, self._settings)
         return self._providers[where]
+
+
+def provider_of(spec: ModelSpec, settings: Settings) -> Provider:
+    """Return a new provider for a spec; nothing is asked of a server before it connects."""
+    module, _, name = PROVIDERS.get(spec.provider, OTHER_PROVIDER).partition(":")
+    return cast("Provider", getattr(importlib.import_module(module), name)(settings))
 
 
 async def _together(voices: list[Voice]) -> ConnectedModel:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, HumanMessage
 
+from motet.storage.content_words import without_function_words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -33,8 +35,9 @@ def shortlist(
     """Return at most `limit` tools, in the order that they came in.
 
     Tools that were called in the conversation stay. The others are ranked by the words that they share with the last
-    two things that the user said, rare words first. When none shares a word (the question is in another language than
-    the descriptions) nothing is known, and all are returned.
+    two things that the user said, rare words first; function words ("is", "my", "的") are none, however rare they are
+    in descriptions. When none shares a word (the question is in another language than the descriptions) nothing is
+    known, and all are returned.
 
     Args:
         tools: In OpenAI's form.
@@ -59,9 +62,13 @@ def shortlist(
 
 
 def words(text: str) -> Counter[str]:
-    """Return the words of a text with how often they come: English ones without an ending, Chinese ones as pairs."""
+    """Return the words of a text with how often they come, function words left out.
+
+    English ones come without an ending, Chinese ones as pairs of characters.
+    """
     found: Counter[str] = Counter()
-    for word in _WORD.findall(_CAMEL.sub(" ", text).lower().replace("_", " ")):
+    plain = without_function_words(_CAMEL.sub(" ", text).lower().replace("_", " "))
+    for word in _WORD.findall(plain):
         if word.isascii():
             found[_stem(word)] += 1
         else:

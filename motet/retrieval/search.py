@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from motet.errors import ModelError
 from motet.retrieval import documents
 from motet.retrieval.filters import Where, allowed_keys
-from motet.retrieval.query import content_words
 from motet.retrieval.render import place_of
 from motet.storage import fulltext
+from motet.storage.content_words import content_words
 from motet.storage.search import cut_of, terms
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict
 
 from motet.errors import Conflict, InvalidInput, NotFound, PermissionRefused
+from motet.runs.request import check_steps
 from motet.storage.clock import db_now
 from motet.storage.contains import contains
 from motet.storage.tables import assistant_versions, assistants
@@ -103,9 +104,11 @@ class Assistants:
 
         Raises:
             NotFound: No such graph.
+            InvalidInput: Its config's recursion_limit is more than a run may have.
             Conflict: There is one of this id.
         """
         self._check_graph(graph)
+        _check_config(said)
         new_id = assistant_id or str(uuid.uuid4())
 
         def work(connection: Connection) -> AssistantRecord:
@@ -125,10 +128,12 @@ class Assistants:
 
         Raises:
             NotFound: There is none, it is another's, or there is no such graph.
+            InvalidInput: Its config's recursion_limit is more than a run may have.
             PermissionRefused: It is a graph's own, which only an admin changes.
         """
         if said.graph is not None:
             self._check_graph(said.graph)
+        _check_config(said)
         await self._stand_in()
 
         def work(connection: Connection) -> AssistantRecord:
@@ -357,6 +362,10 @@ class Assistants:
     def _count(self, connection: Connection, assistant_id: str, version: int, graph: str) -> None:
         change = sa.update(assistants).where(self._one(assistant_id))
         connection.execute(change.values(version=version, graph=graph, updated_at=db_now()))
+
+
+def _check_config(said: Said) -> None:
+    check_steps((said.config or {}).get("recursion_limit"), "The assistant's recursion_limit")
 
 
 def _record(row: Any, texts: Texts) -> AssistantRecord:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from motet.errors import InvalidInput
 from motet.events import PLAIN_JSON, Passage
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive
@@ -27,6 +28,19 @@ taken back either: while one is at work, `rollback` is refused.
 """
 
 LOCAL_OWNER = "me"
+
+MAX_STEPS = 1000
+"""Most graph steps that a run may ask for; a graph's own `recursion_limit` may be higher."""
+
+
+def check_steps(steps: Any, name: str = "max_steps") -> None:
+    """Refuse a limit of graph steps that no run may have; None is no limit of its own.
+
+    Raises:
+        InvalidInput: It is no whole number from 1 to 1000.
+    """
+    if steps is not None and (type(steps) is not int or not 1 <= steps <= MAX_STEPS):
+        raise InvalidInput(f"{name} is {str(steps)[:50]}: a run may have 1 to {MAX_STEPS} graph steps.")
 
 
 class _Frozen(BaseModel):
@@ -68,6 +82,7 @@ class RunOptions(_Frozen):
     collections: list[str] | None = None
     """Only these collections of documents; the default one unless given."""
     max_steps: int | None = None
+    """Most graph steps, 1 to 1000; the settings' and the graph's own unless given."""
     reuse_results_of: str | None = None
     """A run whose recorded tool results are given, in their order, to calls of the same tool and arguments."""
     permissions: Permissions | None = None

@@ -24,7 +24,7 @@ from motet.runs.log import sql as log
 from motet.runs.recordings.store import check_replay
 from motet.runs.records import lock_active, lock_thread, touch_thread
 from motet.runs.repeated import earlier_run
-from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest
+from motet.runs.request import Accepted, Caller, RunJob, RunOptions, RunRequest, check_steps
 from motet.runs.scopes import authorize, check_permissions, narrow
 from motet.runs.webhooks import rows as webhooks
 from motet.storage.clock import db_now
@@ -214,6 +214,7 @@ def _check_thread(request: RunRequest, thread: Row[Any] | None) -> None:
 
 def _check_options(options: RunOptions) -> None:
     check_models(options)
+    check_steps(options.max_steps)
     known = known_tools() if options.tools else {}  # looks at every installed package
     for name in options.tools or ():
         if name not in known and "__" not in name:  # an MCP server's is found when the tools are built

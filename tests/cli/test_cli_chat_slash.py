@@ -305,7 +305,14 @@ async def test_options_count_for_the_next_messages(talk: Talk) -> None:
     assert options.record is True
     await talk.run("/set budget")
     assert "budget" not in talk.conversation.options
-    for wrong in ("/set budgt x", "/set budget x", "/set max_steps many", "/set record perhaps"):
+    for wrong in (
+        "/set budgt x",
+        "/set budget x",
+        "/set max_steps 1001",
+        "/set max_steps 0",
+        "/set max_steps many",
+        "/set record perhaps",
+    ):
         with pytest.raises(InvalidInput):
             await talk.run(wrong)
 

@@ -28,7 +28,7 @@ from motet.models.embeddings import wire_embedder
 from motet.models.openai import NO_KEY
 from motet.models.openai_chat import OpenAIChat
 from motet.models.probe_table import red_square
-from motet.models.roles import Models
+from motet.models.roles import Models, provider_of
 from motet.models.schema_tools import SchemaToolChatModel
 from motet.models.scripted import Call, Reply, scripted
 from motet.models.scripted_server import ScriptedServer
@@ -56,9 +56,15 @@ def voice(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def real_providers() -> dict[str, Provider]:
+    """Return where providers of real servers stay: one is asked what it can do by the first test, not by each."""
+    return {}
+
+
 @pytest.fixture
 async def model(
-    voice: str, settings: Settings, request: pytest.FixtureRequest
+    voice: str, settings: Settings, request: pytest.FixtureRequest, real_providers: dict[str, Provider]
 ) -> AsyncIterator[ConnectedModel]:
     if voice == "embedded":
         provider: Provider = request.getfixturevalue("embedded_provider")
@@ -70,9 +76,11 @@ async def model(
             if voice == "server"
             else ("vllm:local", settings.replace(**request.getfixturevalue("vllm")))
         )
-        models = Models(used)
-        yield await models.chat("fast", spec)
-        await models.aclose()
+        asked = ModelSpec.parse(spec)
+        if spec not in real_providers:
+            real_providers[spec] = provider_of(asked, used)
+        yield await real_providers[spec].connect(asked)
+        await real_providers[spec].aclose()  # the connections, which are the event loop's
         return
     async with VOICES[voice](settings) as connected:
         yield connected

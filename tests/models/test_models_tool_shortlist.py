@@ -50,8 +50,30 @@ def test_a_tool_that_was_called_stays() -> None:
 
 
 def test_words() -> None:
-    assert words("getCities of cities_list") == {"get": 1, "cit": 2, "of": 1, "list": 1}
+    assert words("getCities of cities_list") == {"get": 1, "cit": 2, "list": 1}
     assert words("库存量") == {"库存": 1, "存量": 1}
+    assert words("What is it, 的?") == {}
+
+
+CHATTY = [
+    a_tool("notes", "What is it that we have, and where would you like my help with the one that is yours?"),
+    a_tool("笔记", "我们可以怎么样记下你们的什么"),
+    *(a_tool(f"drawer_{n}", f"Open drawer {n}.") for n in range(10)),
+    a_tool("order_status", "Status by number."),
+    a_tool("订单", "订单状态查询"),
+]
+"""Two descriptions have the function words that no other has: rare words, and they tell nothing."""
+
+
+def test_function_words_tell_nothing_however_rare_they_are() -> None:
+    def first(question: str) -> list[str]:
+        return [tool["function"]["name"] for tool in shortlist(CHATTY, [HumanMessage(question)], limit=1)]
+
+    assert first("Where is it, the order that is yours, and would you help me with my status?") == [
+        "order_status"
+    ]
+    assert first("我们可以怎么样看我们的订单") == ["订单"]
+    assert len(first("What is it that you have?")) == len(CHATTY)
 
 
 async def test_a_model_that_is_asked_by_schema_is_shown_the_short_list() -> None:

@@ -58,3 +58,16 @@ async def test_what_is_anothers_is_not_there(database: Database) -> None:
     assert (await of(database, None).get(made.assistant_id)).name == "Mine"
     with pytest.raises(NotFound, match="nope"):
         await of(database).create("nope", Said())
+
+
+@pytest.mark.parametrize("steps", [1001, 0, True, "60", 2.5])
+async def test_a_limit_of_steps_that_no_run_may_have_is_said_at_once(
+    database: Database, steps: object
+) -> None:
+    mine = of(database)
+    with pytest.raises(InvalidInput, match=f"recursion_limit is {steps}: a run may have 1 to 1000"):
+        await mine.create("notes", Said(config={"recursion_limit": steps}))
+    made = await mine.create("notes", Said(config={"recursion_limit": 1000}))
+    with pytest.raises(InvalidInput, match=f"recursion_limit is {steps}"):
+        await mine.update(made.assistant_id, Said(config={"recursion_limit": steps}))
+    assert (await mine.get(made.assistant_id)).config == {"recursion_limit": 1000}

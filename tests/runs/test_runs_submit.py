@@ -61,6 +61,9 @@ async def test_an_unknown_thread_model_or_tool_is_refused(studio: Studio) -> Non
         await studio.submit("hi", options=RunOptions(model="opnai:gpt"))
     with pytest.raises(NotFound, match="Did you mean 'calculator'"):
         await studio.submit("hi", options=RunOptions(tools=["calculater"]))
+    for steps in (0, 1001):
+        with pytest.raises(InvalidInput, match=f"max_steps is {steps}: a run may have 1 to 1000"):
+            await studio.submit("hi", options=RunOptions(max_steps=steps))
     with pytest.raises(NotFound, match="no run 'gone'"):
         await studio.submit("hi", options=RunOptions(reuse_results_of="gone"))
     assert await studio.records.threads() == []

@@ -13,6 +13,7 @@ import agent_clients
 import agent_script
 import httpx
 import pytest
+import sqlalchemy as sa
 from agent_compare import normal
 from agent_house import agent_settings
 from server_house import House, open_house
@@ -21,6 +22,7 @@ from starlette.datastructures import Headers
 from motet.runs.request import Caller
 from motet.server.auth import credential_of
 from motet.settings import Settings
+from motet.storage.tables import assistant_versions
 
 GOLDEN = Path(__file__).parent / "golden" / "agent_server.json"
 
@@ -136,6 +138,8 @@ BAD: list[tuple[str, str, Any, int]] = [
     ("POST", "/store/items/search", {"namespace_prefix": [], "filter": {"a": {"$nope": 1}}}, 422),
     ("POST", "/runs/crons", {**RUN, "schedule": "* * * * *", "end_time": "yesterday"}, 422),
     ("PATCH", f"/runs/crons/{NOBODY}", {"enabled": True}, 404),
+    ("POST", "/runs/wait", {**RUN, "config": {"recursion_limit": 1001}}, 422),
+    ("POST", "/assistants", {"graph_id": "notes", "config": {"recursion_limit": 1001}}, 422),
     ("POST", "/runs/cancel?action=nope", {"status": "all"}, 422),
     ("POST", "/runs/cancel", {"status": "all", "thread_id": NOBODY, "run_ids": [NOBODY]}, 422),
 ]
@@ -149,6 +153,27 @@ async def test_bad_input_has_a_status_and_words_and_never_a_500(client: httpx.As
         if answer.status_code != status or (status >= 400 and not isinstance(answer.json()["detail"], str)):
             wrong.append((method, path, body, status, answer.status_code, answer.text[:200]))
     assert wrong == []
+
+
+async def test_more_steps_than_a_run_may_have_are_refused_when_an_assistant_is_made_and_by_old_ones_runs(
+    house: House, client: httpx.AsyncClient
+) -> None:
+    made = (await client.post("/assistants", json={"graph_id": "notes"})).json()["assistant_id"]
+    config = {"config": {"recursion_limit": 5000}}
+    refused = await client.patch(f"/assistants/{made}", json=config)
+    words = "recursion_limit is 5000: a run may have 1 to 1000 graph steps."
+    assert (refused.status_code, words in refused.json()["detail"]) == (422, True)
+    # As an older Motet kept it.
+    kept = sa.update(assistant_versions).where(assistant_versions.c.assistant_id == made)
+    await house.app._rooms.database.write(
+        lambda connection: connection.execute(
+            kept.values(settings=json.dumps({**config, "context": {}}, ensure_ascii=False))
+        )
+    )
+    run = await client.post("/runs/wait", json={"assistant_id": made, "input": {"notes": []}})
+    assert (run.status_code, f"assistant {made} is 5000" in run.json()["detail"]) == (422, True)
+    own = {"assistant_id": made, "input": {"notes": []}, "config": {"recursion_limit": 50}}
+    assert (await client.post("/runs/wait", json=own)).status_code == 200
 
 
 async def test_an_event_id_of_another_run_or_of_none_is_refused(client: httpx.AsyncClient) -> None:

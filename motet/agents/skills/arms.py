@@ -167,6 +167,7 @@ class PlainArm:
             api_key=chat.openai_api_key,
             temperature=chat.temperature,
             max_completion_tokens=chat.max_tokens,
+            timeout=chat.request_timeout,
             use_responses_api=False,
         )
 

@@ -109,6 +109,7 @@ OPTIONS = ("budget", "tools", "collections", "max_steps", "record")
 
 def _changed(options: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     from motet.runs.budget import Budget
+    from motet.runs.request import check_steps
 
     if name not in OPTIONS:
         raise InvalidInput(f"There is no option '{name}'.{did_you_mean(name, OPTIONS)}")
@@ -119,6 +120,7 @@ def _changed(options: dict[str, Any], name: str, value: str) -> dict[str, Any]:
         case "budget":
             return {**rest, name: Budget.parse(value)}
         case "max_steps" if value.isdecimal():
+            check_steps(int(value[:20]))
             return {**rest, name: int(value)}
         case "record" if value in ("on", "off"):
             return {**rest, name: value == "on"}

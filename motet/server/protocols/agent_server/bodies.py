@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from motet.runs.request import MAX_STEPS
+
 Json = dict[str, Any]
 Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$")]
 Mode = Literal[
@@ -32,7 +34,7 @@ class Config(_Body):
     """What LangGraph calls a config."""
 
     tags: list[str] | None = Field(default=None, max_length=100)
-    recursion_limit: int | None = Field(default=None, ge=1, le=1000)
+    recursion_limit: int | None = Field(default=None, ge=1, le=MAX_STEPS)
     configurable: Json | None = None
     metadata: Json | None = None
 

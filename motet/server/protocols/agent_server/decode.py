@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from motet.errors import InvalidInput, UserError
 from motet.runs.budgets.question import PREFIX
 from motet.runs.drive import Drive, RecordMode, SendTo, StateWrite
-from motet.runs.request import RunOptions, RunRequest, Webhook
+from motet.runs.request import RunOptions, RunRequest, Webhook, check_steps
 from motet.server.protocols.agent_server.bodies import SendBody
 
 if TYPE_CHECKING:
@@ -166,9 +166,12 @@ def _driven(body: RunBody, assistant: AssistantRecord, context_names: list[str])
 
 def _limit(body: RunBody, assistant: AssistantRecord) -> Json:
     """Return the run's limit of steps where one was asked for: an option that is named counts for answers too."""
-    asked = body.config.recursion_limit if body.config is not None else None
-    steps = asked if asked is not None else assistant.config.get("recursion_limit")
-    return {"max_steps": steps} if isinstance(steps, int) and 1 <= steps <= 1000 else {}
+    steps = body.config.recursion_limit if body.config is not None else None
+    if steps is None:
+        steps = assistant.config.get("recursion_limit")
+        # An older Motet kept what no run may have.
+        check_steps(steps, f"The recursion_limit of assistant {assistant.assistant_id}")
+    return {} if steps is None else {"max_steps": steps}
 
 
 def _metadata(body: RunBody, assistant: AssistantRecord) -> Json:

@@ -1,6 +1,6 @@
 """What of a question is worth looking up as words: function words would find every document.
 
-What does not live here: the terms themselves (`storage.search`).
+What does not live here: the terms themselves (`search`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 
 def content_words(question: str) -> str:
     """Return the question without English and Chinese function words; unchanged when nothing else is in it."""
-    kept = _WORD.sub(lambda m: " " if m.group().casefold() in _ENGLISH else m.group(), question)
-    kept = _CHINESE.sub(" ", kept)
+    kept = without_function_words(question)
     return kept if terms(kept) else question
+
+
+def without_function_words(text: str) -> str:
+    """Return a text without English and Chinese function words; blanks and signs alone when nothing else is in it."""
+    kept = _WORD.sub(lambda m: " " if m.group().casefold() in _ENGLISH else m.group(), text)
+    return _CHINESE.sub(" ", kept)

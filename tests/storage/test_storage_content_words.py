@@ -1,6 +1,6 @@
 import pytest
 
-from motet.retrieval.query import content_words
+from motet.storage.content_words import content_words, without_function_words
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,8 @@ from motet.retrieval.query import content_words
 )
 def test_function_words_are_dropped_when_something_remains(question: str, kept: str) -> None:
     assert content_words(question).split() == kept.split()
+
+
+def test_nothing_but_function_words_leaves_nothing() -> None:
+    assert without_function_words("What is it? 什么的").split() == ["?"]
+    assert without_function_words("订单的状态").split() == ["订单", "状态"]
