@@ -134,8 +134,9 @@ server-test: setup ## Run that suite against any server (SPEC=ollama:qwen3@http:
 	MOTET_TEST_SERVER='$(SPEC)' $(BIN)/python -m pytest -m server -o addopts=-ra --timeout 1800 \
 	tests/models/test_models_conformance.py </dev/null
 
-bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL, else the embedded model; ROUNDS=n)
-	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench-prefix: setup ## Measure what a prefix cache saves (MODEL=vllm:NAME@URL, else the embedded model; ROUNDS, TURNS, TOKENS=n)
+	@$(BIN)/python -m benchmarks.prefix $(if $(MODEL),--model $(MODEL)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	$(if $(TURNS),--turns $(TURNS)) $(if $(TOKENS),--tokens $(TOKENS))
 
 bench-first-token: setup ## Measure how long after the model's own first token a viewer sees it (TURNS=n)
 	@$(BIN)/python -m benchmarks.first_token $(if $(TURNS),--turns $(TURNS))

@@ -246,9 +246,8 @@ class _Turn:
         self._chat = chat
         self._kwargs = kwargs
         self._shortened = False
-        # Responses know no stop words.
-        own = bool(stop) and chat._use_responses_api({**chat._default_params, **kwargs})  # noqa: SLF001
-        self.own_stops = list(stop or ()) if own else []
+        # Responses know no stop words, some servers neither, and `transformers serve` ends after one, not before.
+        self.own_stops = list(stop or ())
         if chat.sees_images is False and has_images(messages):
             raise _blind(chat.spec)
 

@@ -95,6 +95,7 @@ class ScriptedServer:
         tools: Support = "yes",
         json_schema: Support | Literal["guided"] = "yes",
         list_models: bool | Literal["broken"] = True,
+        stops: bool = True,
         piece_chars: int = 4,
     ) -> None:
         """Take a script and how able the server is.
@@ -111,6 +112,7 @@ class ScriptedServer:
             tools: Whether tool calls are answered as such. `ignored`: the model writes them as text.
             json_schema: Whether `response_format: json_schema` is enforced. `guided`: only `guided_json` is.
             list_models: Whether there is a model list. `broken`: it is an error of the server.
+            stops: Whether an answer ends before a stop word; without, it goes on.
             piece_chars: Length of a stream's pieces.
         """
         # What tests look at: requests and questions to the script (probes left out), the oldest first; streams that the
@@ -129,6 +131,7 @@ class ScriptedServer:
         self._tools: Support = tools
         self._json_schema = json_schema
         self._list_models = list_models
+        self._stops = stops
         self._piece_chars = piece_chars
         self._server, self._connections = None, set()
 
@@ -253,7 +256,8 @@ class ScriptedServer:
             plans.append(FaultPlan(reply.fault, knobs={"retry_after": reply.retry_after}))
         for plan in plans:
             reply = plan.change_reply(reply, call)
-        return self._able(reply.stopped_at(call.options.get("stop")), call), plans
+        ends = call.options.get("stop") if self._stops else None
+        return self._able(reply.stopped_at(ends), call), plans
 
     def _embedded(self, body: dict[str, Any]) -> WireAnswer:
         if not self._embedding_dimension:

@@ -94,6 +94,8 @@ def over_the_wire(
     json_schema: Support | Literal["guided"] = "yes",
     wire: str = "chat",
     key: str = "",
+    *,
+    stops: bool = True,
 ) -> Callable[[Settings], AbstractAsyncContextManager[ConnectedModel]]:
     able = tools == "yes"
 
@@ -106,6 +108,7 @@ def over_the_wire(
             json_schema=json_schema,
             context_tokens=4000,
             images=able,
+            stops=stops,
             embedding_dimension=16 if able else 0,
         ) as server:
             own = {"models__openai_base_url": server.base_url, "models__openai_api_key": Secret(key)}
@@ -126,6 +129,6 @@ VOICES: dict[str, Callable[[Settings], AbstractAsyncContextManager[ConnectedMode
     "wire, responses": over_the_wire(wire="responses", key="sk-of-the-scripted-server"),
     "wire, tools by schema": over_the_wire(tools="refused"),
     "wire, tools by its own schema field": over_the_wire(tools="refused", json_schema="guided"),
-    "wire, tools by prompt": over_the_wire(tools="ignored", json_schema="ignored"),
+    "wire, tools by prompt": over_the_wire(tools="ignored", json_schema="ignored", stops=False),
 }
 """A line for each."""
