@@ -123,16 +123,13 @@ class ScriptedServer:
         self.calls: list[Call] = []
         self.broken_off = 0
         self._script = as_script(script)
-        self._api_key = api_key
-        self._port = port
-        self._images = images
-        self._embedding_dimension = embedding_dimension
+        self._api_key, self._port = api_key, port
+        self._images, self._embedding_dimension = images, embedding_dimension
         self._context_tokens = context_tokens
         self._tools: Support = tools
         self._json_schema = json_schema
         self._list_models = list_models
-        self._stops = stops
-        self._piece_chars = piece_chars
+        self._stops, self._piece_chars = stops, piece_chars
         self._server, self._connections = None, set()
 
     @property
