@@ -91,7 +91,8 @@ class Outcome:
     ok: bool = True
     passages: list[Passage] = field(default_factory=list["Passage"])
     found: bool = True
-    """False where documents were looked up and said nothing; `passages` are then the nearest ones."""
+    """False where documents were looked up and said nothing (`passages` are then the nearest ones), and where no tool
+    gave a worker anything: its text is the model's own."""
 
 
 class Agent(Protocol):

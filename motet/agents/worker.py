@@ -173,4 +173,4 @@ def _outcome(messages: Sequence[BaseMessage]) -> Outcome:
     good = [m for m in results if m.status != "error"]
     lines = [f"{m.name}: {' '.join(m.text.split())[:600]}" for m in good]
     text = "; ".join(lines if said in {m.text.strip() for m in good} else [*lines, said])
-    return Outcome(text=text or said, ok=bool(said) and (bool(good) or not results))
+    return Outcome(text=text or said, ok=bool(said) and (bool(good) or not results), found=bool(good))

@@ -296,15 +296,15 @@ def _findings(state: EnsembleState) -> list[Finding]:
 
 
 def _documents_say_nothing(state: EnsembleState) -> bool:
-    """Say whether all that was done was to look things up, and nothing was found that could answer the question.
+    """Say whether things were looked up, and neither a passage nor a tool gave what could answer the question.
 
     Small models answer all the same when they are given the nearest passages, so none is asked then.
     """
-    results: list[dict[str, Any]] = list(state["results"].values())
-    looked = bool(results) and not any(result["ok"] and result.get("found", True) for result in results)
+    done = [step for step in _plan(state) if str(step.step_id) in state["results"]]
+    results = [(step.agent, state["results"][str(step.step_id)]) for step in done]
     return (
-        looked
-        and any(not result.get("found", True) for result in results)
+        any(agent == "retriever" and not result.get("found", True) for agent, result in results)
+        and not any(result["ok"] and result.get("found", True) for _, result in results)
         and not may_hold(_question(state), _passages(state))
     )
 

@@ -48,6 +48,20 @@ async def test_what_a_worker_found_is_answered_from() -> None:
     assert writers(calls) >= 1
 
 
+async def test_what_a_worker_only_says_is_no_finding() -> None:
+    both = {"steps": [*LOOK["steps"], {"agent": "worker", "task": "Say who it was.", "depends_on": []}]}
+    made_up = {**NOTHING_NOTED, "Plan": both, "tool": "It was John Corvane.", "answer": "John Corvane."}
+    parts, _ = stage(made_up)
+    events = await play_through(build_ensemble(parts), "Who painted the ceiling of the chapel?")
+    assert said(events) == NOTHING["en"]
+
+
+async def test_a_plan_that_looks_nothing_up_is_answered_from_what_a_worker_says() -> None:
+    alone = {"steps": [{"agent": "worker", "task": "Write it.", "depends_on": []}]}
+    parts, _ = stage({"Plan": alone, "tool": "Leaves fall.", "answer": "Leaves fall."})
+    assert said(await play_through(build_ensemble(parts), "Write a line on autumn.")) == "Leaves fall."
+
+
 def passages(*texts: str) -> list[Passage]:
     return [
         Passage(passage_id=f"p{n}", text=text, source=f"{n}.md", title="") for n, text in enumerate(texts)
