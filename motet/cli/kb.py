@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,13 +75,21 @@ def sync_documents(
     async def sync(app: App) -> AddReport:
         from motet.cli.progress import Bar
 
+        known: set[str] = set()  # lines of what could not be read: said once
         while True:
             with Bar() as bar:
                 report = await app.knowledge.sync(places or (), collection=collection, progress=_shown(bar))
             if not watch:
                 return report
-            changed = [file for file in report.files if file.status not in ("unchanged", "skipped")]
+            failed = {outcome_line(file) for file in report.files if file.status == "failed"}
+            changed = [
+                file
+                for file in report.files
+                if file.status not in ("unchanged", "skipped") and outcome_line(file) not in known
+            ]
+            known = failed
             _tell(dataclasses.replace(report, files=changed), as_json=as_json, summary=bool(changed))
+            sys.stdout.flush()  # into a log too, and before the signal that ends it
             await asyncio.sleep(watch)
 
     report = with_app(sync)
@@ -353,5 +362,5 @@ def _summary(report: AddReport) -> str:
         for status in ("added", "replaced", "copied", "unchanged", "removed", "skipped", "failed")
     }
     told = ", ".join(f"{number} {status}" for status, number in numbers.items() if number)
-    passages = count(sum(file.passage_count for file in report.files), "passage")
+    passages = count(sum(file.passage_count for file in report.files), "new passage")
     return f"{told or 'no files found'}; {passages} in collection '{report.collection}'."

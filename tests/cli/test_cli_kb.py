@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def test_a_broken_file_is_one_line_and_the_others_are_taken_in(
     assert lines[0] == f"added      {docs}/battery.md (1 passage)"
     assert lines[1].startswith(f"failed     {docs}/broken.pdf: ")
     assert lines[2] == f"added      {docs}/prices.md (1 passage)"
-    assert shown.err.splitlines()[-1] == "2 added, 1 failed; 2 passages in collection 'default'."
+    assert shown.err.splitlines()[-1] == "2 added, 1 failed; 2 new passages in collection 'default'."
     assert run(["kb", "add", str(docs)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"unchanged  {docs}/battery.md"
 
@@ -119,7 +120,7 @@ def test_sync_explain_where_and_labels(docs: Path, capsys: pytest.CaptureFixture
         f"removed    {docs}/prices.md",
         f"replaced   {docs}/battery.md (1 passage)",
     ]
-    assert shown.err.splitlines()[-1].startswith("1 replaced, 1 removed; 1 passage")
+    assert shown.err.splitlines()[-1].startswith("1 replaced, 1 removed; 1 new passage")
     assert run(["kb", "search", "电池", "--explain", "--where", "source=*battery*"]) == 0
     assert "  words: place 1, BM25 " in capsys.readouterr().out
     assert run(["kb", "search", "电池", "--where", "label.team=other"]) == 0
@@ -128,3 +129,27 @@ def test_sync_explain_where_and_labels(docs: Path, capsys: pytest.CaptureFixture
     assert "Unknown condition 'sauce'. Did you mean 'source'?" in capsys.readouterr().err
     assert run(["kb", "add", str(docs), "--label", "team"]) != 0
     assert "write NAME=VALUE" in capsys.readouterr().err
+
+
+def test_a_watch_tells_each_change_at_once_and_a_failure_once(
+    docs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (docs / "broken.pdf").write_text("no pdf", "utf-8")
+    assert run(["kb", "add", str(docs)]) == 0
+    capsys.readouterr()
+    shown: list[str] = []
+    sleep = asyncio.sleep
+
+    async def wait(seconds: float, result: object = None) -> object:
+        if seconds != 4321:
+            return await sleep(seconds, result)
+        shown.append(capsys.readouterr().out)
+        if len(shown) == 3:
+            raise KeyboardInterrupt
+        (docs / "new.md").write_text(f"# New\n\nThe kite is {len(shown)}.\n", "utf-8")
+        return None
+
+    monkeypatch.setattr(asyncio, "sleep", wait)
+    assert run(["kb", "sync", "--watch", "4321"]) != 0
+    assert shown[0].startswith(f"failed     {docs}/broken.pdf: ")
+    assert shown[1:] == [f"{what}{docs}/new.md (1 passage)\n" for what in ("added      ", "replaced   ")]
