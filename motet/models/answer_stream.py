@@ -249,6 +249,8 @@ class ReplyReader:
         name = value.get("tool")
         if name is None and ("arguments" in value or "parameters" in value):
             name = value.get("name")
+        if isinstance(name, str) and name not in self._tools:
+            name = name.partition("(")[0].strip()  # as tools are shown: calculator(expression: string)
         if name == NO_TOOL or (name is None and "answer" in value):
             return self._from_answer(value.get("answer"))
         if not isinstance(name, str):

@@ -264,6 +264,20 @@ async def test_by_prompt_alone_a_wrong_tool_is_repaired() -> None:
     assert "there is no tool 'calc'; the tools are calculator, weather, none" in asked(chat).messages[-1].text
 
 
+@pytest.mark.parametrize("name", ["calculator(expression: string)", "calculator()"])
+async def test_by_prompt_alone_a_tool_may_be_named_as_it_was_shown(name: str) -> None:
+    chat = model(json.dumps({"tool": name, "arguments": {"expression": "2+2"}}), method="prompt")
+    reply = await chat.bind_tools(TOOLS).ainvoke("2+2?")
+    assert [(call["name"], call["args"]) for call in reply.tool_calls] == [
+        ("calculator", {"expression": "2+2"})
+    ]
+
+
+async def test_by_prompt_alone_no_tool_may_be_named_as_it_was_shown() -> None:
+    chat = model('{"tool": "none(answer: string)", "answer": "四"}', method="prompt")
+    assert (await chat.bind_tools(TOOLS).ainvoke("2+2?")).text == "四"
+
+
 class City(BaseModel):
     name: str
     people: int
