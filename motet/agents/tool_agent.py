@@ -15,6 +15,7 @@ from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode
 from typing_extensions import TypedDict
 
+from motet.agents.ways import Way
 from motet.errors import ModelOutputInvalid
 from motet.tools.ledger.keep import keep_call
 
@@ -88,7 +89,7 @@ def build_tool_agent(
     builder.add_edge(START, "model")
     if tools:
         builder.add_node("tools", ToolNode(list(tools), handle_tool_errors=True, awrap_tool_call=keep_call))
-        builder.add_conditional_edges("model", after_model, ["tools", END])
+        builder.add_conditional_edges("model", Way(after_model), ["tools", END])
         builder.add_edge("tools", "model")
     return builder.compile()
 

@@ -15,6 +15,7 @@ from motet.agents.links import with_safe_links
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.tool_agent import must_answer, results_of_turn
+from motet.agents.ways import Way
 from motet.agents.writer import with_citations
 from motet.events import Passage, RetrievalCompleted
 from motet.graphs.state import Conversation, LongConversation, look_back, memory_ids, recall
@@ -47,7 +48,7 @@ def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
         builder.add_node("tools", ToolNode(tools, handle_tool_errors=True, awrap_tool_call=keep_call))
         builder.add_edge("tools", "agent")
     builder.add_conditional_edges(
-        "agent", score.after_agent, [*(["tools"] if tools else []), "remember", END]
+        "agent", Way(score.after_agent), [*(["tools"] if tools else []), "remember", END]
     )
     return builder.compile()
 

@@ -23,6 +23,7 @@ from motet.agents.rephraser import stand_alone
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
 from motet.agents.unanswered import NOTHING, may_hold
+from motet.agents.ways import Way
 from motet.agents.writer import brief, write_answer, write_direct
 from motet.events import (
     Passage,
@@ -86,13 +87,13 @@ def build_ensemble(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder.add_node("remember", score.remember)
     builder.add_edge(START, "recall")
     builder.add_edge("recall", "route")
-    builder.add_conditional_edges("route", score.after_route, ["plan", "answer"])
+    builder.add_conditional_edges("route", Way(score.after_route), ["plan", "answer"])
     builder.add_edge("plan", "dispatch")
-    builder.add_conditional_edges("dispatch", score.after_dispatch, ["retrieve", "work", "review"])
+    builder.add_conditional_edges("dispatch", Way(score.after_dispatch), ["retrieve", "work", "review"])
     builder.add_edge("retrieve", "dispatch")
     builder.add_edge("work", "dispatch")
-    builder.add_conditional_edges("review", score.after_review, ["plan", "answer"])
-    builder.add_conditional_edges("answer", score.after_answer, ["remember", END])
+    builder.add_conditional_edges("review", Way(score.after_review), ["plan", "answer"])
+    builder.add_conditional_edges("answer", Way(score.after_answer), ["remember", END])
     builder.add_edge("remember", END)
     return builder.compile()
 

@@ -162,8 +162,7 @@ class MotetSaver(BaseCheckpointSaver[int]):
         """
         if (handed := handed_in(config)) is not None:
             return handed[0]
-        look = self.database.peek if self._loads.is_quick() else self.database.read
-        return await look(lambda c: self._loads.timed(lambda: self._load(config, one_moment(c))))
+        return await self._loads.look(self.database, lambda c: self._load(config, one_moment(c)))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Do `aget_tuple` on the calling thread."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import TypedDict
 
 from motet.memory import transcript
+from motet.memory.saver.pace import Pace
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class History:
     def __init__(self, database: Database, tenant_id: str) -> None:
         self._database = database
         self._tenant_id = tenant_id
+        self._pace = Pace()
 
     async def find(self, thread_id: str, query: str, *, known: Collection[str], limit: int = 3) -> list[Said]:
         """Return the messages of a thread that match a question best, of the newest that match at all; oldest first.
@@ -48,8 +50,9 @@ class History:
             known: Ids of messages that are shown anyway.
             limit: At most this many.
         """
-        rows = await self._database.read(
-            lambda c: transcript.newest_alike(c, self._tenant_id, thread_id, query, limit=CANDIDATES)
+        rows = await self._pace.look(
+            self._database,
+            lambda c: transcript.newest_alike(c, self._tenant_id, thread_id, query, limit=CANDIDATES),
         )
         mine = [row for row in rows if row.message_id not in known]
         mine = _nearest(query, mine)[:limit]

@@ -10,11 +10,13 @@ import asyncio
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import ensure_config
 from langgraph.store.base import BaseStore, PutOp, Result, SearchOp, TTLConfig
 
+from motet.memory.saver.pace import Pace
 from motet.memory.store_rows import Put, Reading, StoreRows, check, last_puts
 from motet.memory.store_texts import EMBED_AT_ONCE, StoreTexts, Text
 from motet.secret import Secret
@@ -67,6 +69,7 @@ class MotetStore(BaseStore):
         self._texts = StoreTexts(tenant_id, embedder)
         self._rows = StoreRows(tenant_id, self._texts, ttl)
         self.ttl_config = ttl
+        self._pace = Pace()
 
     @classmethod
     @contextmanager
@@ -141,7 +144,8 @@ class MotetStore(BaseStore):
             return end.value
 
     async def _arun(self, steps: Generator[_Step, Any, Any]) -> Any:
-        do = {"read": self._database.read, "write": self._database.write, "compute": asyncio.to_thread}
+        read = partial(self._pace.look, self._database)
+        do = {"read": read, "write": self._database.write, "compute": asyncio.to_thread}
         value: Any = None
         try:
             while True:

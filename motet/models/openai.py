@@ -247,7 +247,8 @@ def make_chat(
         max_retries=0,  # `patience` tries again
         max_completion_tokens=max_tokens,
         stream_usage=True,
-        stream_chunk_timeout=timeout_s,
+        stream_chunk_timeout=None,
+        silence_s=timeout_s,
         use_responses_api=use_responses_api,
         **options,
     )

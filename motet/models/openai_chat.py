@@ -6,6 +6,7 @@ with an answer (`stream_watch`).
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, cast
@@ -55,6 +56,8 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
     """What the server calls the limit; servers other than OpenAI's know `max_tokens`."""
     patience: Any = Field(default_factory=Patience, exclude=True)
     """`Patience`: how often a call is tried."""
+    silence_s: float | None = None
+    """Longest silence before a piece of a stream, in seconds. LangChain's own limit makes a task for each piece."""
     total_s: float | None = None
     """Longest time of one answer, in seconds."""
     sees_images: bool | None = None
@@ -133,10 +136,10 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
             try:
                 async with aclosing(stream), map_errors(self.spec):
                     async with in_all(self.total_s, self.spec.name):  # the watch begins with the first chunk
-                        chunk = await anext(stream, None)
+                        chunk = await self._next_of(stream)
                     while chunk is not None:
                         yield watch.take(chunk)
-                        chunk = await anext(stream, None)
+                        chunk = await self._next_of(stream)
                 rest = watch.end()
             except ModelError as error:
                 turn.raise_if_told(watch, error)
@@ -147,6 +150,10 @@ class OpenAIChat(RetoldChatModel, ChatOpenAI):
                 if rest is not None:
                     yield ChatGenerationChunk(message=rest)
                 return
+
+    async def _next_of(self, stream: AsyncIterator[ChatGenerationChunk]) -> ChatGenerationChunk | None:
+        async with asyncio.timeout(self.silence_s):
+            return await anext(stream, None)
 
     @override
     def _stream(

@@ -24,7 +24,7 @@ Piece: TypeAlias = dict[str, Any]
 """One `chat.completion.chunk`, as the server sent it."""
 
 _TEXTS = ("content", "reasoning_content", "reasoning")
-_MAY_DIFFER = ("choices", "created")
+_MAY_DIFFER = ("choices", "created", "usage")
 
 
 class PlainCompletions:
@@ -102,30 +102,69 @@ class Arrived:
 def join(last: Piece, piece: Piece) -> bool:
     """Add a piece to the one before, and say whether that could be done.
 
-    It can where both say nothing but more of the same: of the text, of the thoughts, or of one call's arguments. A
-    piece with anything else in it, as a finish reason, token counts or log probabilities, stays one of its own.
+    It can where both say nothing but more of the same: of the text, of the thoughts, or of one call's arguments; where
+    the one before says nothing yet; and where the piece says nothing but that the answer has ended, or what it took. A
+    piece with anything else in it, as log probabilities, stays one of its own.
     """
-    before, after = _delta_of(last), _delta_of(piece)
-    if before is None or after is None or len(after) != 1 or before.keys() != after.keys():
-        return False
     if any(last.get(key) != value for key, value in piece.items() if key not in _MAY_DIFFER):
+        return False
+    return _join_more(last, piece) or _join_end(last, piece)
+
+
+def _join_more(last: Piece, piece: Piece) -> bool:
+    before, after = _delta_of(last), _delta_of(piece)
+    if before is None or after is None or len(after) != 1 or last.get("usage") or piece.get("usage"):
         return False
     (name,) = after
     into = last["choices"][0]["delta"]
+    if before in ({}, {"content": ""}):
+        into[name] = after[name]
+        return True
+    if before.keys() != after.keys():
+        return False
     if name in _TEXTS:
         into[name] += after[name]
         return True
     return _join_call(before[name], after[name])
 
 
-def _delta_of(piece: Piece) -> dict[str, Any] | None:
-    """Return what a piece adds to the only answer, without its role; None where it says more than that."""
+def _join_end(last: Piece, piece: Piece) -> bool:
+    """Add how an answer ended, or what it took; there are servers that say both with the last words."""
+    if last.get("usage"):
+        return False
+    if piece.get("choices") != []:
+        into, ended = _only_choice(last), _only_choice(piece)
+        if not into or into.get("finish_reason") or not _only_ends(ended):
+            return False
+        into["finish_reason"] = ended["finish_reason"]
+    elif not piece.get("usage"):
+        return False
+    if piece.get("usage"):
+        last["usage"] = piece["usage"]
+    return True
+
+
+def _only_choice(piece: Piece) -> dict[str, Any]:
+    """Return the only answer's part of a piece; {} where there is none, or that of another."""
     choices = piece.get("choices")
     if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], dict):
-        return None
-    rest = {key: value for key, value in choices[0].items() if value is not None}
+        return {}
+    return choices[0] if choices[0].get("index", 0) == 0 else {}
+
+
+def _only_ends(choice: dict[str, Any]) -> bool:
+    """Say whether an answer's part says that it ended, and nothing else."""
+    said = {key for key, value in choice.items() if value is not None and key != "index"}
+    delta = choice.get("delta")
+    empty = delta is None or (isinstance(delta, dict) and not any(v for k, v in delta.items() if k != "role"))
+    return said - {"delta"} == {"finish_reason"} and isinstance(choice["finish_reason"], str) and empty
+
+
+def _delta_of(piece: Piece) -> dict[str, Any] | None:
+    """Return what a piece adds to the only answer, without its role; None where it says more than that."""
+    rest = {key: value for key, value in _only_choice(piece).items() if value is not None and key != "index"}
     delta = rest.pop("delta", None)
-    if not isinstance(delta, dict) or rest.pop("index", 0) != 0 or rest:
+    if not isinstance(delta, dict) or rest:
         return None
     said = {key: value for key, value in delta.items() if value is not None and key != "role"}
     fit = all(isinstance(value, str if name in _TEXTS else list) for name, value in said.items())

@@ -67,7 +67,7 @@ async def find_model(chat: OpenAIChat) -> dict[str, Any]:
     """
     spec = chat.spec
     given = chat.root_async_client
-    patience = min(chat.stream_chunk_timeout or _LIST_TIMEOUT_S, _LIST_TIMEOUT_S)
+    patience = min(chat.silence_s or _LIST_TIMEOUT_S, _LIST_TIMEOUT_S)
     client = given.with_options(timeout=patience, max_retries=0)
     # A copied client reads these from the environment once more.
     client.organization, client.project = given.organization, given.project

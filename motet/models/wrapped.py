@@ -204,7 +204,11 @@ async def inner_chunks(
     inner: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
 ) -> AsyncGenerator[AIMessageChunk]:
     """Yield the wrapped model's chunks; its connection is closed at once when the reader stops early."""
-    stream = cast("AsyncGenerator[AIMessageChunk]", inner.astream(messages, silent(), **options))
+    stream = (
+        _straight(inner, messages, options)
+        if _is_plain(inner, options)
+        else cast("AsyncGenerator[AIMessageChunk]", inner.astream(messages, silent(), **options))
+    )
     async with aclosing(stream):
         async for message in stream:
             yield _named(as_chunk(message), inner)
@@ -218,6 +222,34 @@ def inner_chunks_now(
     with closing(stream):
         for message in stream:
             yield _named(as_chunk(message), inner)
+
+
+_FOR_CALLBACKS = ("ls_structured_output_format", "structured_output_format")
+"""Options that LangChain takes for itself."""
+
+
+def _is_plain(inner: BaseChatModel, options: dict[str, Any]) -> bool:
+    """Say whether LangChain's `astream` adds nothing to the model's own stream: it is Motet's, and streams."""
+    asked: dict[str, Any] = {**options, "stream": True}
+    return isinstance(inner, StreamedChatModel | RetoldChatModel) and inner._should_stream(  # noqa: SLF001
+        async_api=True, run_manager=None, **asked
+    )
+
+
+async def _straight(
+    inner: BaseChatModel, messages: list[BaseMessage], options: dict[str, Any]
+) -> AsyncGenerator[AIMessageChunk]:
+    """Yield a model's chunks as `astream` does, without callbacks that nobody hears: they read the whole prompt."""
+    asked = {key: value for key, value in options.items() if key not in _FOR_CALLBACKS}
+    stream = cast("AsyncGenerator[ChatGenerationChunk]", inner._astream(messages, **asked))  # noqa: SLF001
+    message: BaseMessage | None = None
+    async with aclosing(stream):
+        async for chunk in stream:
+            message = chunk.message
+            message.response_metadata = {**(chunk.generation_info or {}), **message.response_metadata}
+            yield as_chunk(message)
+    if isinstance(message, AIMessageChunk) and not message.chunk_position:
+        yield AIMessageChunk(content="" if isinstance(message.content, str) else [], chunk_position="last")
 
 
 def _named(chunk: AIMessageChunk, inner: BaseChatModel) -> AIMessageChunk:

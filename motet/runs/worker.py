@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from motet.errors import DatabaseFull, DatabaseUnavailable, LeaseLost, MotetError
 from motet.runs.calm import Calm
 from motet.runs.queue.owner import worker_id
+from motet.runs.whole import to_its_end
 from motet.telemetry import of_run
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Worker:
         self._chores = chores
         self._active: dict[str, _Active] = {}
         self._wake = asyncio.Event()
+        self._urgent = True
+        """Whether there is a reason to look for runs, besides a place that became free."""
         self._calm = Calm()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -80,6 +83,7 @@ class Worker:
         """Say that a run was accepted for a thread."""
         if self._threads is not None:
             self._threads.add(thread_id)
+        self._urgent = True
         self._wake.set()
 
     def let_go(self, thread_id: str) -> None:
@@ -135,21 +139,29 @@ class Worker:
             except Exception as error:  # noqa: BLE001  # the worker's edge: a locked database must not end it
                 _tell("claim runs", error)
             # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(WATCH_S):
                     await self._wake.wait()
+            except TimeoutError:
+                self._urgent = True
 
     async def _claim_one(self) -> bool:
-        claiming = asyncio.ensure_future(self._queue.claim(self.worker_id, thread_ids=self._threads))
+        claims: list[Claim] = []
+
+        async def claiming() -> None:
+            urgent, self._urgent = self._urgent, False
+            claim = await self._queue.claim(self.worker_id, thread_ids=self._threads, urgent=urgent)
+            claims.extend(() if claim is None else (claim,))
+
         try:
-            claim = await asyncio.shield(claiming)
-        except asyncio.CancelledError:  # what is being claimed may be committed already
-            [late] = await asyncio.gather(claiming, return_exceptions=True)
-            if late is not None and not isinstance(late, BaseException):
+            await to_its_end(claiming())
+        except asyncio.CancelledError:  # what was being claimed may be committed
+            for late in claims:
                 await self._release(late)
             raise
-        if claim is None:
+        if not claims:
             return False
+        [claim] = claims
         run_id = claim.job.run_id
         if run_id in self._active:  # its lease ended before this worker could renew it
             self._active[run_id].task.cancel()

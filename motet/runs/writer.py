@@ -11,6 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from motet.events import Event, MessageCompleted, MessageDelta, RunStarted, ToolCompleted, ToolStarted, Usage
+from motet.runs.whole import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -107,13 +108,20 @@ class EventWriter:
             if not (waiting or held):
                 return await store(None)
             self._waiting, self._held = [], []
-            storing = asyncio.ensure_future(self._log.append_with(self._claim, [*waiting, *held], store))
+            stored = False
+
+            async def storing() -> T:
+                nonlocal stored
+                value = await self._log.append_with(self._claim, [*waiting, *held], store)
+                stored = True
+                return value
+
             if self._seeks_company:  # it has nothing left to write
                 self._hurry.set()
             try:
-                return await _to_its_end(storing)
+                return await to_its_end(storing())
             finally:
-                if storing.cancelled() or storing.exception() is not None:
+                if not stored:
                     self._waiting[:0] = waiting
                     self._held[:0] = held
 
@@ -174,16 +182,6 @@ def _look_at(task: asyncio.Task[None]) -> None:
     """Look at how a write ended: whoever speaks next is told, and asyncio need not be when nobody does."""
     if not task.cancelled():
         task.exception()
-
-
-async def _to_its_end(storing: asyncio.Future[T]) -> T:
-    """Wait for a write, also when this is cancelled: nobody could say whether it is on disk."""
-    try:
-        return await asyncio.shield(storing)
-    finally:
-        while not storing.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([storing])
 
 
 def _nobody_waits_for(events: Iterable[Event]) -> bool:

@@ -46,9 +46,10 @@ def begun(index: int = 0) -> Piece:
 
 def told(pieces: list[Piece]) -> dict[str, Any]:
     """What all the pieces say."""
-    said: dict[str, Any] = {"content": "", "reasoning": "", "arguments": {}, "ends": []}
+    said: dict[str, Any] = {"content": "", "reasoning": "", "arguments": {}, "ends": [], "took": []}
     for one in pieces:
-        choice = one["choices"][0]
+        said["took"] += [one["usage"]] if one["usage"] else []
+        choice: dict[str, Any] = (one["choices"] or [{"delta": {}, "finish_reason": None}])[0]
         for name in ("content", "reasoning"):
             said[name] += choice["delta"].get(name) or ""
         for part in choice["delta"].get("tool_calls") or []:
@@ -60,7 +61,7 @@ def told(pieces: list[Piece]) -> dict[str, Any]:
 
 def joined(pieces: list[Piece]) -> list[Piece]:
     found: list[Piece] = []
-    for one in deepcopy(pieces):
+    for one in map(deepcopy, pieces):
         if not (found and join(found[-1], one)):
             found.append(one)
     return found
@@ -76,6 +77,13 @@ def joined(pieces: list[Piece]) -> list[Piece]:
         (begun(), call('{"a"')),
         (call("1", index=1), call("2", index=1, type="function")),
         (text("a"), text("b") | {"created": 2}),
+        (text(None, role="assistant"), text("a")),
+        (text("", role="assistant"), begun()),
+        (piece({"role": "assistant"}), piece({"reasoning": "a"})),
+        (text("a"), piece({}, finish_reason="stop")),
+        (call("1"), piece({"content": ""}, finish_reason="tool_calls") | {"usage": {"total_tokens": 3}}),
+        (text("a"), {**piece({}), "choices": [], "usage": {"total_tokens": 3}}),
+        (piece({}, finish_reason="stop"), {**piece({}), "choices": [], "usage": {"total_tokens": 3}}),
     ],
 )
 def test_more_of_the_same_is_joined(last: Piece, more: Piece) -> None:
@@ -87,7 +95,11 @@ def test_more_of_the_same_is_joined(last: Piece, more: Piece) -> None:
 @pytest.mark.parametrize(
     ("last", "more"),
     [
-        (text("a"), piece({}, finish_reason="stop")),
+        (text("a"), piece({}, finish_reason="stop", logprobs={"content": []})),
+        (text("a"), piece({}, finish_reason="stop", index=1)),
+        (text("a") | {"usage": {"total_tokens": 3}}, text("b")),
+        (text("a") | {"usage": {"total_tokens": 3}}, piece({}, finish_reason="stop")),
+        (piece({}, finish_reason="stop"), piece({}, finish_reason="length")),
         (text("a"), piece({"content": "b"}, finish_reason="stop")),
         (piece({"content": "a"}, finish_reason="stop"), text("b")),
         (text("a"), piece({"content": "b"}, logprobs={"content": []})),
@@ -101,7 +113,6 @@ def test_more_of_the_same_is_joined(last: Piece, more: Piece) -> None:
         (begun(), begun(1)),
         (begun(), call("{}", index=1)),
         (begun(), call("{}", id="call_2")),
-        (text(None, role="assistant"), text("a")),
         (text("a"), piece({"content": ["b"]})),
         (text("a"), {"choices": "b"}),
         (text("a"), {}),
@@ -118,6 +129,7 @@ PIECES = st.one_of(
     st.sampled_from(["x", "y"]).map(lambda said: piece({"reasoning": said})),
     st.tuples(st.sampled_from(["{", "1}"]), st.integers(0, 2)).map(lambda one: call(*one)),
     st.just(piece({}, finish_reason="stop")),
+    st.just({**piece({}), "choices": [], "usage": {"total_tokens": 3}}),
 )
 
 

@@ -3,13 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
 
-from motet.models.scripted import Reply, ScriptedChatModel
+from motet.models.scripted import Reply, ScriptedChatModel, ToolCall
 from motet.models.wrapped import as_chunk, inner_chunks, inner_chunks_now
 
 
@@ -47,6 +49,26 @@ async def test_callbacks_of_the_run_around_it_do_not_see_it() -> None:
 
     assert await RunnableLambda(run).ainvoke("x", {"callbacks": [Listen()]}) == "ab"
     assert seen == ["chain"]
+
+
+@pytest.mark.parametrize(
+    "reply", ["a long answer in many pieces", ToolCall("look", {"word": "fish"}, "c1"), ""]
+)
+async def test_own_models_are_read_as_langchain_reads_them(reply: Any) -> None:
+    inner = ScriptedChatModel(script=[reply, reply])
+    asked: list[BaseMessage] = [HumanMessage("?")]
+    options: dict[str, Any] = {"stop": ["never"], "ls_structured_output_format": {"kwargs": {}, "schema": {}}}
+    theirs = [as_chunk(chunk) async for chunk in inner.astream(asked, **options)]
+    ours = [chunk async for chunk in inner_chunks(inner, asked, options)]
+    whole, told = add_ai_message_chunks(*theirs), add_ai_message_chunks(*ours)
+    assert told.model_dump() == {**whole.model_dump(), "id": None}
+    assert whole.response_metadata.get("finish_reason") or whole.text == ""
+
+
+async def test_own_model_that_is_not_to_stream_gives_a_whole_message() -> None:
+    inner = ScriptedChatModel(script=["a long answer in many pieces"], disable_streaming=True)
+    [chunk] = [chunk async for chunk in inner_chunks(inner, [HumanMessage("?")], {})]
+    assert chunk.text == "a long answer in many pieces"
 
 
 async def test_closing_early_closes_the_inner_stream() -> None:

@@ -38,11 +38,13 @@ class BrokerQueue:
         if self._heard % LOST:
             self._told.append(job.run_id)
 
-    async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
+    async def claim(
+        self, worker_id: str, *, thread_ids: Collection[str] | None = None, urgent: bool = True
+    ) -> Claim | None:
         if self._told:
             self._told.pop(0)
             self.wakes += 1
-        return await self._rows.claim(worker_id, thread_ids=thread_ids)
+        return await self._rows.claim(worker_id, thread_ids=thread_ids, urgent=urgent)
 
     async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         return await self._rows.heartbeat(worker_id, run_ids=run_ids)

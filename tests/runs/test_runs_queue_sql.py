@@ -21,7 +21,7 @@ from motet.errors import LeaseLost, ModelUnavailable, SettingInvalid
 from motet.events import Notice, RunCompleted, RunFailed, RunRetrying
 from motet.runs.queue.base import QUEUES, Claim, RunQueue, target_of
 from motet.runs.queue.owner import worker_id
-from motet.runs.queue.sql import SqlQueue
+from motet.runs.queue.sql import NOTHING_S, SqlQueue
 from motet.runs.request import Caller, RunJob, RunOptions
 from motet.settings import Settings
 from motet.storage.clock import lease_now
@@ -404,3 +404,42 @@ async def test_what_was_accepted_here_is_claimed_without_a_look(
     assert looks == []
     assert await queue.claim("w1") is None
     assert len(looks) == 1
+
+
+async def test_where_nothing_waits_nobody_looks_again_for_a_moment(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, looks = SqlQueue(studio.database, studio.settings.runs), list[object]()
+    peek, now = studio.database.peek, [100.0]
+
+    async def look(work: Any) -> Any:
+        looks.append(work)
+        return await peek(work)
+
+    monkeypatch.setattr(studio.database, "peek", look)
+    monkeypatch.setattr("motet.runs.queue.sql.time.monotonic", lambda: now[0])
+    assert [await queue.claim("w1", urgent=False) for _ in range(3)] == [None] * 3
+    assert len(looks) == 1
+    accepted = await studio.submit("by another process")
+    assert await queue.claim("w1", urgent=False) is None
+    now[0] += NOTHING_S
+    found = await queue.claim("w1", urgent=False)
+    assert found is not None
+    assert found.job.run_id == accepted.run_id
+
+
+async def test_who_has_a_reason_to_ask_gets_a_look(studio: Studio) -> None:
+    queue = SqlQueue(studio.database, studio.settings.runs)
+    assert await queue.claim("w1") is None
+    accepted = await studio.submit("by another process")
+    assert (await claim(queue)).job.run_id == accepted.run_id
+
+
+async def test_a_run_that_waits_for_another_is_looked_for_at_once(studio: Studio) -> None:
+    queue = SqlQueue(studio.database, studio.settings.runs)
+    accepted = await studio.submit("one")
+    await studio.submit("two", thread_id=accepted.thread_id)
+    first = await claim(queue)
+    assert await queue.claim("w1", urgent=False) is None  # its thread is busy
+    await studio.log.append(first, [RunCompleted(output={})])
+    assert await queue.claim("w1", urgent=False) is not None

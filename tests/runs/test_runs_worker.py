@@ -65,7 +65,9 @@ class QueueBehind:
         self.linger = False
         self.failures = 0
 
-    async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
+    async def claim(
+        self, worker_id: str, *, thread_ids: Collection[str] | None = None, urgent: bool = True
+    ) -> Claim | None:
         if self.failures:
             self.failures -= 1
             raise DatabaseUnavailable("locked for a while")

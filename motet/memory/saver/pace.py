@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy.engine import Connection
+
+    from motet.storage.engine import Database
+
 T = TypeVar("T")
 
 QUICK_S = 0.003
@@ -22,7 +26,7 @@ CAREFUL = 50
 
 
 class Pace:
-    """One kind of work: checkpoints that are serialized. As long as it is quick, it is done on the event loop."""
+    """One kind of work, as checkpoints that are serialized. As long as it is quick, it is done on the event loop."""
 
     def __init__(self) -> None:
         self._careful = 0
@@ -32,6 +36,11 @@ class Pace:
         if self.is_quick():
             return self.timed(work)
         return await asyncio.to_thread(self.timed, work)
+
+    async def look(self, database: Database, work: Callable[[Connection], T]) -> T:
+        """Return what a read of the database returns."""
+        read = database.peek if self.is_quick() else database.read
+        return await read(lambda connection: self.timed(lambda: work(connection)))
 
     def is_quick(self) -> bool:
         """Say whether the next piece of work may be done on the event loop; asked once for each."""

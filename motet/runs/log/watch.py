@@ -36,6 +36,9 @@ CHANNEL = "motet_events"
 FRESH_MAX = 100
 """So many of a run's newest events are kept for its readers in this process; one that is slower reads the database."""
 
+GRACE_S = 0.02
+"""A reader's first read is its own; where its run's worker is in this process, that has told of it by then."""
+
 _Key = tuple[str, str]
 """A run: its tenant's id and its own."""
 
@@ -73,6 +76,7 @@ class Watcher:
         """Have an event set whenever a run has something new. Clear it, read, then wait for it."""
         key, woken = (tenant_id, run_id), asyncio.Event()
         self._readers.setdefault(key, set()).add(woken)
+        self._kept_at.setdefault(key, time.monotonic() - changes.SURE_S + GRACE_S)
         if self._task is None:
             self._task = asyncio.create_task(self._watch(), name="motet-log-watch")
         try:
@@ -127,6 +131,7 @@ class Watcher:
 
     async def _watch(self) -> None:
         while True:
+            await self._some_are_foreign()
             heard = changes.changes(self._database, CHANNEL, poll_s=self._poll_s)
             try:
                 async with contextlib.aclosing(heard):
@@ -142,9 +147,7 @@ class Watcher:
         if words is not None:
             self.tell(*json.loads(words))
             return
-        # A run that is at work in this process is told of by `keep`; should another take it over, in a moment.
-        own_since = time.monotonic() - changes.SURE_S
-        foreign = [key for key in self._readers if self._kept_at.get(key, 0.0) < own_since]
+        foreign = self._foreign()
         if len(foreign) <= 1:  # to read is as quick as to look whether there is something to read
             for woken in itertools.chain.from_iterable(self._readers[key] for key in foreign):
                 woken.set()
@@ -152,6 +155,18 @@ class Watcher:
         query = _followed(foreign, self._database.dialect)
         for tenant_id, run_id, last_seq in await self._database.peek(lambda c: c.execute(query).all()):
             self.tell(tenant_id, run_id, last_seq)
+
+    async def _some_are_foreign(self) -> None:
+        """Wait until the database must be listened to: most runs that are read here are at work here."""
+        while True:
+            if self._foreign():
+                return
+            await asyncio.sleep(changes.LOOK_S)
+
+    def _foreign(self) -> list[_Key]:
+        """Return the runs that `keep` does not tell of: they are at work elsewhere, or perhaps taken over from here."""
+        own_since = time.monotonic() - changes.SURE_S
+        return [key for key in self._readers if self._kept_at[key] < own_since]
 
     def _wake_all(self) -> None:
         for woken in itertools.chain.from_iterable(self._readers.values()):

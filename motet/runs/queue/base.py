@@ -78,7 +78,9 @@ class RunQueue(Protocol):
         """Hear of a run right after the commit of its row. It must not fail or wait, and may never be called."""
         ...
 
-    async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
+    async def claim(
+        self, worker_id: str, *, thread_ids: Collection[str] | None = None, urgent: bool = True
+    ) -> Claim | None:
         """Take the next run that may start, or whose worker is gone; None when there is none.
 
         A run whose job cannot be read (damaged, or made by a newer Motet) ends with `run.failed`, and the next one
@@ -87,6 +89,8 @@ class RunQueue(Protocol):
         Args:
             worker_id: Who asks, from `owner.worker_id()`.
             thread_ids: Only runs of these threads; all unless given.
+            urgent: False where the worker has no new reason to ask: nobody woke it, and it asked a moment ago. A queue
+                that knows of nothing then need not look.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from motet.settings import RunSettings
     from motet.storage.engine import Database
 
+NOTHING_S = 0.2
+"""For so long a worker does not look again that found no run but its own; runs of this process it is told of."""
+
 _CLAIM_LOCK = 0x4D6F746575  # PostgreSQL's advisory lock while somebody claims; SQLite has one writer anyway
 
 
@@ -46,6 +50,8 @@ class SqlQueue:
         self._settings = settings
         self._expected = 0
         """Runs that were accepted in this process and perhaps not claimed yet."""
+        self._nothing_until = 0.0
+        """Until then nothing can be claimed but what is expected, by `time.monotonic`."""
         # Made once: to put the question together takes longer than to answer it.
         self._next, self._next_of = (_Next(_claimable(settings, of_threads=named)) for named in (False, True))
 
@@ -53,20 +59,36 @@ class SqlQueue:
         """See `RunQueue.accepted`. The row itself is the queue: workers find it."""
         self._expected += 1
 
-    async def claim(self, worker_id: str, *, thread_ids: Collection[str] | None = None) -> Claim | None:
+    async def claim(
+        self, worker_id: str, *, thread_ids: Collection[str] | None = None, urgent: bool = True
+    ) -> Claim | None:
         """See `RunQueue.claim`. A look first: the writer is not asked while there is nothing to do.
 
-        Where a run was accepted in this process since, there is something, as a rule.
+        Where a run was accepted in this process since, there is something, as a rule. And where the last look found no
+        run but the worker's own, there is nothing else for a moment: what other processes accept can wait so long.
         """
         asked, named = (self._next, {}) if thread_ids is None else (self._next_of, {"of": sorted(thread_ids)})
         if self._expected:
             self._expected -= 1
-        elif await self._database.peek(lambda c: asked.look.first(c, named)) is None:
+        elif (not urgent and time.monotonic() < self._nothing_until) or not await self._look(
+            worker_id, asked.look, named
+        ):
             return None
         claim = await self._database.jot(lambda c: self._claim(c, worker_id, asked.lock, named))
         if claim is None:
-            self._expected = 0
+            self._expected, self._nothing_until = 0, 0.0
         return claim
+
+    async def _look(self, worker_id: str, query: Ready, named: Mapping[str, Any]) -> bool:
+        """Say whether a run can be claimed; where there is none but the worker's own, keep that in mind."""
+
+        def look(connection: Connection) -> tuple[bool, bool]:
+            found = query.first(connection, named) is not None
+            return found, found or _WAITING.first(connection, {"by": worker_id}) is not None
+
+        found, waits = await self._database.peek(look)
+        self._nothing_until = 0.0 if waits else time.monotonic() + NOTHING_S
+        return found
 
     async def heartbeat(self, worker_id: str, *, run_ids: Collection[str] | None = None) -> list[Pulse]:
         """See `RunQueue.heartbeat`."""
@@ -215,6 +237,13 @@ def _is_behind_another() -> sa.ColumnElement[bool]:
 def _unfinished(columns: Any) -> sa.ColumnElement[bool]:
     """Say that a run has not ended, in the words of the index of those runs."""
     return columns.status.in_([sa.literal_column("'pending'"), sa.literal_column("'running'")])
+
+
+_WAITING = Ready(
+    sa.select(sa.literal(1))
+    .where(_unfinished(runs.c), sa.or_(runs.c.status == "pending", runs.c.worker_id != sa.bindparam("by")))
+    .limit(1)
+)
 
 
 def _job(connection: Connection, row: Any) -> RunJob | None:
