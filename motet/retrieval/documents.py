@@ -107,12 +107,17 @@ def scope_of(tenant_id: str, name: str) -> str:
 
 def read_collection(connection: Connection, tenant_id: str, name: str) -> Collection | None:
     """Return a collection, or None when nothing was ever added to it."""
-    row = connection.execute(
-        sa.select(collections).where(collections.c.tenant_id == tenant_id, collections.c.collection == name)
-    ).first()
+    row = _COLLECTION.first(connection, {"of_tenant": tenant_id, "name": name})
     if row is None:
         return None
     return _collection(tenant_id, row)
+
+
+_COLLECTION = Ready(
+    sa.select(collections).where(
+        collections.c.tenant_id == sa.bindparam("of_tenant"), collections.c.collection == sa.bindparam("name")
+    )
+)
 
 
 def _collection(tenant_id: str, row: Any) -> Collection:
@@ -248,8 +253,7 @@ _COLLECTIONS = Ready(
 
 def read_passages(connection: Connection, keys: Iterable[int]) -> dict[int, Passage]:
     """Return passages by key; a key that is gone is left out."""
-    rows = connection.execute(_with_document().where(passages.c.passage_key.in_(list(keys))))
-    return {row.passage_key: _passage(row) for row in rows}
+    return {row.passage_key: _passage(row) for row in _BY_KEYS.all(connection, {"keys": list(keys)})}
 
 
 def document_passages(connection: Connection, tenant_id: str, name: str, source: str) -> list[Passage]:
@@ -280,6 +284,9 @@ def _with_document() -> sa.Select[*tuple[Any, ...]]:
         documents.c.source,
         documents.c.title,
     ).join(documents, documents.c.document_key == passages.c.document_key)
+
+
+_BY_KEYS = Ready(_with_document().where(passages.c.passage_key.in_(sa.bindparam("keys", expanding=True))))
 
 
 def _passage(row: sa.Row[Any]) -> Passage:

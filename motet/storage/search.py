@@ -21,7 +21,9 @@ _CJK = (
     "\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
 )
 _CJK_RUN = re.compile(f"[{_CJK}]+")
-_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+(?:[.'’\-][^\W_{_CJK}]+)*", re.UNICODE)
+_TOKEN = re.compile(rf"([{_CJK}]+)|([^\W_{_CJK}]+(?:[.'’\-][^\W_{_CJK}]+)*)", re.UNICODE)
+_ASCII_TOKEN = re.compile(r"()([a-z0-9]+(?:[.'\-][a-z0-9]+)*)")
+_INSIDE = re.compile(r"[.'’\-]")
 
 
 def has_cjk(text: str) -> bool:
@@ -47,13 +49,18 @@ def terms(text: str, cut: Cut | None = None) -> list[str]:
     """
     cut = cut or pairs
     found: list[str] = []
-    for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text).casefold()):
-        token = match.group()
-        if _CJK_RUN.fullmatch(token):
-            found.extend(cut(token))
+    if text.isascii():
+        tokens = _ASCII_TOKEN.findall(text.lower())
+    else:
+        tokens = _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
+    for run, word in tokens:
+        if run:
+            found.extend(cut(run))
+        elif word.isalnum():
+            found.append(word)
         else:
-            parts = re.split(r"[.'’\-]", token)
-            found.extend(parts if len(parts) == 1 else [*parts, "".join(parts)])
+            parts = _INSIDE.split(word)
+            found += [*parts, "".join(parts)]
     return found
 
 
