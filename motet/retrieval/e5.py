@@ -91,7 +91,6 @@ class E5:
         floats = {name: _floats(data, *where) for name, where in tensors.items() if name != "emb.word"}
         self._places = floats["emb.pos"].reshape(-1, self.width) + floats["emb.type"][: self.width]
         self._norm = floats["emb.ln.w"], floats["emb.ln.b"]
-        self._even = np.full(self.width, 1 / self.width, np.float32)
         self.tiles = has_tiles() if tiles is None else tiles
         self._layers = [
             _layer(floats, f"l{number}.", self.width, heads, tiles=self.tiles) for number in range(layers)
@@ -155,7 +154,7 @@ class E5:
 
     def _normed(self, x: Floats, norm: tuple[Floats, Floats]) -> Floats:
         """Return each row with mean 0 and spread 1, then scaled and moved; `x` is written over."""
-        x -= (x @ self._even)[:, None]
+        x -= np.add.reduce(x, axis=1, keepdims=True) / self.width  # `mean` takes twice as long, for few rows
         spread = np.vecdot(x, x) / self.width + self._epsilon
         x *= (1 / np.sqrt(spread))[:, None]
         x *= norm[0]

@@ -252,7 +252,7 @@ def test_bytes_per_turn_are_the_same_at_a_thousand_turns(saver: MotetSaver) -> N
         for turn in range(3, 8):
             graph.invoke(human(turn), name)
         grown.append((stored_bytes(saver) - before) / 5)
-    assert grown[1] < 1.05 * grown[0]
+    assert grown[1] < 1.1 * grown[0]  # ids are random: packed, they differ by some per cent
     new = len(HumanMessage(text(1), id="q1").model_dump_json()) + len(
         AIMessage(text(2), id="0" * 36).model_dump_json()
     )
