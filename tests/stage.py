@@ -90,6 +90,7 @@ def stage(
     memories: Memories | None = None,
     settings: AgentSettings | None = None,
     tools: list[str] | None = None,
+    documents_named: bool = False,
 ) -> tuple[GraphParts, list[Call]]:
     """Return parts for a graph, and the list that its model's calls go into."""
     model: ConnectedModel = scripted(lambda call: play(call, parts or {}))
@@ -97,7 +98,9 @@ def stage(
     assert isinstance(chat, ScriptedChatModel)
     library = Library() if library is None else library
     built = build_tools(ToolContext(ToolSettings(web_search=False), library), tools)
-    agents = AgentParts(model, model, Prompts(), settings or AgentSettings(), built, library)
+    agents = AgentParts(
+        model, model, Prompts(), settings or AgentSettings(), built, library, documents_named=documents_named
+    )
     return GraphParts(agents, memories), chat.calls
 
 

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from motet import Caller, RunRequest, Settings, build_app
+from motet.agents.unanswered import NOTHING
 from motet.app import App
 from motet.errors import Conflict, NotFound
 from motet.events import MessageCompleted, RunFailed
@@ -75,6 +76,30 @@ async def test_a_conversation_is_there_after_a_restart(scripted_settings: Settin
         ]
         state = await (await app.graph("ensemble")).aget_state({"configurable": {"thread_id": thread_id}})
         assert len(state.values["messages"]) == 4
+
+
+async def test_a_run_that_names_collections_looks_them_up_whatever_the_router_says(
+    settings: Settings, tmp_path: Path
+) -> None:
+    look = {"steps": [{"agent": "retriever", "task": "Look it up.", "depends_on": []}]}
+    rules = [*SCRIPT["rules"][:1], {"schema": "Plan", "reply": {"json": look}}]
+    rules += [
+        {"schema": "Facts", "reply": {"json": {"facts": []}}},
+        {"schema": "Queries", "reply": {"json": {"en": "", "zh": ""}}},
+        {"schema": "Review", "reply": {"json": {"enough": True, "missing": ""}}},
+    ]
+    script, document = tmp_path / "script.json", tmp_path / "fares.md"
+    script.write_text(json.dumps({"rules": rules, "default": "Hello."}), "utf-8")
+    document.write_text("# Fares\n\nA ticket costs 12 euros.\n", "utf-8")
+    chosen = settings.replace(
+        models__default=f"scripted:{script}", models__embed="none", agents__graph="ensemble"
+    )
+    named = {"collections": ["fares"]}
+    async with build_app(chosen) as app:
+        await app.knowledge.add([document], collection="fares")
+        assert (await answer(app, asks("How is bread baked?", options=named)))[0] == NOTHING["en"]
+        assert (await answer(app, asks("Good morning!", options=named)))[0] == "Hello."
+        assert (await answer(app, asks("How is bread baked?")))[0] == "Hello."
 
 
 async def test_two_apps_with_different_settings_live_in_one_process(

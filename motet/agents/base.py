@@ -54,6 +54,8 @@ class AgentParts:
     retriever: Retriever | None = None
     own_models: Mapping[str, ConnectedModel] = field(default_factory=dict[str, "ConnectedModel"])
     """Models of single agents, by name."""
+    documents_named: bool = False
+    """Whether who asks named the documents to search: then no question is answered before they were searched."""
 
     def model_of(self, agent: str) -> ConnectedModel:
         """Return the model of an agent: its own, else its role's; `fast` for one that is not in the table."""

@@ -31,13 +31,18 @@ async def make_plan(
 ) -> list[PlanStep]:
     """Plan the newest user's message: 1 to `max_plan_steps` steps, each depending on earlier ones only.
 
+    Where documents were named to search, a plan that forgets them gets a look-up before all its steps.
+
     Raises:
         ModelError: The model cannot be reached, or does not answer in the asked shape.
     """
     before = dialogue(messages, max_width=HISTORY_WIDTH)
     asked = last_user_text(messages)
     text = f"{before}\nuser: {asked}" if before else asked
-    return await _ask(parts, agents, text, language, first_id=1)
+    steps = await _ask(parts, agents, text, language, first_id=1)
+    if parts.documents_named and LOOK_UP in agents and all(step.agent != LOOK_UP for step in steps):
+        return _after_look_up(steps, asked) if asked.strip() else steps
+    return steps
 
 
 async def mend_plan(
@@ -115,6 +120,20 @@ def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:
             )
         )
     return steps
+
+
+def _after_look_up(steps: Sequence[PlanStep], asked: str) -> list[PlanStep]:
+    """Return a plan that looks up first what was asked; every other step knows what was found."""
+    later = [
+        step.model_copy(
+            update={
+                "step_id": step.step_id + 1,
+                "depends_on": [1, *(needed + 1 for needed in step.depends_on)],
+            }
+        )
+        for step in steps
+    ]
+    return [PlanStep(step_id=1, agent=LOOK_UP, task=asked.strip(), depends_on=[]), *later]
 
 
 def _dependency(number: int, position: int, new_ids: Mapping[int, int], first_id: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -22,6 +23,14 @@ HISTORY_WIDTH = 1200
 """Columns of earlier conversation that the router sees: enough to tell a follow-up."""
 
 
+_SMALL_TALK = re.compile(
+    r"(?:(?:hi|hello|hey|there|good|morning|afternoon|evening|night|thanks|thank|you|so|very|much|a|lot|all|everyone"
+    r"|bye|goodbye|okay|ok|great|motet|你们|你|您|好|大家|嗨|哈喽|早上|早|上午|中午|下午|晚上|晚安|非常|多谢|谢谢|感谢"
+    r"|再见|拜拜|的|了|啊|呀)(?![a-z])[\W_]*)+",
+    re.IGNORECASE,
+)
+
+
 class Route(BaseModel):
     """Which way a message goes."""
 
@@ -35,6 +44,9 @@ class Route(BaseModel):
 async def choose_route(parts: AgentParts, messages: Sequence[BaseMessage], language: Language) -> Route:
     """Choose the way of the newest user's message, in the light of what was said before it.
 
+    Where documents were named to search, what begins a conversation is looked up unless it is plainly small talk: a
+    small model answers from what it knows otherwise. A follow-up may be about the conversation alone.
+
     Raises:
         ModelError: The model cannot be reached, or does not answer in the asked shape.
     """
@@ -42,4 +54,12 @@ async def choose_route(parts: AgentParts, messages: Sequence[BaseMessage], langu
     before = dialogue(messages, max_width=HISTORY_WIDTH)
     asked = last_user_text(messages)
     text = f"{before}\nuser: {asked}" if before else f"user: {asked}"
-    return await ask_json(parts.model_of("router"), [prompt, HumanMessage(text)], Route)
+    chosen = await ask_json(parts.model_of("router"), [prompt, HumanMessage(text)], Route)
+    if parts.documents_named and not before and asked.strip() and not is_small_talk(asked):
+        chosen.route = "plan"
+    return chosen
+
+
+def is_small_talk(text: str) -> bool:
+    """Say whether a message is nothing but words of greeting, thanks and goodbye, in English or Chinese."""
+    return _SMALL_TALK.fullmatch(text.strip()) is not None

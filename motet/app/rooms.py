@@ -404,6 +404,7 @@ class Rooms:
             settings=settings,
             tools=await self.tools(options, retriever),
             retriever=retriever,
+            documents_named=bool(options.collections),
         )
 
     async def aclose(self) -> None:

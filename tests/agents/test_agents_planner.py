@@ -70,3 +70,15 @@ async def test_a_step_that_builds_on_one_look_up_builds_on_all_before_it() -> No
 
 async def test_a_step_that_builds_on_none_waits_for_none() -> None:
     assert await plan_of([step("price"), step("sum", agent="worker")]) == [(1, "price", []), (2, "sum", [])]
+
+
+async def test_a_plan_that_forgets_named_documents_looks_them_up_first() -> None:
+    forgets = [step("calculate", agent="worker"), step("write", 1, agent="worker")]
+    assert await plan_of(forgets, documents_named=True) == [
+        (1, "q", []),
+        (2, "calculate", [1]),
+        (3, "write", [1, 2]),
+    ]
+    assert await plan_of(forgets) == [(1, "calculate", []), (2, "write", [1])]
+    both = [step("look"), step("calculate", 1, agent="worker")]
+    assert await plan_of(both, documents_named=True) == [(1, "look", []), (2, "calculate", [1])]

@@ -62,6 +62,21 @@ async def test_a_plan_that_looks_nothing_up_is_answered_from_what_a_worker_says(
     assert said(await play_through(build_ensemble(parts), "Write a line on autumn.")) == "Leaves fall."
 
 
+@pytest.mark.parametrize(("question", "language"), [("How is bread made?", "en"), ("烤酸面包怎么做", "zh")])
+async def test_named_documents_are_looked_up_whatever_the_models_think(question: str, language: Any) -> None:
+    knows = {
+        **NOTHING_NOTED,
+        "Route": {"route": "direct", "personal": False},
+        "Plan": {"steps": [{"agent": "worker", "task": "Say how.", "depends_on": []}]},
+        "tool": "Knead it.",
+    }
+    texts = ["门票十二元。", "团体九折。"] if language == "zh" else []
+    library = Library(*texts)
+    parts, _ = stage(knows, library=library, documents_named=True)
+    assert said(await play_through(build_ensemble(parts), question)) == NOTHING[language]
+    assert library.queries[0] == question
+
+
 def passages(*texts: str) -> list[Passage]:
     return [
         Passage(passage_id=f"p{n}", text=text, source=f"{n}.md", title="") for n, text in enumerate(texts)
