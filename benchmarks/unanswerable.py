@@ -20,8 +20,8 @@ from benchmarks import questions as sets
 from benchmarks.cached import CachedEmbedder
 from benchmarks.retrieval import opened
 from motet.retrieval.collection import KnowledgeBase
-from motet.retrieval.query import content_words
 from motet.retrieval.search import HELD_TERMS, HybridRetriever, covered
+from motet.storage.content_words import content_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
