@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
+from motet.agents.asked_words import asked_words, says_none
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.errors import ModelOutputInvalid
@@ -123,8 +124,8 @@ class RetrieverAgent:
     async def _note(self, assignment: Assignment, found: Sequence[tuple[str, Passage]]) -> dict[str, Passage]:
         """Note what the statements say about the task, each fact with the passage that it was taken from.
 
-        A fact with a figure that neither its passage nor the question has is dropped. {} when nothing is said, or
-        when the model cannot be understood.
+        A fact with a figure that neither its passage nor the question has is dropped, and of a small model one that
+        `only_repeats`. {} when nothing is said, or when the model cannot be understood.
         """
         if not found:
             return {}
@@ -142,7 +143,13 @@ class RetrieverAgent:
         except ModelOutputInvalid:
             return {}
         asked = all_figures(f"{assignment.question} {assignment.task}")
-        sources = {fact: source_of(fact, found, asked) for fact in noted.facts}
+        small = self._parts.model_of("retriever").capabilities.small
+        facts = [
+            fact
+            for fact in noted.facts
+            if not (small and only_repeats(fact, assignment.question, [passage for _, passage in found]))
+        ]
+        sources = {fact: source_of(fact, found, asked) for fact in facts}
         return {fact: source for fact, source in sources.items() if source is not None}
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
@@ -183,6 +190,17 @@ def grounded(fact: str, passage: Passage, asked: Collection[str] = ()) -> bool:
     given = all_figures(f"{passage.title} {passage.heading} {passage.text}")
     noted = figures(fact)
     return noted <= given | set(asked) and (not noted or bool(noted & given))
+
+
+def only_repeats(fact: str, question: str, passages: Sequence[Passage]) -> bool:
+    """Say whether a fact without figures answers in the question's words, and no passage has one of those.
+
+    Asked who is the chief executive, a small model writes that a ship is it, since ships are what it was shown.
+    """
+    repeated = asked_words(question) & asked_words(fact)
+    return not figures(fact) and all(
+        says_none(f"{passage.title} {passage.heading} {passage.text}", repeated) for passage in passages
+    )
 
 
 def fuse(rankings: Sequence[Sequence[Passage]], *, limit: int) -> list[Passage]:

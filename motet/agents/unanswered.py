@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from motet.agents.asked_words import asked_words, says_none
 from motet.storage.content_words import content_words
 from motet.storage.search import cjk_share, terms
 
@@ -30,13 +31,17 @@ HELD = 0.5
 
 
 def may_hold(question: str, passages: Sequence[Passage]) -> bool:
-    """Say whether a passage may answer a question: it holds half of its terms, or is in another language."""
+    """Say whether a passage may answer a question: it holds half of its terms, or is in another language.
+
+    One that holds only the names in a question, and nothing of what is asked about them, does not.
+    """
     words = set(terms(content_words(question)))
+    asked = asked_words(question)
     for passage in passages:
         text = f"{passage.title} {passage.heading} {passage.text}"
         if (cjk_share(text) >= 0.3) != (cjk_share(question) >= 0.3):
             return True
-        if words and len(words & set(terms(text))) / len(words) >= HELD:
+        if words and len(words & set(terms(text))) / len(words) >= HELD and not says_none(text, asked):
             return True
     return False
 

@@ -1,7 +1,10 @@
+import dataclasses
+
+import pytest
 from stage import Library, stage
 
 from motet.agents.base import Assignment, build_agents
-from motet.agents.retriever import STATEMENTS, fuse, source_of
+from motet.agents.retriever import STATEMENTS, fuse, only_repeats, source_of
 from motet.events import Passage
 
 
@@ -112,3 +115,41 @@ def test_a_facts_source_is_the_nearest_statements_passage_that_holds_its_figures
     assert source("It is for 10.", {"10"}) is None
     assert source("The price is high.") == "a"
     assert source("Nothing at all like that") is None
+
+
+@pytest.mark.parametrize(
+    ("fact", "question", "repeats"),
+    [
+        (
+            "Kestrel Light is the chief executive of Corvane Ferries.",
+            "Who is the chief executive of Corvane Ferries?",
+            True,
+        ),
+        ("Kestrel Light carries the cars.", "Which ship carries the cars of Corvane Ferries?", False),
+        ("The chief executive came in 2009.", "When did the chief executive come?", False),
+        ("Ada Lind.", "Who is the chief executive of Corvane Ferries?", False),
+        ("Ada Lind is the boss.", "Who is the boss of Corvane Ferries?", False),
+        ("首席执行官是红隼之光号。", "首席执行官是谁？", False),
+    ],
+)
+def test_a_fact_that_only_repeats_what_was_asked_is_told(fact: str, question: str, *, repeats: bool) -> None:
+    fleet = [
+        passage("a", "Corvane Ferries has sailed since 1968."),
+        passage("b", "The Kestrel Light takes 48 cars."),
+    ]
+    assert only_repeats(fact, question, fleet) is repeats
+    assert not only_repeats(fact, question, [*fleet, passage("c", "Ada Lind is chief executive.")])
+
+
+async def test_what_a_small_model_makes_of_the_question_alone_is_not_noted() -> None:
+    question = "Who is the chief executive of Corvane Ferries?"
+    made_up = {"Facts": {"facts": ["Kestrel Light is the chief executive of Corvane Ferries."]}}
+    given = Assignment(step_id=1, task=question, question=question, language="en")
+    for small in (True, False):
+        parts, _ = stage(
+            made_up, library=Library("Corvane Ferries has sailed since 1968.", "Kestrel Light sails.")
+        )
+        able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
+        fast = dataclasses.replace(parts.agents.fast, capabilities=able)
+        agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
+        assert (await agents["retriever"].do(given)).found is not small

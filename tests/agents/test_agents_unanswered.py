@@ -91,6 +91,16 @@ def test_another_language_cannot_be_told_by_its_words() -> None:
     assert not may_hold("anything", [])
 
 
+def test_a_passage_with_nothing_but_the_names_of_a_question_does_not_hold_its_answer() -> None:
+    fleet = passages("Corvane Ferries has sailed since 1968.")
+    assert not may_hold("Who is the chief executive of Corvane Ferries?", fleet)
+    assert may_hold(
+        "Who is the chief executive of Corvane Ferries?", [*fleet, *passages("科文轮渡有三艘船。")]
+    )
+    assert may_hold("Who owns Corvane Ferries?", fleet)
+    assert may_hold("Since when has Corvane Ferries carried people, who sails?", fleet)
+
+
 @pytest.mark.parametrize(
     ("answer", "note"),
     [
