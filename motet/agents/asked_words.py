@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from motet.storage.content_words import content_words
-from motet.storage.search import cjk_share, terms
+from motet.storage.search import is_cjk, terms
 
 LEAST = 2
 """Words that must all be missing: one alone is easily said otherwise (`boss`, `price`)."""
@@ -25,7 +25,7 @@ _BEGINS = re.compile(r"(?:^|[.!?:\n])[\s\"'“‘(]*$")
 
 def asked_words(question: str) -> set[str]:
     """Return the words of a question that are neither function words nor names; set() where Chinese is asked."""
-    if cjk_share(question) >= 0.3:
+    if is_cjk(question):
         return set()
     names = {
         part
@@ -38,7 +38,7 @@ def asked_words(question: str) -> set[str]:
 
 def says_none(text: str, words: set[str]) -> bool:
     """Say whether a text in English has none of some asked words, in no form; False where they are too few to tell."""
-    if len(words) < LEAST or cjk_share(text) >= 0.3:
+    if len(words) < LEAST or is_cjk(text):
         return False
     held = set(terms(text))
     return not any(_are_forms(word, other) for word in words for other in held)

@@ -10,8 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from motet.agents.figures import all_figures, figures
+from motet.retrieval.render import whole_text
 from motet.storage.content_words import content_words
-from motet.storage.search import cjk_share, terms
+from motet.storage.search import is_cjk, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class Claims:
     """
 
     def __init__(self, passages: Sequence[Passage], given: str = "") -> None:
-        self._texts = [f"{p.title} {p.heading} {p.text}" for p in passages]
+        self._texts = [whole_text(passage) for passage in passages]
         self._held = [all_figures(text) for text in self._texts]
         self._words = [set(terms(text)) for text in self._texts]
         self._given = all_figures(given)
@@ -66,13 +67,13 @@ class Claims:
     def _by_words(self, claim: str, number: int) -> int:
         words = set(terms(content_words(claim)))
         text = self._texts[number - 1]
-        if len(words) < MIN_TERMS or words & self._words[number - 1] or _is_cjk(claim) != _is_cjk(text):
+        if len(words) < MIN_TERMS or words & self._words[number - 1] or is_cjk(claim) != is_cjk(text):
             return number
         shares = [len(words & held) / len(words) for held in self._words]
         best = max(range(len(shares)), key=lambda at: shares[at])
         if shares[best] >= SHARED:
             return best + 1
-        other_language = any(_is_cjk(claim) != _is_cjk(text) for text in self._texts)
+        other_language = any(is_cjk(claim) != is_cjk(text) for text in self._texts)
         return number if other_language else 0
 
 
@@ -91,7 +92,3 @@ def _is_in(figure: str, held: set[str]) -> bool:
         return True
     whole = figure.isdigit()
     return whole and any("." in other and round(float(other)) == int(figure) for other in held)
-
-
-def _is_cjk(text: str) -> bool:
-    return cjk_share(text) >= 0.3

@@ -17,7 +17,7 @@ from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
-from motet.retrieval.render import place_of
+from motet.retrieval.render import place_of, whole_text
 from motet.retrieval.statements import statements
 from motet.storage.search import terms, text_width
 from motet.tools.policy.guard import note_read
@@ -187,7 +187,7 @@ def source_of(fact: str, found: Sequence[tuple[str, Passage]], asked: Collection
 
 def grounded(fact: str, passage: Passage, asked: Collection[str] = ()) -> bool:
     """Say whether a fact's figures stand in its passage; figures that were asked with (`24 adults`) may be repeated."""
-    given = all_figures(f"{passage.title} {passage.heading} {passage.text}")
+    given = all_figures(whole_text(passage))
     noted = figures(fact)
     return noted <= given | set(asked) and (not noted or bool(noted & given))
 
@@ -198,9 +198,7 @@ def only_repeats(fact: str, question: str, passages: Sequence[Passage]) -> bool:
     Asked who is the chief executive, a small model writes that a ship is it, since ships are what it was shown.
     """
     repeated = asked_words(question) & asked_words(fact)
-    return not figures(fact) and all(
-        says_none(f"{passage.title} {passage.heading} {passage.text}", repeated) for passage in passages
-    )
+    return not figures(fact) and all(says_none(whole_text(passage), repeated) for passage in passages)
 
 
 def fuse(rankings: Sequence[Sequence[Passage]], *, limit: int) -> list[Passage]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from motet.agents.asked_words import asked_words, says_none
+from motet.retrieval.render import whole_text
 from motet.storage.content_words import content_words
-from motet.storage.search import cjk_share, terms
+from motet.storage.search import is_cjk, terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,8 @@ def may_hold(question: str, passages: Sequence[Passage]) -> bool:
     words = set(terms(content_words(question)))
     asked = asked_words(question)
     for passage in passages:
-        text = f"{passage.title} {passage.heading} {passage.text}"
-        if (cjk_share(text) >= 0.3) != (cjk_share(question) >= 0.3):
+        text = whole_text(passage)
+        if is_cjk(text) != is_cjk(question):
             return True
         if words and len(words & set(terms(text))) / len(words) >= HELD and not says_none(text, asked):
             return True
@@ -48,4 +49,4 @@ def may_hold(question: str, passages: Sequence[Passage]) -> bool:
 
 def language_of(text: str) -> Language:
     """Return the language of an answer."""
-    return "zh" if cjk_share(text) >= 0.3 else "en"
+    return "zh" if is_cjk(text) else "en"

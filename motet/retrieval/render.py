@@ -26,6 +26,11 @@ def render_passages(passages: Sequence[Passage]) -> str:
     )
 
 
+def whole_text(passage: Passage) -> str:
+    """Return all that a passage says, where it stands included."""
+    return f"{passage.title} {passage.heading} {passage.text}"
+
+
 def place_of(passage: Passage) -> str:
     """Return where a passage stands: `title › heading (p. 3)`; the source where it has no title."""
     title = passage.title or passage.source

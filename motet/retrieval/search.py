@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from motet.errors import ModelError
 from motet.retrieval import documents
 from motet.retrieval.filters import Where, allowed_keys
-from motet.retrieval.render import place_of
+from motet.retrieval.render import place_of, whole_text
 from motet.storage import fulltext
 from motet.storage.content_words import content_words
 from motet.storage.search import cut_of, terms
@@ -318,7 +318,7 @@ def _is_near(one: Explained, asked: str, min_cosine: float) -> bool:
     """Say whether a passage is like a question enough: by its meaning, or by the words that it holds."""
     near = one.cosine is not None and one.cosine >= min_cosine
     passage = one.passage
-    return near or covered(asked, f"{passage.title} {passage.heading} {passage.text}") >= HELD_TERMS
+    return near or covered(asked, whole_text(passage)) >= HELD_TERMS
 
 
 def covered(query: str, text: str) -> float:

@@ -31,7 +31,7 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
         awaited = work.send(None)
     except StopIteration as done:
         return done.value
-    left = asyncio.ensure_future(_done(work, awaited))
+    left = asyncio.ensure_future(_Left(work, awaited))
     try:
         return await asyncio.shield(left)
     finally:
@@ -40,10 +40,6 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
                 await asyncio.wait([left])
         if not left.cancelled():
             left.exception()  # asyncio need not tell of it where nobody is left to hear it
-
-
-async def _done(work: Coroutine[Any, Any, T], awaited: Any) -> T:
-    return await _Left(work, awaited)
 
 
 class _Left(Generic[T]):

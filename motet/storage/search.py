@@ -26,6 +26,10 @@ _ASCII_TOKEN = re.compile(r"()([a-z0-9]+(?:[.'\-][a-z0-9]+)*)")
 _INSIDE = re.compile(r"[.'’\-]")
 
 
+CJK_SHARE = 0.3
+"""Share of letters from which on a text is taken for a CJK one."""
+
+
 def has_cjk(text: str) -> bool:
     """Say whether any character is Chinese, Japanese or Korean."""
     return _CJK_RUN.search(text) is not None
@@ -36,6 +40,11 @@ def cjk_share(text: str) -> float:
     cjk = sum(len(run) for run in _CJK_RUN.findall(text))
     letters = sum(1 for character in text if character.isalpha())
     return cjk / letters if letters else 0.0
+
+
+def is_cjk(text: str) -> bool:
+    """Say whether a text is Chinese, Japanese or Korean, though it may hold names and code in other letters."""
+    return cjk_share(text) >= CJK_SHARE
 
 
 def terms(text: str, cut: Cut | None = None) -> list[str]:
