@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Huma
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
+from pydantic import Field
 
 from motet.models.scripted import Reply, ScriptedChatModel, ToolCall
 from motet.models.wrapped import as_chunk, inner_chunks, inner_chunks_now
@@ -63,6 +64,29 @@ async def test_own_models_are_read_as_langchain_reads_them(reply: Any) -> None:
     whole, told = add_ai_message_chunks(*theirs), add_ai_message_chunks(*ours)
     assert told.model_dump() == {**whole.model_dump(), "id": None}
     assert whole.response_metadata.get("finish_reason") or whole.text == ""
+
+
+class Heard(ScriptedChatModel):
+    """Keeps the options that its stream is asked with."""
+
+    options: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+
+    async def _astream(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        self.options.append(kwargs)
+        async for chunk in super()._astream(messages, *args, **kwargs):
+            yield chunk
+
+
+async def test_own_models_get_the_options_that_langchain_gives_them() -> None:
+    inner, asked = Heard(script=["a", "b"]), list[BaseMessage]([HumanMessage("?")])
+    options = {
+        "stop": ["never"],
+        "temperature": 0.5,
+        "ls_structured_output_format": {"kwargs": {}, "schema": {}},
+    }
+    assert [chunk async for chunk in inner_chunks(inner, asked, options)]
+    [ours] = inner.options
+    assert ours == {"stop": ["never"], "temperature": 0.5}
 
 
 async def test_own_model_that_is_not_to_stream_gives_a_whole_message() -> None:

@@ -49,6 +49,19 @@ async def test_readers_of_other_processes_are_woken_without_a_poll(
         assert await asyncio.gather(*readers) == [list(range(1, 9))] * 6
 
 
+async def test_for_a_run_that_works_here_the_database_is_not_listened_to(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("motet.runs.log.watch.GRACE_S", 60.0)  # a slow machine is not another process
+    monkeypatch.setattr(changes, "SURE_S", 60.0)
+    heard = list[str]()
+    monkeypatch.setattr(changes, "changes", lambda *_, **__: heard.append("listened"))
+    accepted = await studio.submit("hi")
+    await studio.work()
+    assert (await studio.events(accepted.run_id))[-1].type == "run.completed"
+    assert heard == []
+
+
 async def test_a_run_of_the_same_name_of_another_tenant_wakes_nobody(database: Database) -> None:
     watcher = Watcher(database, 0.05)
     async with watcher.reader("local", "r1") as woken:
