@@ -2,7 +2,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from stage import stage
 
-from motet.agents.router import choose_route, is_small_talk
+from motet.agents.router import asks_for_nothing, choose_route, is_small_talk
 
 
 async def test_the_router_sees_the_message_and_what_was_said_before() -> None:
@@ -57,3 +57,42 @@ async def test_a_follow_up_may_be_about_the_conversation_alone_also_where_docume
 )
 def test_small_talk_is_nothing_but_its_words(text: str, is_it: bool) -> None:
     assert is_small_talk(text) is is_it
+
+
+@pytest.mark.parametrize(
+    ("asked", "personal", "route"),
+    [
+        ("My name is Ada, and I live in Port Elwin.", True, "direct"),
+        ("我叫小雅，我吃素。", True, "direct"),
+        ("My name is Ada, and I live in Port Elwin.", False, "plan"),
+        ("My name is Ada. What does a ticket cost?", True, "plan"),
+        ("我叫小雅，我想知道票价。", True, "plan"),
+        ("The harbour opens at nine.", True, "plan"),
+    ],
+)
+async def test_what_only_tells_of_the_user_is_not_looked_up(asked: str, personal: bool, route: str) -> None:
+    parts, _ = stage({"Route": {"route": "direct", "personal": personal}}, documents_named=True)
+    assert (await choose_route(parts.agents, [HumanMessage(asked)], "en")).route == route
+
+
+async def test_what_the_router_would_look_up_is_looked_up_though_it_tells_of_the_user() -> None:
+    parts, _ = stage({"Route": {"route": "plan", "personal": True}}, documents_named=True)
+    assert (await choose_route(parts.agents, [HumanMessage("I am Ada.")], "en")).route == "plan"
+
+
+@pytest.mark.parametrize(
+    ("text", "nothing"),
+    [
+        ("I am a nurse in Lysnes.", True),
+        ("我是护士，住在宁波。", True),
+        ("I need the price of a ticket.", False),
+        ("Tell me about my rights.", False),
+        ("我的行李能带几件", False),
+        ("Dogs sleep on deck.", False),
+        ("", False),
+    ],
+)
+def test_a_message_asks_for_nothing_when_it_is_of_oneself_and_has_no_word_that_asks(
+    text: str, *, nothing: bool
+) -> None:
+    assert asks_for_nothing(text) is nothing
