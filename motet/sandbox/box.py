@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from motet.errors import SandboxUnavailable
 from motet.sandbox import child, seccomp, stage
-from motet.sandbox.recipe import Limits, arguments, limited
+from motet.sandbox.recipe import Limits, arguments, awaited, limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -173,7 +173,7 @@ class Sandbox:
                 [
                     *way.before,
                     *("/bin/sh", "-c", limited(limits, f"/proc/self/fd/{program}")),
-                    *("bwrap", "--args", str(words), "--", *argv),
+                    *("bwrap", "--args", str(words), "--", *awaited(argv)),
                 ],
                 pass_fds=[program, *bundled, *given.values(), rules, words],
                 env={"LD_PRELOAD": ":".join(f"/proc/self/fd/{each}" for each in bundled)} if bundled else {},

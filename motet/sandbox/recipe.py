@@ -85,6 +85,16 @@ def arguments(
     return b"".join(word.encode() + b"\0" for word in said)
 
 
+def awaited(argv: Sequence[str]) -> list[str]:
+    """Return what becomes a program as soon as the box's first process has closed the folders of the host.
+
+    Bubblewrap closes them in that process while it starts the program in another, which could look into the first's
+    `/proc/1/fd` before. The host's `/proc` is among them.
+    """
+    held = 'held() { for each in /proc/1/fd/*; do [ ! -d "$each" ] || return 0; done; return 1; }'
+    return ["/bin/sh", "-c", f'{held}; while held; do :; done; exec "$@"', "sh", *argv]
+
+
 def limited(limits: Limits, program: str) -> str:
     """Return a shell's line that sets the limits and becomes a program; its own arguments go to it.
 

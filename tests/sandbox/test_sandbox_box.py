@@ -130,6 +130,19 @@ async def test_nothing_of_this_machine_goes_along_into_the_box(
 
 
 @needs_box
+async def test_a_program_starts_when_its_first_process_has_let_go_of_this_machine() -> None:
+    """What sets the box up holds the host's folders at first, and `/proc/1/fd` shows them to who is quick."""
+    look = 'for each in /proc/1/fd/*; do [ ! -d "$each" ] || ls -a "$each/.."; done'
+    box, turns = Sandbox(SandboxSettings()), asyncio.Semaphore(24)
+
+    async def one() -> bytes:
+        async with turns:
+            return (await box.run(["/bin/sh", "-c", look], limits=Limits(wall_s=60))).stdout
+
+    assert set(await asyncio.gather(*(one() for _ in range(150)))) == {b""}
+
+
+@needs_box
 async def test_a_box_with_an_open_folder_is_none(tmp_path: Path) -> None:
     real = find_bwrap()
     assert real is not None
