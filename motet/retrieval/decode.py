@@ -1,6 +1,6 @@
 """Bytes to clean text: which encoding it is, and what has no place in a document's text.
 
-What does not live here: what the text means (the loaders).
+What does not live here: what the text means (the loaders), and encodings that nothing tells of (`guess`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
+from motet.retrieval.guess import guess
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -37,15 +38,16 @@ _SAMPLE_BYTES = 64 * 1024
 def decode(data: bytes, path: Path, *, declared: str | None = None) -> str:
     """Decode a document and clean it: lines end in one newline, unseen characters are gone.
 
-    A byte order mark decides; then what the document declares; then UTF-8, UTF-16 without a mark, GB18030 and
-    Windows-1252 are tried, each taken only when the text looks like it.
+    A byte order mark decides; then what the document declares; then UTF-8 and UTF-16 without a mark are tried, and
+    at last the encodings of single languages, each taken only when the text looks like it (`guess`).
 
     Raises:
         DocumentUnreadable: The bytes are no text, or in none of these encodings.
     """
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return clean(_strict(data, encoding) or _refuse(path))
+            marked = _strict(data, encoding)
+            return _refuse(path) if marked is None else clean(marked)
     if b"\0" in data:
         encoding = _utf16_without_mark(data)
         return clean((_strict(data, encoding) if encoding else None) or _refuse(path))
@@ -53,10 +55,8 @@ def decode(data: bytes, path: Path, *, declared: str | None = None) -> str:
         text = _strict(data, encoding) if encoding else None
         if text is not None:
             return clean(_checked(text, path))
-    text = _strict(data, "gb18030")
-    if text is not None and _looks_chinese(text):
-        return clean(_checked(text, path))
-    return clean(_checked(_strict(data, "cp1252") or _refuse(path), path))
+    text = guess(data)
+    return _refuse(path) if text is None else clean(_checked(text, path))
 
 
 def clean(text: str) -> str:
@@ -67,7 +67,7 @@ def clean(text: str) -> str:
 def _strict(data: bytes, encoding: str) -> str | None:
     try:
         return data.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return None
 
 
@@ -83,25 +83,6 @@ def _utf16_without_mark(data: bytes) -> str | None:
     if odd.count(0) <= few and even.count(0) >= many:
         return "utf-16-be"
     return None
-
-
-def _looks_chinese(text: str) -> bool:
-    """Say whether most characters beyond ASCII are of GB2312.
-
-    Western accents read as GB18030 become rare characters, since a letter after them is taken as their second
-    half; real Chinese text is nearly all of GB2312.
-    """
-    beyond = [character for character in text[:_SAMPLE_BYTES] if character > "\x7f"]
-    common = sum(1 for character in beyond if _in_gb2312(character))
-    return bool(beyond) and common >= len(beyond) * 0.7
-
-
-def _in_gb2312(character: str) -> bool:
-    try:
-        character.encode("gb2312")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _checked(text: str, path: Path) -> str:

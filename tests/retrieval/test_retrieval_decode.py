@@ -65,3 +65,11 @@ def test_what_nobody_sees_is_taken_out() -> None:
 def test_joiners_of_emoji_and_of_persian_stay() -> None:
     text = "👩\u200d👧 می\u200cخواهم"
     assert clean(text) == text
+
+
+def test_a_mark_with_nothing_behind_it_is_an_empty_text() -> None:
+    assert decode(b"\xef\xbb\xbf", Path("a.txt")) == ""
+
+
+def test_a_declared_encoding_that_is_none_of_text_is_passed_over() -> None:
+    assert decode(b"one..two", Path("a.html"), declared="idna") == "one..two"

@@ -1,5 +1,6 @@
 """Each format's text, headings, pages and places; the files are made by the formats' own libraries."""
 
+import base64
 import datetime as dt
 import io
 from email.message import EmailMessage
@@ -147,6 +148,29 @@ def test_a_mail_says_who_wrote_and_what() -> None:
     assert "Attachment: 价.pdf" in document.text
     assert document.sections[-1].text == "An adult pays 64."
     assert "never read" not in document.text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("", "本季度有一万二千名旅客。".encode("gbk")),
+        ("Content-Type: text/plain; charset=gb2312\r\n", "朱镕基说：一万二千名旅客。".encode("gbk")),
+        ("Content-Type: text/plain; charset=x-unknown\r\n", "一万二千名旅客。".encode()),
+    ],
+)
+def test_a_mail_is_read_in_the_encoding_that_it_is_in(content_type: str, body: bytes) -> None:
+    """Chinese programs declare GB2312 and write GBK, or declare nothing; what is declared may be unknown."""
+    head = f"From: 王小明 <w@example.org>\r\nSubject: 季度报告\r\n{content_type}\r\n".encode("gbk")
+    document = loaded(head + body, "mail.eml")
+    assert document.title == "季度报告"
+    assert "From: 王小明 <w@example.org>" in document.text
+    assert "一万二千名旅客。" in document.sections[-1].text
+    assert "镕" in document.text or "镕".encode("gbk") not in body
+
+
+def test_a_mail_whose_words_in_headers_are_gbk_though_they_say_gb2312() -> None:
+    word = base64.b64encode("朱镕基".encode("gbk")).decode()
+    assert loaded(f"Subject: =?GB2312?B?{word}?=\r\n\r\nHello.".encode(), "mail.eml").title == "朱镕基"
 
 
 def test_a_mail_of_html_alone_is_read_as_seen() -> None:

@@ -61,7 +61,9 @@ def load(data: bytes, path: Path) -> LoadedDocument:
             path, f"{len(data):,} bytes are too many for HTML", f"{MAX_HTML_BYTES:,} are read at most."
         )
     declared = _CHARSET.search(data[:4096])
-    source = _without_code(decode(data, path, declared=_encoding(declared[1]) if declared else None))
+    source = _without_code(
+        decode(data, path, declared=taken_for(declared[1].decode("ascii")) if declared else None)
+    )
     tree = _parse(source, path)
     title = " ".join(str(tree.findtext(".//title") or "").split())[:MAX_HEADING_CHARS]
     blocks = read_blocks(tree)
@@ -80,8 +82,9 @@ def read_page(source: str, path: Path) -> tuple[str, list[Block]]:
     return " ".join(str(tree.findtext(".//title") or "").split())[:MAX_HEADING_CHARS], read_blocks(tree)
 
 
-def _encoding(name: bytes) -> str:
-    lower = name.decode("ascii").lower()
+def taken_for(name: str) -> str:
+    """Return the encoding that browsers read a declared one as."""
+    lower = name.lower()
     return _TAKEN_FOR.get(lower, lower)
 
 
