@@ -40,8 +40,11 @@ class CitationFilter:
     and the sources of a text that cited none.
     """
 
-    def __init__(self, passages: Sequence[Passage], noted: str = "", given: str = "") -> None:
+    def __init__(
+        self, passages: Sequence[Passage], noted: str = "", given: str = "", *, names_sources: bool = True
+    ) -> None:
         self._passages = passages
+        self._names_sources = names_sources
         self._claims = Claims(passages, f"{noted} {given}")
         self._noted = noted
         self._held = ""
@@ -70,7 +73,7 @@ class CitationFilter:
             return rest
         if DOUBT in self._said:  # it cites, and none of it stands in what was found
             return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
-        found = supporting(self._said, self._passages, self._noted)
+        found = supporting(self._said, self._passages, self._noted) if self._names_sources else []
         return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
 
     def _show(self, length: int) -> str:

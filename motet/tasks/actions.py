@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import StructuredTool
 from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
@@ -30,7 +30,7 @@ from motet.tools.ledger.keep import call_for_message
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_core.messages import BaseMessage, ToolMessage
+    from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
     from langgraph.graph.state import CompiledStateGraph
 
@@ -96,12 +96,19 @@ async def _agent(doing: Doing) -> Outcome:
     messages: list[BaseMessage] = [SystemMessage(system)] if system else []
     shown = numbered(doing.resolved.get("sources"))
     prompt = text_of(doing.resolved["prompt"])
-    messages.append(HumanMessage(f"{prompt}\n\n{render_passages(shown)}" if shown else prompt))
+    material = render_passages(shown)
+    if doing.step.sources is not None and not shown:
+        # A model that is shown no passages, and is not told why, answers from what it knows.
+        prompts = doing.parts.prompts
+        material = prompts.text("nothing_found", prompts.language_of(prompt))
+    messages.append(HumanMessage(f"{prompt}\n\n{material}" if material else prompt))
     citations = [passage.model_dump(mode="json") for passage in shown]
     said: str | None = None
+    given = [system, prompt]
     if agent.tools:
         messages, found = await _use_tools(doing, model, system, messages, shown)
         citations += found
+        given += _told_by_tools(messages)
         said = messages[-1].text
     if doing.step.output is not None:
         return Outcome(await _structured(model, doing.step.output, messages, said), citations)
@@ -112,10 +119,18 @@ async def _agent(doing: Doing) -> Outcome:
         raise ModelOutputInvalid(
             f"{model.spec} answered with nothing. Ask again, or use a more capable model."
         )
-    if shown and not agent.tools:
-        marks = CitationFilter(shown)
+    if citations or doing.step.sources is not None:
+        by_number = {passage["number"]: Passage.model_validate(passage) for passage in citations}
+        passages = [by_number[number] for number in sorted(by_number)]
+        # What an agent with tools says may be a word that other steps compare: no source is put behind that.
+        marks = CitationFilter(passages, given=" ".join(given), names_sources=not agent.tools)
         said = marks.feed(str(said)) + marks.finish()
     return Outcome(str(said).strip(), citations)
+
+
+def _told_by_tools(messages: Sequence[BaseMessage]) -> list[str]:
+    """Return what tools gave in a talk but passages: an answer may say it without citing one."""
+    return [m.text for m in messages if isinstance(m, ToolMessage) and not passages_of([m])]
 
 
 async def _use_tools(

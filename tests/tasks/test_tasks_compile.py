@@ -306,6 +306,64 @@ async def test_an_agents_searches_are_numbered_through_and_cited(tmp_path: Path)
     assert len(values["messages"][-1].additional_kwargs["motet_citations"]) == 2
 
 
+async def test_what_an_agent_with_tools_says_is_held_against_what_it_found(tmp_path: Path) -> None:
+    text = """
+    knowledge: {kb: {paths: [docs]}}
+    agents: {w: {system: "Cite.", tools: [search_documents, calculator], knowledge: kb}}
+    steps: [{id: a, agent: w, prompt: "What do 30 pay?"}]
+    outputs: {answer: "${{ steps.a.text }}"}
+    """
+    replies: list[Any] = [
+        ToolCall("search_documents", {"query": "ticket"}),
+        ToolCall("calculator", {"expression": "30 * 12"}),
+        "30 pay 360 [1]. A dog pays 99 [1] and more [9].",
+    ]
+    stage = Stage(tmp_path, text, lambda call: replies[sum(m.type == "tool" for m in call.messages)])
+    answer = (await stage.play())["outputs"]["answer"]
+    assert answer == "30 pay 360 [1]. A dog pays 99 [?] and more."
+
+
+async def test_no_source_is_put_behind_the_word_of_an_agent_with_tools(tmp_path: Path) -> None:
+    text = """
+    knowledge: {kb: {paths: [docs]}}
+    agents: {w: {system: "One word.", tools: [search_documents], knowledge: kb}}
+    steps: [{id: a, agent: w, prompt: "What costs 12 euros?"}]
+    outputs: {answer: "${{ steps.a.text }}"}
+    """
+    replies: list[Any] = [ToolCall("search_documents", {"query": "ticket"}), "ticket"]
+    stage = Stage(tmp_path, text, lambda call: replies[sum(m.type == "tool" for m in call.messages)])
+    assert (await stage.play())["outputs"]["answer"] == "ticket"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"), [("How much?", "say that they do not say it"), ("多少钱？", "文档里没有说明")]
+)
+async def test_an_agent_is_told_that_its_sources_are_none(tmp_path: Path, prompt: str, told: str) -> None:
+    text = f"""
+    agents: {{w: {{system: Cite.}}}}
+    steps:
+      - {{id: found, set: []}}
+      - {{id: a, agent: w, sources: "${{{{ steps.found.output }}}}", prompt: "{prompt}"}}
+    outputs: {{a: "${{{{ steps.a.text }}}}"}}
+    """
+    stage = Stage(tmp_path, text, lambda _: "It costs 12 euros [1].")
+    assert (await stage.play())["outputs"]["a"] == "It costs 12 euros."
+    assert told in stage.calls[0]
+
+
+async def test_figures_of_a_prompt_need_no_source(tmp_path: Path) -> None:
+    text = """
+    knowledge: {kb: {paths: [docs]}}
+    agents: {w: {system: Cite.}}
+    steps:
+      - {id: found, tool: search_documents, with: {query: ticket}}
+      - {id: a, agent: w, sources: "${{ steps.found.citations }}", prompt: "What do 24 adults pay?"}
+    outputs: {a: "${{ steps.a.text }}"}
+    """
+    stage = Stage(tmp_path, text, lambda _: "24 adults pay 12 euros each [1].")
+    assert (await stage.play())["outputs"]["a"] == "24 adults pay 12 euros each [1]."
+
+
 async def test_an_expectation_that_is_not_met_fails_the_step_or_tries_again(tmp_path: Path) -> None:
     replies = iter(["short", "long enough"])
     text = AGENTS + (
