@@ -7,6 +7,8 @@ itself is told, and that nothing is ever committed. A role that may only read is
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,13 +20,15 @@ from motet.errors import ExtraMissing, InvalidInput, SettingInvalid, ToolFailed
 from motet.tools.wrap import as_tool, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from langchain_core.tools import BaseTool
 
     from motet.tools.base import ToolContext
 
 MAX_ROWS = 100
+MAX_BYTES = 2_000_000
+"""Of an answer's cells together, about; the rows that would be more are left out."""
 _READS = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -32,7 +36,24 @@ _READS = {
     getattr(sqlite3, "SQLITE_RECURSIVE", 33),
 }
 _NOT_CALLED = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
-_PRAGMAS = {"table_info", "table_list", "table_xinfo", "index_list", "index_info", "foreign_key_list"}
+_ASKS = re.compile(
+    r"(?:\s|\(|--[^\r\n]*+|/\*(?:(?!/\*|\*/).)*+\*/)*+(?:select|with|values|table|explain|show)\b",
+    re.DOTALL | re.IGNORECASE,
+)
+"""How what only asks begins on PostgreSQL: COPY and DO reach files and programs in a read-only transaction too.
+
+A comment inside of a comment is not read: PostgreSQL knows them, and what stands behind could be taken for its end."""
+_AS_TEXT = ("date", "time", "timetz", "timestamp", "timestamptz", "interval", "json", "jsonb")
+"""Types that are shown as PostgreSQL writes them: it knows years and infinities that Python does not."""
+_PRAGMAS = {
+    "data_version",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "index_list",
+    "index_info",
+    "foreign_key_list",
+}
 
 
 class Arguments(BaseModel):
@@ -95,11 +116,13 @@ def _read_sqlite(path: str, query: str, timeout_s: float) -> tuple[list[str], li
     try:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("PRAGMA trusted_schema = 0")
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        _connect_modules(connection)
         connection.set_authorizer(_authorize)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000_000)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         cursor = connection.execute(query)
-        rows = cursor.fetchmany(MAX_ROWS + 1)
+        rows = _some(cursor)
         return [column[0] for column in cursor.description or ()], rows
     except sqlite3.OperationalError as error:
         if "interrupted" in str(error):
@@ -108,9 +131,22 @@ def _read_sqlite(path: str, query: str, timeout_s: float) -> tuple[list[str], li
             ) from None
         raise InvalidInput(f"The query is wrong: {error}.") from None
     except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-        raise InvalidInput(f"The query is not run: {error}. Write one SELECT statement.") from None
+        raise InvalidInput(
+            f"The query is not run: {str(error).rstrip('.')}. Write one SELECT statement."
+        ) from None
     finally:
         connection.close()
+
+
+def _connect_modules(connection: sqlite3.Connection) -> None:
+    """Have virtual tables made ready, full text and `json_each` for example: what they do for it is no reading."""
+    named = (
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%' LIMIT 100"
+    )
+    tables = ['"' + name.replace('"', '""') + '"' for (name,) in connection.execute(named).fetchall()]
+    for table in (*tables, "json_each('[]')", "json_tree('[]')", "pragma_table_info('x')"):
+        with contextlib.suppress(sqlite3.Error):  # of a module that is not there
+            connection.execute(f"SELECT 1 FROM {table} LIMIT 0")  # noqa: S608  # the file's own names, quoted
 
 
 def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
@@ -125,18 +161,25 @@ def _authorize(action: int, first: str | None, second: str | None, *_: str | Non
 def _read_postgres(url: str, query: str, timeout_s: float) -> tuple[list[str], list[tuple[Any, ...]]]:
     try:
         import psycopg  # noqa: PLC0415  # an extra
+        from psycopg.types.string import TextLoader  # noqa: PLC0415
     except ImportError:
         raise ExtraMissing("PostgreSQL needs its driver: pip install 'motet[postgres]'.") from None
+    if not _ASKS.match(query):
+        raise InvalidInput("The query is not run: it does not begin with SELECT. Write one SELECT statement.")
     try:
         with psycopg.connect(url, connect_timeout=10) as connection:
+            if connection.info.parameter_status("is_superuser") == "on":
+                raise ToolFailed(_TOO_MIGHTY, tool="sql")
             connection.read_only = True
+            for kind in _AS_TEXT:
+                connection.adapters.register_loader(kind, TextLoader)
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('statement_timeout', %s, true)", (str(int(timeout_s * 1000)),)
                 )
-                # A prepared statement is one statement: the server refuses two.
-                cursor.execute(query, prepare=True)  # pyright: ignore[reportArgumentType, reportCallIssue]
-                rows = cursor.fetchmany(MAX_ROWS + 1) if cursor.description else []
+                # Row by row, by the extended protocol: the server refuses two statements in it.
+                with contextlib.closing(cursor.stream(query)) as answer:  # pyright: ignore[reportArgumentType]
+                    rows = _some(answer)
                 names = [column.name for column in cursor.description or ()]
             connection.rollback()
             return names, rows
@@ -152,9 +195,28 @@ def _read_postgres(url: str, query: str, timeout_s: float) -> tuple[list[str], l
         ) from None
 
 
+_TOO_MIGHTY = (
+    "The database's role is a superuser, whose SELECT can read and write files of the database's machine: nothing is "
+    "asked. Give MOTET_SQL_URL a role that may only read: CREATE ROLE reader LOGIN PASSWORD '…'; "
+    "GRANT pg_read_all_data TO reader;"
+)
+
+
+def _some(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return the first rows of an answer: as many as are shown and one more, and no more than there is room for."""
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    for row in found:
+        rows.append(row)
+        size += sum(len(cell) for cell in row if isinstance(cell, str | bytes))
+        if len(rows) > MAX_ROWS or size > MAX_BYTES:
+            break
+    return rows
+
+
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     if not names:
-        return "The statement gave nothing."
+        return "The statement gave no rows."
     lines = [" | ".join(names), *(" | ".join(_cell(value) for value in row) for row in rows[:MAX_ROWS])]
     more = (
         f"\n… more than {MAX_ROWS} rows; ask for fewer" if len(rows) > MAX_ROWS else f"\n({len(rows)} rows)"
