@@ -59,12 +59,17 @@ class Fetched:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
+    def charset(self) -> str:
+        """The charset that was told, in lower case; "" where none was."""
+        _, _, charset = self.headers.get("content-type", "").lower().partition("charset=")
+        return charset.split(";")[0].strip(" \"'")
+
+    @property
     def text(self) -> str:
         """The body as text, by the charset that was told; what cannot be read becomes U+FFFD."""
-        _, _, charset = self.headers.get("content-type", "").lower().partition("charset=")
         try:
-            return self.body.decode(charset.split(";")[0].strip(" \"'") or "utf-8", "replace")
-        except LookupError:
+            return self.body.decode(self.charset or "utf-8", "replace")
+        except (LookupError, ValueError):  # no charset, or none that reads what is wrong (idna)
             return self.body.decode("utf-8", "replace")
 
 
@@ -95,7 +100,7 @@ class Egress:
             headers: Sent as they are to the first host; another host that redirects lead to is not given those that
                 may hold a secret.
             content: The body.
-            accept: Media types that are taken, `text/` for all of a kind; any unless given. An answer with an error
+            accept: Media types that are taken, `text/` for all of a kind, `+xml` for all that end so; any unless given. An answer with an error
                 status is taken whatever it is.
             max_bytes: Longest body, unpacked; the settings' unless given.
             timeout_s: For everything together; the settings' unless given.
@@ -274,7 +279,10 @@ def _check_type(url: str, response: Any, accept: Sequence[str]) -> None:
     if (
         not accept
         or response.status_code >= 400
-        or any(told == t or (t.endswith("/") and told.startswith(t)) for t in accept)
+        or any(
+            told == t or (t.endswith("/") and told.startswith(t)) or (t[0] == "+" and told.endswith(t))
+            for t in accept
+        )
     ):
         return
     raise FetchFailed(

@@ -13,6 +13,7 @@ from motet.retrieval.guess import guess
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _BOMS = (
@@ -62,6 +63,11 @@ def decode(data: bytes, path: Path, *, declared: str | None = None) -> str:
 def clean(text: str) -> str:
     r"""Return text whose lines end in `\n`, without characters that nobody sees."""
     return _UNSEEN.sub("", _LINE_ENDS.sub("\n", text))
+
+
+def is_in(data: bytes) -> Callable[[str], bool]:
+    """Return what says whether data is text in an encoding."""
+    return lambda encoding: _strict(data, encoding) is not None
 
 
 def _strict(data: bytes, encoding: str) -> str | None:

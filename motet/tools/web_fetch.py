@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from motet.egress.client import Egress, Fetched
     from motet.tools.base import ToolContext
 
-_ACCEPT = ("text/", "application/xhtml+xml", "application/json", "application/xml")
+_ACCEPT = ("text/", "application/json", "application/xml", "+json", "+xml")
 _HTML = ("text/html", "application/xhtml+xml")
 
 
@@ -62,17 +62,23 @@ async def _fetch(away: Egress, url: str, timeout_s: float) -> Fetched:
 
 
 def to_text(got: Fetched) -> str:
-    """Return a page's main text; what is no HTML as it is.
+    """Return a page's main text; what is no HTML as it is, without characters that nobody sees.
+
+    What the server says of the encoding comes before what the page says, as in browsers, unless it cannot be.
 
     Raises:
         ToolFailed: It cannot be read.
     """
-    from motet.retrieval.loaders.html import load  # noqa: PLC0415  # its parsers load when a page is read
+    from motet.retrieval.decode import clean, decode  # noqa: PLC0415
+    from motet.retrieval.loaders.html import load, taken_for  # noqa: PLC0415  # its parsers load when a page is read
 
-    if got.content_type not in _HTML:
-        return got.text
+    page: Any = PurePosixPath("page.html")  # a name alone
     try:
-        loaded: Any = load(got.body, PurePosixPath("page.html"))  # pyright: ignore[reportArgumentType]  # a name alone
+        if got.content_type not in _HTML:
+            return decode(got.body, page, declared=taken_for(got.charset))
+        loaded: Any = load(got.body, page, declared=got.charset)
     except DocumentUnreadable as error:
+        if got.content_type not in _HTML:
+            return clean(got.text)
         raise ToolFailed(f"The page cannot be read: {error.message}", tool="web_fetch") from None
     return f"{loaded.title}\n\n{loaded.text}".strip()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from langchain_core.tools import BaseTool
 from listener import Listener, answer, egress, redirect
 
@@ -28,6 +29,35 @@ async def test_a_page_is_read_as_text() -> None:
     assert "23:10" in said
     assert "时刻表" in said
     assert "evil" not in said
+
+
+TEXT = "價格三元，今天天氣很好，我們去公園散步吧。"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told", "page"),
+    [
+        ("big5", "text/html; charset=big5", "<p>{}</p>"),
+        ("gbk", "text/html; charset=GBK", "<p>{}</p>"),
+        ("utf-8", "text/html; charset=utf-8", "<meta charset=gbk><p>{}</p>"),
+        ("gbk", "text/html; charset=utf-8", "<meta charset=gbk><p>{}</p>"),
+        ("gb18030", "text/html", "<p>{}</p>"),
+        ("gb18030", "text/plain", "{}"),
+        ("big5", "text/plain; charset=big5", "{}"),
+        ("utf-8", "text/plain; charset=idna", "{}"),
+        ("utf-8", "text/plain; charset=undefined", "{}"),
+        ("utf-8", "text/html; charset=zip", "<p>{}</p>"),
+        ("utf-8", "application/rss+xml", "<rss><title>{}</title></rss>"),
+        ("utf-8", "text/plain", "\0\u202e\x1b{}\u200b"),
+    ],
+)
+async def test_a_page_is_read_in_the_encoding_that_was_told_and_that_it_is_in(
+    encoding: str, told: str, page: str
+) -> None:
+    async with Listener(answer(page.format(TEXT).encode(encoding), content_type=told)) as server:
+        said = await fetch().ainvoke({"url": f"http://127.0.0.1:{server.port}/"})
+    assert TEXT in said
+    assert not set(said) & set("\0\u202e\x1b\u200b")
 
 
 async def test_a_long_text_is_read_in_pieces() -> None:

@@ -14,7 +14,7 @@ import lxml.etree
 import lxml.html
 import trafilatura
 
-from motet.retrieval.decode import decode
+from motet.retrieval.decode import decode, is_in
 from motet.retrieval.loaders.html_blocks import MAX_HEADING_CHARS, Block, read_blocks, to_document
 from motet.retrieval.unreadable import unreadable
 
@@ -50,8 +50,13 @@ _TAKEN_FOR = {
 _SAVE_TEXT = "Save the page's text instead."
 
 
-def load(data: bytes, path: Path) -> LoadedDocument:
+def load(data: bytes, path: Path, *, declared: str = "") -> LoadedDocument:
     """Load HTML; its title is the page's, or else the first heading.
+
+    Args:
+        data: The page.
+        path: Its name.
+        declared: The encoding that its server told; comes before the page's own word, unless it cannot be.
 
     Raises:
         DocumentUnreadable: It is too large, built to be slow, or no HTML.
@@ -60,10 +65,9 @@ def load(data: bytes, path: Path) -> LoadedDocument:
         raise unreadable(
             path, f"{len(data):,} bytes are too many for HTML", f"{MAX_HTML_BYTES:,} are read at most."
         )
-    declared = _CHARSET.search(data[:4096])
-    source = _without_code(
-        decode(data, path, declared=taken_for(declared[1].decode("ascii")) if declared else None)
-    )
+    own = _CHARSET.search(data[:4096])
+    named = [taken_for(name) for name in (declared, own[1].decode("ascii") if own else "") if name]
+    source = _without_code(decode(data, path, declared=next(filter(is_in(data), named), None)))
     tree = _parse(source, path)
     title = " ".join(str(tree.findtext(".//title") or "").split())[:MAX_HEADING_CHARS]
     blocks = read_blocks(tree)
