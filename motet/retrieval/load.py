@@ -54,6 +54,7 @@ MAX_TEXT_CHARS = 10_000_000
 """Longest text of one document; a format that packs more is refused."""
 
 _ZIPPED = frozenset({".docx", ".epub", ".pptx", ".xlsx"})
+_OLD_OFFICE = "an old office document"
 _MAGIC = {
     b"%PDF-": "a PDF",
     b"PK\x03\x04": "a zip file (perhaps an office document)",
@@ -62,8 +63,10 @@ _MAGIC = {
     b"\xff\xd8\xff": "a picture",
     b"\x1f\x8b": "a gzip file",
     b"\x7fELF": "a program",
-    b"\xd0\xcf\x11\xe0": "an old office document",
+    b"\xd0\xcf\x11\xe0": _OLD_OFFICE,
 }
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""Name of the stream that holds an office file with a password. Source: [MS-OFFCRYPTO] 2.3.4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +150,7 @@ def load_document(data: bytes, path: Path) -> LoadedDocument:
         and not (ending == ".pdf" and kind == "a PDF")
         and not (ending in _ZIPPED and kind.startswith("a zip"))
     ):
-        raise unreadable(
-            path, f"it is {kind}, not what its ending '{path.suffix}' says", "Give it its right ending."
-        )
+        raise _other_kind(data, path, kind)
     module, _, function = LOADERS[ending].partition(":")
     loader: Callable[[bytes, Path], LoadedDocument] = getattr(import_module(module), function)
     try:
@@ -165,6 +166,19 @@ def load_document(data: bytes, path: Path) -> LoadedDocument:
     if not any(section.text.strip() for section in loaded.sections):
         raise unreadable(path, "it holds no text", "There is nothing to search in it.")
     return LoadedDocument(loaded.text, loaded.title.strip() or _name_title(path), loaded.sections)
+
+
+def _other_kind(data: bytes, path: Path, kind: str) -> DocumentUnreadable:
+    """Return the refusal of bytes that are not what their ending says."""
+    ending = path.suffix.lower()
+    if kind == _OLD_OFFICE and ending in _ZIPPED:
+        # A password makes an office file one of the old kind, with the new one encrypted inside.
+        if _ENCRYPTED in data:
+            return unreadable(path, "it is encrypted", "Save a copy without a password and add that.")
+        return unreadable(path, f"it is {kind}", f"Save it as {ending} with an office program of today.")
+    return unreadable(
+        path, f"it is {kind}, not what its ending '{path.suffix}' says", "Give it its right ending."
+    )
 
 
 def _has_utf8_name(path: Path) -> bool:

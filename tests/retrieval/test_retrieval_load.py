@@ -19,6 +19,16 @@ def hostile() -> dict[str, tuple[str, bytes, str]]:
         "text that says it is a pdf": ("a.pdf", b"hello", "not a PDF"),
         "pdf without text": ("a.pdf", write_pdf(""), "no page holds text"),
         "pdf that says it is text": ("a.md", whole, "it is a PDF"),
+        "word file with a password": (
+            "a.docx",
+            b"\xd0\xcf\x11\xe0" + bytes(500) + "EncryptedPackage".encode("utf-16-le") + bytes(500),
+            "it is encrypted. Save a copy without a password",
+        ),
+        "old sheet that says it is a new one": (
+            "a.xlsx",
+            b"\xd0\xcf\x11\xe0" + bytes(1000),
+            r"it is an old office document\. Save it as \.xlsx",
+        ),
         "zip": ("a.txt", b"PK\x03\x04" + b"x" * 50, "zip file"),
         "html nested deep": ("a.html", b"<div>" * 100_000 + b"x", "nested too deeply"),
         "html of attributes": (
