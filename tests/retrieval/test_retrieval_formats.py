@@ -97,6 +97,72 @@ def test_sheets_are_tables_cut_into_whole_rows_under_their_heads() -> None:
     assert document.sections[-1].text == "| 1 | 2 |"
 
 
+def sheet(rows: list[list[Any]]) -> Any:
+    made: Any = openpyxl.Workbook()
+    for row in rows:
+        made.active.append(row)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("top", "heads"),
+    [
+        (
+            [["2026 年冬季票价"], ["线路", "成人", "儿童"]],
+            ["2026 年冬季票价", "| 线路 | 成人 | 儿童 |", "| --- | --- | --- |"],
+        ),
+        ([["Tons", 2024, 2025]], ["| Tons | 2024 | 2025 |", "| --- | --- | --- |"]),
+        ([[None, 2024, 2025]], ["|  | 2024 | 2025 |", "| --- | --- | --- |"]),
+    ],
+    ids=["a caption above", "years", "years, a blank corner"],
+)
+def test_what_heads_a_sheet_stands_above_each_piece(top: list[list[Any]], heads: list[str]) -> None:
+    made = sheet([*top, *([f"Route {number}", 60 + number, 30] for number in range(80))])
+    document = loaded(saved(made), "fares.xlsx")
+    assert len(document.sections) > 2
+    assert all(section.text.splitlines()[: len(heads)] == heads for section in document.sections)
+
+
+@pytest.mark.parametrize(
+    "first", [["Ann", 1998, "Elwin"], ["Kayak", 35, "Elwin"]], ids=["a year among years", "a number"]
+)
+def test_a_row_of_values_heads_nothing(first: list[Any]) -> None:
+    document = loaded(saved(sheet([first, ["Bob", 2001, "Brenna"]])), "a.xlsx")
+    assert "---" not in document.text
+
+
+def test_what_is_merged_over_rows_stands_in_each_of_them() -> None:
+    made = sheet(
+        [["Route", "Class", "Fare"], ["Elwin", "first", 120], [None, "second", 64], ["Brenna", "second", 51]]
+    )
+    made.active.merge_cells("A2:A3")
+    assert loaded(saved(made), "a.xlsx").text.splitlines()[2:] == [
+        "| Elwin | first | 120 |",
+        "| Elwin | second | 64 |",
+        "| Brenna | second | 51 |",
+    ]
+
+
+def test_a_share_is_shown_as_the_sheet_shows_it() -> None:
+    made = sheet([["Route", "Share"], ["Elwin", 0.155], ["Brenna", 0.5]])
+    made.active["B2"].number_format = "0.0%"
+    assert loaded(saved(made), "a.xlsx").text.splitlines()[2:] == ["| Elwin | 15.5% |", "| Brenna | 0.5 |"]
+
+
+def test_a_stray_cell_at_a_sheets_end_costs_no_other_row() -> None:
+    made = sheet([["Route", "Fare"], ["Elwin", 64]])
+    made.active["A1048576"] = "end"
+    made.create_sheet("far")["XFD1048576"] = "far"
+    assert loaded(saved(made), "a.xlsx").text.splitlines()[2:] == ["| Elwin | 64 |", "| end |"]
+
+
+def test_formulas_that_were_never_worked_out_say_what_to_do() -> None:
+    with pytest.raises(
+        DocumentUnreadable, match=r"formulas without their results\. Open it in an office program"
+    ):
+        loaded(saved(sheet([["=3*7"]])), "a.xlsx")
+
+
 @pytest.mark.parametrize(
     ("text", "row"),
     [
@@ -104,10 +170,20 @@ def test_sheets_are_tables_cut_into_whole_rows_under_their_heads() -> None:
         ("Who;Fare\nAdult;6,4\n", "| Adult | 6,4 |"),
         ("Who\tFare\nAdult\t64\n", "| Adult | 64 |"),
         ('Who,Fare\n"Adult, one",64\n', "| Adult, one | 64 |"),
+        ('Who,Fare\n"Adult; one; two",64\n', "| Adult; one; two | 64 |"),
+        ("Who;Fare\nAdult, senior;64,50\n", "| Adult, senior | 64,50 |"),
     ],
 )
 def test_a_table_of_text_has_heads(text: str, row: str) -> None:
     assert loaded(text.encode(), "fares.csv").text.splitlines() == ["| Who | Fare |", "| --- | --- |", row]
+
+
+def test_a_delimiter_inside_of_quotes_delimits_nothing() -> None:
+    text = 'Who;Fare;Note\n"Adult; one";6,4;"a, b, c"\nChild;3,2;"d, e, f"\n'
+    assert loaded(text.encode(), "fares.csv").text.splitlines()[2:] == [
+        "| Adult; one | 6,4 | a, b, c |",
+        "| Child | 3,2 | d, e, f |",
+    ]
 
 
 def test_the_chapters_of_a_book_come_in_their_order() -> None:

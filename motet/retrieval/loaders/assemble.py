@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 from motet.retrieval.base import LoadedDocument, Section
 from motet.retrieval.decode import clean
-from motet.storage.search import text_width
+from motet.retrieval.loaders.table import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-TABLE_WIDTH = 540
-"""Columns of text that one piece of a table takes with its heads: it stays one passage."""
 
 MAX_CELL_CHARS = 2_000
 MAX_CELLS_IN_ROW = 200
@@ -39,27 +36,13 @@ class Assembly:
         self._at += len(text) + 2
 
     def add_table(self, rows: Iterable[Sequence[str]], heading: str = "", page: int | None = None) -> None:
-        """Add a table as markdown, cut into pieces of whole rows that each begin with the heads of the columns.
-
-        The first row has the heads, unless a cell of it is a number: then there are none.
-        """
-        heads, lines, width, last = "", list[str](), 0, ""
-        for row in rows:
-            line = _line(row)
-            if not line.strip(" |"):
-                continue
-            if not last and not any(map(_is_number, row)):
-                heads = line + "\n" + "| --- " * line.count(" | ") + "| --- |\n"
-                last = line
-                continue
-            last = line
-            if lines and width + text_width(line) > TABLE_WIDTH:
-                self.add(heads + "\n".join(lines), heading, page)
-                lines, width = [], 0
-            width += text_width(line) + (0 if lines else text_width(heads))
-            lines.append(line)
-        if lines or heads:
-            self.add(heads + "\n".join(lines), heading, page)
+        """Add a table as markdown, cut into pieces of whole rows, each below the heads of its columns."""
+        for piece in pieces((row[:MAX_CELLS_IN_ROW] for row in rows), _line):
+            captions = piece.heads[: len(piece.heads) - piece.is_headed]
+            above = [caption.strip("| ") for caption in captions] + piece.heads[len(captions) :]
+            if piece.is_headed:
+                above.append("| --- " * piece.heads[-1].count(" | ") + "| --- |")
+            self.add("\n".join([*above, *piece.lines]), heading, page)
 
     def document(self, title: str = "") -> LoadedDocument:
         """Return what was put together."""
@@ -69,12 +52,7 @@ class Assembly:
 
 
 def _line(row: Sequence[str]) -> str:
-    cells = [" ".join(cell[:MAX_CELL_CHARS].replace("|", "/").split()) for cell in row[:MAX_CELLS_IN_ROW]]
+    cells = [" ".join(cell[:MAX_CELL_CHARS].replace("|", "/").split()) for cell in row]
     while cells and not cells[-1]:
         cells.pop()
     return f"| {' | '.join(cells)} |" if cells else ""
-
-
-def _is_number(cell: str) -> bool:
-    bare = cell.strip().replace(",", "").removesuffix("%")
-    return bool(bare) and bare.removeprefix("-").replace(".", "", 1).isdigit()

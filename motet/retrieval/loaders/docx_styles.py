@@ -19,7 +19,7 @@ MAX_BASED = 20
 
 
 def heading_levels(root: Any) -> dict[str, int]:
-    """Return the level, 1 to 6, of each style that is a heading, by its id; a level below the sixth counts as the sixth.
+    """Return the level of each style that is a heading, 1 to 6, by its id; a deeper one counts as the sixth.
 
     A style is one when it, or a style that it is based on, has an outline level: that is what Word's own list of
     headings goes by. Levels count from 0 in the file, and 9 is plain text. Source: ECMA-376-1, 17.3.1.20.
