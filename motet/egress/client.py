@@ -100,8 +100,8 @@ class Egress:
             headers: Sent as they are to the first host; another host that redirects lead to is not given those that
                 may hold a secret.
             content: The body.
-            accept: Media types that are taken, `text/` for all of a kind, `+xml` for all that end so; any unless given. An answer with an error
-                status is taken whatever it is.
+            accept: Media types that are taken, `text/` for all of a kind, `+xml` for all that end so; any unless given.
+                An answer with an error status is taken whatever it is.
             max_bytes: Longest body, unpacked; the settings' unless given.
             timeout_s: For everything together; the settings' unless given.
             max_redirects: 5 for GET and HEAD, else 0.

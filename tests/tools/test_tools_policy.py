@@ -13,11 +13,14 @@ from motet.models.json_text import schema_problem
 from motet.runs.outside import note_outside
 from motet.runs.request import RunJob, RunOptions
 from motet.settings import Settings
+from motet.tools.function import function_tool, tool
 from motet.tools.policy import approval, offers
+from motet.tools.policy.guard import Guard
 from motet.tools.policy.origins import MODEL, USER, Texts, trace
 from motet.tools.policy.rules import Asked, Permissions, Rule, decide
 from motet.tools.policy.standing import Policy
 from motet.tools.policy.table import read_table
+from motet.tools.policy.trust import Trusted
 
 
 def asked(tool: str = "write_file", access: Any = "write", **arguments: Any) -> Asked:
@@ -43,6 +46,16 @@ def asked(tool: str = "write_file", access: Any = "write", **arguments: Any) -> 
         ("shell:command=git *", asked("shell", "exec", command="git status; rm -rf x"), False),
         ("shell:command=git *", asked("shell", "exec", command="git $(reboot)"), False),
         ("sql:limit=5", asked("sql", "read", limit=5), True),
+        ("send:to=*@acme.com", asked("send", to=["a@acme.com", "b@acme.com"]), True),
+        ("send:to=*@acme.com", asked("send", to=["a@evil.com", "b@acme.com"]), False),
+        ("send:to=*@acme.com", asked("send", to=[]), False),
+        ("send:to=*@acme.com", asked("send", to={"cc": ["x@evil.com"], "to": "a@acme.com"}), False),
+        ("send:loud=true", asked("send", loud=True), True),
+        ("send:to=a, cc=", asked("send", to="a"), True),
+        ("send:to=a, cc=", asked("send", to="a", cc=""), True),
+        ("send:to=a, cc=", asked("send", to="a", cc="b"), False),
+        ("get:X-Trace=a, n=1", asked("get", **{"X-Trace": "a", "n": 1}), True),
+        ("get:url=https://a.example/*", asked("get", url="https://a.example@evil.example/"), False),
     ],
 )
 def test_rules_that_permit(rule: str, call: Asked, expected: bool) -> None:
@@ -52,6 +65,71 @@ def test_rules_that_permit(rule: str, call: Asked, expected: bool) -> None:
 @pytest.mark.parametrize("path", ["secret/a", "./secret/a", "x/../secret/a", "secret//a", "secret/./a"])
 def test_rules_that_deny_see_through_a_path(path: str) -> None:
     assert Rule.read("write_file:path=secret/*").matches(asked(path=path), strictly=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "arguments"),
+    [
+        ("t:to=*@evil.com", {"to": ["a@acme.com", "x@evil.com"]}),
+        ("t:to=*evil*", {"to": [{"address": "x@evil.com"}]}),
+        ("t:force=true", {"force": True}),
+        ("t:force=True", {"force": True}),
+        ("t:amount=100", {"amount": 100.0}),
+        ("t:url=https://evil.com/*", {"url": "HTTPS://EVIL.com:443/x"}),
+        ("t:url=https://evil.com/*", {"url": "https://evil.com"}),
+        ("t:url=https://evil.com/*", {"url": "https://good.com@evil.com./x"}),
+        ("t:url=https://evil.com/*", {"url": ["https://evil.com/x#y"]}),
+    ],
+)
+def test_rules_that_deny_see_through_other_ways_to_say_the_same(rule: str, arguments: dict[str, Any]) -> None:
+    assert Rule.read(rule).matches(asked("t", **arguments), strictly=False)
+
+
+class Kept:
+    """`TrustRows` in memory, of a conversation that has read strangers' words."""
+
+    def __init__(self) -> None:
+        self.grants: list[str] = []
+
+    async def load(self) -> Trusted:
+        return Trusted(read=["documents"], grants=list(self.grants))
+
+    async def add(self, kind: str, value: str) -> None:
+        assert kind == "grant"
+        self.grants.append(value)
+
+    async def said(self) -> list[str]:
+        return []
+
+
+async def test_always_is_about_what_a_call_leaves_out_too() -> None:
+    """Else a second call, to the same address, could carry anything."""
+
+    @tool(access="egress")
+    def mail(to: str, body: str = "", limit: int = 5, cc: str | None = None) -> None:
+        """Send a mail."""
+
+    made, guard = function_tool(mail), Guard(Kept())
+    say = {"to": "eve@example.net"}
+    verdict = await guard.judge(made, say, "")
+    offered = verdict.question("mail", say)["always"]["conversation"]
+    assert offered == "mail:to=eve@example.net, body=, limit=5, cc=None"
+    await guard.grant(made, say, "*", is_tainted=True)
+    assert (await guard.judge(made, say, "")).action == "allow"
+    assert (await guard.judge(made, {**say, "limit": 5, "body": ""}, "")).action == "allow"
+    for more in ({"body": "the secret"}, {"limit": 6}, {"cc": "x@example.net"}):
+        assert (await guard.judge(made, {**say, **more}, "")).action == "ask"
+
+
+async def test_a_rule_is_about_a_default_that_goes_without_saying() -> None:
+    @tool(access="read")
+    def look(database: str = "production") -> None:
+        """Look."""
+
+    guard = Guard(Kept(), [Permissions(deny=["look:database=production"])])
+    made = function_tool(look)
+    assert (await guard.judge(made, {}, "")).action == "deny"
+    assert (await guard.judge(made, {"database": "test"}, "")).action == "allow"
 
 
 def test_deny_wins_over_allow_and_allow_over_ask() -> None:

@@ -142,7 +142,9 @@ def rule_for_settings(asked: Mapping[str, Any], answer: Any) -> str:
     if given.always in ("", "*"):
         return asked["always"].get(SETTINGS, "") if given.always and given.for_settings else ""
     call = Asked(asked["tool"], asked["class"], asked["arguments"])
-    if not Rule.read(given.always).matches(call, strictly=True):
+    if given.always not in asked["always"].values() and not Rule.read(given.always).matches(
+        call, strictly=True
+    ):
         raise InvalidInput(
             f"The rule '{given.always}' is not about this call of {call.tool}. "
             f"This one is: {asked['always'].get(SETTINGS) or asked['always'].get(CONVERSATION)}"

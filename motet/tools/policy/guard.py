@@ -47,12 +47,15 @@ class Verdict:
     access: Access = "read"
     agent: str = ""
     is_tainted: bool = False
+    left_out: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the tool takes for the arguments that the call does not say."""
 
     def question(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a person is asked."""
-        always = {approval.CONVERSATION: offers.for_conversation(tool, arguments, is_tainted=self.is_tainted)}
+        rule = offers.for_conversation(tool, arguments, is_tainted=self.is_tainted, left_out=self.left_out)
+        always = {approval.CONVERSATION: rule}
         if not self.is_tainted:
-            always[approval.SETTINGS] = offers.for_settings(tool, self.access, arguments)
+            always[approval.SETTINGS] = offers.for_settings(tool, self.access, arguments, self.left_out)
         return approval.question(
             tool,
             self.access,
@@ -105,7 +108,8 @@ class Guard:
             messages: The conversation that the caller sees, to tell where arguments were read.
         """
         access = self._class_of(tool)
-        asked = Asked(tool.name, access, arguments)
+        left_out = _left_out(tool, arguments)
+        asked = Asked(tool.name, access, {**arguments, **{k: v for k, v in left_out.items() if v != ""}})
         names = [self._graph, *(part.partition(":")[0] for part in place.split("|"))]
         agent = next((name for name in reversed(names) if name not in ("", "tools")), "")
         layers = [*self._layers, *(self._agents[name] for name in names if name in self._agents)]
@@ -125,10 +129,10 @@ class Guard:
         tainted = None if permitted else await self._taints(asked, tool, trusted, messages)
         if tainted is not None:
             reasons = [*(verdict.reasons if action == "ask" else []), *tainted[0]]
-            return Verdict("ask", reasons, tainted[1], access, agent, is_tainted=True)
+            return Verdict("ask", reasons, tainted[1], access, agent, is_tainted=True, left_out=left_out)
         if action == "ask":
             origins = trace(arguments, await self._texts(trusted, messages))
-            return Verdict("ask", verdict.reasons, origins, access, agent)
+            return Verdict("ask", verdict.reasons, origins, access, agent, left_out=left_out)
         return Verdict(action, [], access=access)
 
     async def _taints(
@@ -200,7 +204,9 @@ class Guard:
         """Store what a person allows from now on in this thread."""
         rule = always
         if always == "*":
-            rule = offers.for_conversation(tool.name, arguments, is_tainted=is_tainted)
+            rule = offers.for_conversation(
+                tool.name, arguments, is_tainted=is_tainted, left_out=_left_out(tool, arguments)
+            )
         Rule.read(rule)
         await self._rows.add("grant", rule)
         self._trusted = None
@@ -274,3 +280,8 @@ def _because(action: Action, rule: str, access: Access) -> str:
 
 def _defaults(tool: BaseTool) -> dict[str, Any]:
     return {name: shape["default"] for name, shape in tool.args.items() if "default" in shape}
+
+
+def _left_out(tool: BaseTool, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the arguments are that a call does not say: as they are where they have a default, else ""."""
+    return {name: shape.get("default", "") for name, shape in tool.args.items() if name not in arguments}

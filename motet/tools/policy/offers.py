@@ -17,12 +17,19 @@ if TYPE_CHECKING:
     from motet.tools.policy.rules import Access
 
 
-def for_conversation(tool: str, arguments: Mapping[str, Any], *, is_tainted: bool) -> str:
-    """Return what "always" means in a thread: this tool; where strangers' words were read, these very arguments."""
-    return exactly(tool, arguments) if is_tainted else f"{tool}:*"
+def for_conversation(
+    tool: str, arguments: Mapping[str, Any], *, is_tainted: bool, left_out: Mapping[str, Any] | None = None
+) -> str:
+    """Return what "always" means in a thread: this tool; where strangers' words were read, these very arguments.
+
+    `left_out` is what the tool takes for arguments that the call does not say: they are to stay so.
+    """
+    return exactly(tool, {**arguments, **(left_out or {})}) if is_tainted else f"{tool}:*"
 
 
-def for_settings(tool: str, access: Access, arguments: Mapping[str, Any]) -> str:
+def for_settings(
+    tool: str, access: Access, arguments: Mapping[str, Any], left_out: Mapping[str, Any] | None = None
+) -> str:
     """Return what "always" could mean everywhere.
 
     Files of the same folder, pages of the same host; for what runs code, and where there is neither, these very
@@ -30,7 +37,7 @@ def for_settings(tool: str, access: Access, arguments: Mapping[str, Any]) -> str
     """
     wide = {} if access == "exec" else {name: _wider(value) for name, value in arguments.items()}
     found = ", ".join(f"{name}={pattern}" for name, pattern in wide.items() if pattern)
-    return f"{tool}:{found}" if found else exactly(tool, arguments)
+    return f"{tool}:{found}" if found else exactly(tool, {**arguments, **(left_out or {})})
 
 
 def exactly(tool: str, arguments: Mapping[str, Any]) -> str:

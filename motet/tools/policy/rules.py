@@ -5,11 +5,13 @@ What does not live here: whether a run has read what strangers wrote (`guard`).
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -90,7 +92,7 @@ class Rule:
         if match is None:
             raise InvalidInput(f"'{text}' is no rule. Write tool, tool:argument=pattern or @class.")
         pairs: list[tuple[str, str]] = []
-        for part in re.split(r",(?=\s*\w+=)", match["arguments"] or ""):
+        for part in re.split(r",(?=\s*[\w.-]+=)", match["arguments"] or ""):
             name, equals, pattern = part.strip().partition("=")
             if equals:
                 pairs.append((name, pattern))
@@ -113,7 +115,9 @@ class Rule:
         every = all if strictly else any
         for name, pattern in self.arguments:
             if name not in asked.arguments:
-                return False
+                if pattern:
+                    return False
+                continue  # `name=` is a call that leaves it out, too
             value = asked.arguments[name]
             if pattern == escape(value):
                 continue  # this value and no other
@@ -124,7 +128,7 @@ class Rule:
                 and _is_command(name)
             ):
                 return False
-            if not every(fnmatchcase(reading, pattern) for reading in _readings(value)):
+            if not every(fnmatchcase(reading, pattern) for reading in _readings(value, strictly=strictly)):
                 return False
         return True
 
@@ -139,11 +143,36 @@ def _is_command(name: str) -> bool:
     return name in ("command", "cmd", "script", "shell")
 
 
-def _readings(value: Any) -> list[str]:
-    """Return a value's text, and what it is as a path."""
+def _readings(value: Any, *, strictly: bool) -> list[str]:
+    """Return a value's text, and what it is as a path or an address; of a list or a table those of all that is in it.
+
+    Rules that forbid are shown the whole of a list as well, and other ways to write a number, yes and no.
+    """
+    if isinstance(value, list | dict) and value:
+        inner = cast("list[Any]", value if isinstance(value, list) else [*value.values()])
+        found = [reading for one in inner for reading in _readings(one, strictly=strictly)]
+        return found if strictly else [str(cast("object", value)), *found]
+    if isinstance(value, bool) or value is None:
+        return [json.dumps(value)] if strictly else [json.dumps(value), str(value)]
+    if isinstance(value, float) and not strictly and value.is_integer():
+        return [str(value), str(int(value))]
     text = value if isinstance(value, str) else str(value)
-    is_path = isinstance(value, str) and "/" in text and "://" not in text
-    return [text, posixpath.normpath(text)] if is_path else [text]
+    if not isinstance(value, str) or "/" not in text:
+        return [text]
+    return [text, _plain_address(text) if "://" in text else posixpath.normpath(text)]
+
+
+def _plain_address(text: str) -> str:
+    """Return an address as it would be called: schemes and hosts have no case, and a usual port goes without saying."""
+    try:
+        parts = urlsplit(text.strip())
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return text
+    shown = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    netloc = shown if port in (None, usual) else f"{shown}:{port}"
+    return urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, ""))
 
 
 def find(rules: Iterable[str], asked: Asked, *, strictly: bool) -> str:
