@@ -16,6 +16,7 @@ import trafilatura
 
 from motet.retrieval.decode import decode, is_in
 from motet.retrieval.loaders.html_blocks import MAX_HEADING_CHARS, Block, read_blocks, to_document
+from motet.retrieval.loaders.html_tables import square
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _parse(source: str, path: Path) -> Any:
         raise unreadable(path, f"it is not HTML that can be read ({error})", "Save the page again.") from None
     if any(entry.type == lxml.etree.ErrorTypes.ERR_RESOURCE_LIMIT for entry in parser.error_log):
         raise unreadable(path, "its elements are nested too deeply", _SAVE_TEXT)
+    square(tree)
     return tree
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import lxml.etree
 
 from motet.retrieval.base import HEADING_SEPARATOR, LoadedDocument, Section
+from motet.retrieval.loaders import html_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MAX_HEADING_CHARS = 200
 
@@ -88,6 +90,12 @@ class Block:
     """1 to 6 for a heading, 0 for everything else."""
     tight: bool = False
     """Stands right below the block before it: a list item, a table row, a line."""
+    table: int = 0
+    """Of a row: which of the page's tables it is in, from 1."""
+    cells: str = ""
+    """Of a row: `th` where all of its cells are heads, `td` where none is, "" where some are."""
+    begins: bool = False
+    """A piece of a long table begins with it: a section of its own."""
 
     @property
     def key(self) -> str:
@@ -109,6 +117,8 @@ class _Reader:
     level: int = 0
     tight: bool = False
     verbatim: int = 0  # depth of <pre>
+    tables: int = 0
+    cells: set[str] = field(default_factory=set[str])
 
     def end_block(self, *, tight: bool = False) -> None:
         """Close the block that is open; `tight` is for the one that begins."""
@@ -117,16 +127,20 @@ class _Reader:
         if text == "-":
             return  # a list item whose text is in a block of its own
         if text.strip(" |-\n"):
-            self.blocks.append(
-                Block(text[: MAX_HEADING_CHARS if self.level else None], self.level, self.tight)
-            )
+            text = text[: MAX_HEADING_CHARS if self.level else None]
+            cells = next(iter(self.cells)) if len(self.cells) == 1 else ""
+            self.blocks.append(Block(text, self.level, self.tight, self.tables, cells))
         self.pieces.clear()
+        self.cells.clear()
         self.tight = tight
 
     def start(self, tag: str, text: str) -> None:
         if tag in _BLOCKS or tag == "br":
             self.end_block(tight=tag in _TIGHT)
         self.verbatim += tag == "pre"
+        self.tables += tag == "table"
+        if tag in {"td", "th"}:
+            self.cells.add(tag)
         self.level = _LEVELS.get(tag, self.level)
         self.pieces.append("- " + text if tag == "li" else text)
 
@@ -165,26 +179,38 @@ def read_blocks(root: Any) -> list[Block]:
 def to_document(blocks: Iterable[Block], title: str) -> LoadedDocument:
     """Join blocks to a document with a section for each heading that has text below it."""
     parts: list[str] = []
+    held: list[str] = []  # of the section that is open
     sections: list[Section] = []
     path: list[tuple[int, str]] = []
-    at = start = 0
-    for block in [*blocks, Block("", level=1)]:
-        if block.level:
-            _close(sections, "".join(parts), start, path)
-            path = [(level, words) for level, words in path if level < block.level] + [
-                (block.level, block.text)
-            ]
-            title = title or block.text
+    at = 0
+    for block in [*_cut_tables(blocks), Block("", level=1)]:
+        if block.level or block.begins:
+            text = "".join(held)
+            if text.strip():
+                above = HEADING_SEPARATOR.join(words for _, words in path)
+                sections.append(Section(text, at - len(text), above))
+            held.clear()
         parts.append(("\n" if block.tight else "\n\n") * bool(parts) + block.text)
         at += len(parts[-1])
         if block.level:
-            start = at
+            path = [(level, words) for level, words in path if level < block.level]
+            path.append((block.level, block.text))
+            title = title or block.text
+        else:
+            held.append(parts[-1])
     return LoadedDocument("".join(parts).rstrip(), title, sections)
 
 
-def _close(sections: list[Section], text: str, start: int, path: list[tuple[int, str]]) -> None:
-    if text[start:].strip():
-        sections.append(Section(text[start:], start, HEADING_SEPARATOR.join(words for _, words in path)))
+def _cut_tables(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Yield blocks, each piece of a long table with the heads of its columns."""
+    for (is_row, _), group in groupby(blocks, key=lambda block: (block.is_row, block.table * block.is_row)):
+        rows = list(group)
+        pieces = html_tables.cut([row.text for row in rows], [row.cells for row in rows]) if is_row else []
+        if len(pieces) < 2:
+            yield from rows
+            continue
+        for piece in pieces:
+            yield from (Block(text, tight=at > 0, begins=at == 0) for at, text in enumerate(piece))
 
 
 def _one_line(text: str) -> str:
