@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from motet.agents.claims import DOUBT, Claims
+from motet.agents.claims import DOUBT, Claims, last_claim
 from motet.agents.figures import figures
-from motet.agents.unanswered import UNSUPPORTED, language_of
+from motet.agents.unanswered import UNSUPPORTED, language_of, tells_nothing
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
@@ -34,18 +34,24 @@ class CitationFilter:
     """Takes citations of nothing out of a text that comes in pieces, and doubts those that do not bear out their claim.
 
     A citation of a passage that does not have the claim's figures becomes that of one that has them, and `[?]` where
-    none has.
+    none has, or where the claim names what stands in none. That the documents do not say something has no source.
 
     `feed` may hold back the last few characters, in case they are the beginning of a citation; `finish` gives them,
     and the sources of a text that cited none.
     """
 
     def __init__(
-        self, passages: Sequence[Passage], noted: str = "", given: str = "", *, names_sources: bool = True
+        self,
+        passages: Sequence[Passage],
+        noted: str = "",
+        given: str = "",
+        *,
+        asked: str = "",
+        names_sources: bool = True,
     ) -> None:
         self._passages = passages
         self._names_sources = names_sources
-        self._claims = Claims(passages, f"{noted} {given}")
+        self._claims = Claims(passages, given, asked, noted)
         self._noted = noted
         self._held = ""
         self._said = ""
@@ -73,7 +79,11 @@ class CitationFilter:
             return rest
         if DOUBT in self._said:  # it cites, and none of it stands in what was found
             return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
-        found = supporting(self._said, self._passages, self._noted) if self._names_sources else []
+        if tells_nothing(self._said) or not self._names_sources:
+            return rest
+        found = supporting(self._said, self._passages, self._noted)
+        if found and self._claims.is_made_up(self._said, found):
+            return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
         return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
 
     def _show(self, length: int) -> str:
@@ -90,11 +100,14 @@ class CitationFilter:
 
     def _cite(self, mark: re.Match[str]) -> None:
         """Say a citation as its claim allows; one that stands there already is not said twice."""
+        if tells_nothing(last_claim(self._said)):
+            return
         number = self._claims.source(self._said, int(mark["number"]))
         told = f"[{number}]" if number else DOUBT
-        if told == self._moved and self._said.endswith(told):
+        moved = told != mark["mark"]
+        if (moved or told == self._moved) and self._said.endswith(told):
             return
-        self._moved = told if told != mark["mark"] else ""
+        self._moved = told if moved else ""
         self._said += mark["blank"] + told
 
 

@@ -1,7 +1,7 @@
 """Claims: whether what an answer says before a citation is borne out by the passages, as far as plain means can tell.
 
-What does not live here: taking citations out of a text (`citations`). A figure that stands nowhere, and a sentence that
-shares no word with any passage, are found; a sentence that turns a passage's meaning round is not.
+What does not live here: taking citations out of a text (`citations`). A figure or a name that stands nowhere, and a
+sentence that shares no word with any passage, are found; a sentence that turns a passage's meaning round is not.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from motet.agents.figures import all_figures, figures
+from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
+from motet.agents.names import names_nobody, unknown_names
 from motet.retrieval.render import whole_text
 from motet.storage.content_words import content_words
 from motet.storage.search import is_cjk, terms
@@ -39,30 +41,65 @@ class Claims:
 
     Args:
         passages: What may be cited; number n is the n-th of them.
-        given: What may be said without a passage: the question, and results of tools and calculations.
+        given: What may be said without a passage: what was asked, and what tools gave.
+        asked: The question alone, where it is known: it says whether a name is asked for, or which quantity.
+        noted: What the steps found. Its figures need no passage where none has them: they were worked out.
     """
 
-    def __init__(self, passages: Sequence[Passage], given: str = "") -> None:
+    def __init__(
+        self, passages: Sequence[Passage], given: str = "", asked: str = "", noted: str = ""
+    ) -> None:
         self._texts = [whole_text(passage) for passage in passages]
         self._held = [all_figures(text) for text in self._texts]
         self._words = [set(terms(text)) for text in self._texts]
-        self._given = all_figures(given)
+        anywhere = set[str]().union(*self._held)
+        self._given = all_figures(f"{given} {asked}") | (all_figures(noted) - anywhere)
+        self._told = f"{given} {asked} {noted}"
+        self._asked = asked
+        self._currencies = currencies(" ".join([given, asked, *self._texts]))
 
     def source(self, said: str, number: int) -> int:
         """Return which passage the last claim of a text should cite: the one it names, a better one, or 0 for none."""
         claim = last_claim(said)
+        if self._names_strangers(claim, number) or self._tells_else(claim, said):
+            return 0
         stated = {figure for figure in figures(claim) if len(figure) > 1}
         asked = {figure for figure in stated if not _is_in(figure, self._given)}
         if asked:
-            return self._by_figures(asked, number)
+            return self._by_figures(asked, claim, number)
         return number if stated else self._by_words(claim, number)
 
-    def _by_figures(self, asked: set[str], number: int) -> int:
+    def is_made_up(self, text: str, numbers: Sequence[int]) -> bool:
+        """Say whether a text that cites nothing states what is in no passage, though it would rest on some of them.
+
+        A figure of two digits or more counts, and a name; one that may be translated does not.
+        """
+        anywhere = self._given.union(*self._held)
+        stated = {figure for figure in figures(text) if len(figure) > 1}
+        return any(not _is_in(figure, anywhere) for figure in stated) or any(
+            self._names_strangers(text, number) or self._tells_else(text, text) for number in numbers
+        )
+
+    def _names_strangers(self, claim: str, number: int) -> bool:
+        """Say whether a claim names what stands nowhere; not told where its passage is in another language."""
+        wide = is_cjk(claim)
+        if wide != is_cjk(self._texts[number - 1]):
+            return False
+        same = [text for text in self._texts if is_cjk(text) == wide]
+        return bool(unknown_names(claim, self._texts, self._told)) or names_nobody(claim, same, self._asked)
+
+    def _tells_else(self, claim: str, said: str) -> bool:
+        """Say whether a claim is in another currency, or all that was said of another kind than was asked for."""
+        return pays_otherwise(claim, self._currencies) or answers_otherwise(said, self._asked)
+
+    def _by_figures(self, asked: set[str], claim: str, number: int) -> int:
         anywhere = set[str]().union(*self._held)
         if any(not _is_in(figure, anywhere) for figure in asked):
             return 0
         counts = [sum(_is_in(figure, held) for figure in asked) for held in self._held]
-        return number if counts[number - 1] else counts.index(max(counts)) + 1
+        words = set(terms(content_words(claim)))
+        near = len(words & self._words[number - 1]) >= SHARED * len(words)  # for the rest of what it says
+        return number if counts[number - 1] or near else counts.index(max(counts)) + 1
 
     def _by_words(self, claim: str, number: int) -> int:
         words = set(terms(content_words(claim)))

@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from motet.agents.asked_words import asked_words, says_none
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
+from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
+from motet.agents.names import names_nobody, unknown_names
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
 from motet.retrieval.render import place_of, whole_text
 from motet.retrieval.statements import statements
-from motet.storage.search import terms, text_width
+from motet.storage.search import is_cjk, terms, text_width
 from motet.tools.policy.guard import note_read
 
 if TYPE_CHECKING:
@@ -124,8 +126,8 @@ class RetrieverAgent:
     async def _note(self, assignment: Assignment, found: Sequence[tuple[str, Passage]]) -> dict[str, Passage]:
         """Note what the statements say about the task, each fact with the passage that it was taken from.
 
-        A fact with a figure that neither its passage nor the question has is dropped, and of a small model one that
-        `only_repeats`. {} when nothing is said, or when the model cannot be understood.
+        A fact with a figure or a name that neither its passage nor the question has is dropped, and of a small model
+        one that `_misses`. {} when nothing is said, or when the model cannot be understood.
         """
         if not found:
             return {}
@@ -142,15 +144,17 @@ class RetrieverAgent:
             )
         except ModelOutputInvalid:
             return {}
-        asked = all_figures(f"{assignment.question} {assignment.task}")
+        given = f"{assignment.question} {assignment.task}"
+        passages = [passage for _, passage in found]
         small = self._parts.model_of("retriever").capabilities.small
-        facts = [
-            fact
-            for fact in noted.facts
-            if not (small and only_repeats(fact, assignment.question, [passage for _, passage in found]))
-        ]
-        sources = {fact: source_of(fact, found, asked) for fact in facts}
-        return {fact: source for fact, source in sources.items() if source is not None}
+        facts = [fact for fact in noted.facts if not (small and _misses(fact, assignment, passages))]
+        sources = {fact: source_of(fact, found, all_figures(given)) for fact in facts}
+        named = {
+            fact: named_source(fact, source, passages, given)
+            for fact, source in sources.items()
+            if source is not None
+        }
+        return {fact: source for fact, source in named.items() if source is not None}
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
         prompt = self._parts.prompts.text("queries", assignment.language)
@@ -190,6 +194,31 @@ def grounded(fact: str, passage: Passage, asked: Collection[str] = ()) -> bool:
     given = all_figures(whole_text(passage))
     noted = figures(fact)
     return noted <= given | set(asked) and (not noted or bool(noted & given))
+
+
+def named_source(fact: str, source: Passage, passages: Sequence[Passage], given: str) -> Passage | None:
+    """Return the passage that a fact's names are from: its source, where they stand in a passage.
+
+    Where they stand in none, they may be translated from the best passage in another language, and that is it. None
+    without such a passage: a name was made up.
+    """
+    wide = is_cjk(fact)
+    same = [whole_text(passage) for passage in passages if is_cjk(whole_text(passage)) == wide]
+    everywhere = [whole_text(passage) for passage in passages]
+    if not unknown_names(fact, everywhere, given) and not names_nobody(fact, same, given):
+        return source
+    return next((passage for passage in passages if is_cjk(whole_text(passage)) != wide), None)
+
+
+def _misses(fact: str, assignment: Assignment, passages: Sequence[Passage]) -> bool:
+    """Say whether a fact repeats the question, gives another quantity than asked, or is in another currency."""
+    asked = (assignment.task, assignment.question)
+    spoken = currencies(" ".join([*asked, *map(whole_text, passages)]))
+    return (
+        only_repeats(fact, assignment.question, passages)
+        or all(answers_otherwise(fact, question) for question in asked)
+        or pays_otherwise(fact, spoken)
+    )
 
 
 def only_repeats(fact: str, question: str, passages: Sequence[Passage]) -> bool:

@@ -5,6 +5,7 @@ What does not live here: looking things up (`retriever`) and judging single clai
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from motet.agents.asked_words import asked_words, says_none
@@ -27,6 +28,17 @@ UNSUPPORTED: dict[Language, str] = {
     "zh": "（文档中没有依据。）",
 }
 
+_UNSAID = re.compile(
+    r"\b(?:documents?|passages?|texts?|materials?|sources?|results?)\b[^.!?\n]{0,30}?\bdo(?:es)?(?: not|n['’]t) "
+    r"(?:say|state|mention|specify|give|provide|list|include|contain|name|tell|indicate)"
+    r"|\b(?:not|no|nothing)\b[^.!?\n]{0,60}\b(?:in|by) (?:the|these|any)(?: given)? "
+    r"(?:documents?|passages?|texts?|materials?)\b"
+    r"|(?:文档|段落|资料|文件|材料|文本)[^。！？\n]{0,8}?(?:没有|没|未)(?:有)?"
+    r"(?:具体|明确|直接)?(?:说明|提到|提及|给出|提供|包含|涉及|写明|说|指出|列出|找到)",
+    re.IGNORECASE,
+)
+_AND_SAYS = re.compile(r"\b(?:but|however|only|except|though|although)\b|但|不过|只|除了|除此", re.IGNORECASE)
+
 HELD = 0.5
 """Share of a question's terms that a passage must hold to be worth a model's look though no fact was noted from it."""
 
@@ -45,6 +57,11 @@ def may_hold(question: str, passages: Sequence[Passage]) -> bool:
         if words and len(words & set(terms(text))) / len(words) >= HELD and not says_none(text, asked):
             return True
     return False
+
+
+def tells_nothing(claim: str) -> bool:
+    """Say whether a sentence only says that the documents do not say something: no passage is the source of that."""
+    return _UNSAID.search(claim) is not None and _AND_SAYS.search(claim) is None
 
 
 def language_of(text: str) -> Language:

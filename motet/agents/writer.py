@@ -10,7 +10,6 @@ from motet.agents.citations import CitationFilter, cited
 from motet.agents.links import with_safe_links
 from motet.agents.notes import notes_text, with_notes
 from motet.events import CITATIONS_KEY
-from motet.memory.window import last_user_text
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import place_of
 
@@ -64,15 +63,26 @@ async def write_answer(
     messages: Sequence[BaseMessage],
     passages: Sequence[Passage],
     findings: Sequence[Finding],
+    *,
+    question: str = "",
+    given: str = "",
 ) -> AIMessage:
     """Answer a brief; the message carries the passages that it cites.
+
+    Args:
+        parts: The agents' parts.
+        messages: The brief.
+        passages: Those that it shows.
+        findings: Those that it tells.
+        question: What is asked.
+        given: What else the brief tells that needs no passage: what is pinned or remembered.
 
     Raises:
         ModelError: The model cannot be reached.
     """
     noted = " ".join(finding.text for finding in findings)
-    asked = " ".join(finding.task for finding in findings) + f" {last_user_text(messages)}"
-    safe = await with_safe_links(lambda: CitationFilter(passages, noted, asked))
+    told = " ".join([given, *(finding.task for finding in findings)])
+    safe = await with_safe_links(lambda: CitationFilter(passages, noted, told, asked=question))
     model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=safe)
     return with_citations(await model.ainvoke(list(messages)), passages)
 

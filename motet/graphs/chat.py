@@ -75,7 +75,8 @@ class _Score:
         system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
         given = _given(messages)
-        safe = await with_safe_links(lambda: CitationFilter(passages, given=given))
+        asked = last_user_text(messages)
+        safe = await with_safe_links(lambda: CitationFilter(passages, given=given, asked=asked))
         model: Any = StreamFilterModel(inner=parts.model_of("chat").chat, make_filter=safe)
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))

@@ -37,6 +37,8 @@ from motet.graphs.state import Conversation, LongConversation, look_back, memory
 from motet.memory.window import last_user_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from langchain_core.messages import BaseMessage
     from langgraph.graph.state import CompiledStateGraph
 
@@ -199,7 +201,7 @@ class _Score:
         """Find out whether something is missing; not asked when nothing could be done about it."""
         if state["replans"] >= self._parts.settings.max_replans:
             return {"missing": ""}
-        verdict = await review(self._parts, await self._brief(state), state["language"])
+        verdict = await review(self._parts, self._brief(state, await self._known(state)), state["language"])
         missing = "" if verdict.enough else verdict.missing.strip()
         return {"missing": missing, "replans": state["replans"] + (1 if missing else 0)}
 
@@ -222,8 +224,15 @@ class _Score:
         elif _documents_say_nothing(state):
             reply = AIMessage(NOTHING[state["language"]])
         else:
-            material = await self._brief(state)
-            reply = await write_answer(self._parts, material, _passages(state), _findings(state))
+            known = await self._known(state)
+            reply = await write_answer(
+                self._parts,
+                self._brief(state, known),
+                _passages(state),
+                _findings(state),
+                question=_question(state),
+                given=" ".join([self._pinned(state), *(memory.text for memory in known)]),
+            )
         return {"messages": [reply]}
 
     async def after_answer(self, state: EnsembleState) -> str:
@@ -236,16 +245,19 @@ class _Score:
         """Return what was recalled, as it stands now."""
         return await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
 
-    async def _brief(self, state: EnsembleState) -> list[BaseMessage]:
+    def _brief(self, state: EnsembleState, known: Sequence[Memory]) -> list[BaseMessage]:
         return brief(
             self._parts,
             question=_question(state),
             passages=_passages(state),
             findings=_findings(state),
             language=state["language"],
-            memories=await self._known(state),
-            pinned=pinned_text(self._parts, state["messages"], state["language"]),
+            memories=known,
+            pinned=self._pinned(state),
         )
+
+    def _pinned(self, state: EnsembleState) -> str:
+        return pinned_text(self._parts, state["messages"], state["language"])
 
     async def remember(self, state: EnsembleState) -> dict[str, Any]:
         """Keep what the user told about themselves, and sum up what has grown too long to be shown.

@@ -31,6 +31,8 @@ def said(text: str, noted: str = "", given: str = "") -> str:
         ("A dog pays about 12 [2].", "A dog pays about 12 [2]."),
         ("A child pays 32 [1].", "A child pays 32 [3]."),
         ("A child pays 32 [1][3].", "A child pays 32 [3]."),
+        ("A child pays 32 [3][1].", "A child pays 32 [3]."),
+        ("A dog and the harbour opens at 32 [2][3].", "A dog and the harbour opens at 32 [2][3]."),
         ("成人票 64 元[3]，老人票 48 元[3]。", f"成人票 64 元[3]，老人票 48 元{DOUBT}。"),
         ("It costs 77 [1][2].", f"It costs 77 {DOUBT}. {NOWHERE}"),
         ("Two adults pay 5 less [1].", "Two adults pay 5 less [1]."),
@@ -72,3 +74,84 @@ def test_a_sentence_that_shares_no_word_is_doubted_unless_the_languages_differ()
 )
 def test_the_last_claim_is_the_last_sentence(text: str, claim: str) -> None:
     assert last_claim(text).strip() == claim.strip()
+
+
+FLEET = [
+    Passage(
+        passage_id="f", text="Corvane Ferries runs the Anna Morrow, built by Ada Lind in 2018.", source="s"
+    ),
+    Passage(passage_id="g", text="The crew of Corvane Ferries meets 24 people.", source="s"),
+]
+MINUTES = Passage(passage_id="m", text="苗木由冯立群采购，电梯由恒远机电公司大修。", source="s")
+
+
+@pytest.mark.parametrize(
+    ("passages", "asked", "text", "shown"),
+    [
+        (FLEET, "Who leads it?", "John Corvane leads it [1].", f"John Corvane leads it {DOUBT}. {NOWHERE}"),
+        (FLEET, "Who built it?", "It was built by Ada Lind [1].", "It was built by Ada Lind [1]."),
+        (
+            FLEET,
+            "Did Grace build it?",
+            "Ada Lind, not Grace, built it [1].",
+            "Ada Lind, not Grace, built it [1].",
+        ),
+        ([MINUTES], "Who buys them?", "Feng Liqun buys them [1].", "Feng Liqun buys them [1]."),
+        (FLEET[:1], "谁造了船？", "船由艾达·林德建造[1]。", "船由艾达·林德建造[1]。"),
+        (
+            [MINUTES],
+            "谁采购苗木？",
+            "苗木由约翰·林德采购[1]。",
+            f"苗木由约翰·林德采购{DOUBT}。 （文档中没有依据。）",
+        ),
+        ([MINUTES], "谁采购苗木？", "苗木由李明采购[1]。", f"苗木由李明采购{DOUBT}。 （文档中没有依据。）"),
+        ([MINUTES], "谁采购苗木？", "苗木由冯立群采购[1]。", "苗木由冯立群采购[1]。"),
+        ([MINUTES], "哪家公司修电梯？", "恒远机电公司[1]。", "恒远机电公司[1]。"),
+    ],
+)
+def test_a_name_that_stands_nowhere_is_doubted_unless_it_may_be_translated(
+    passages: list[Passage], asked: str, text: str, shown: str
+) -> None:
+    filter_ = CitationFilter(passages, asked=asked)
+    assert "".join(map(filter_.feed, text)) + filter_.finish() == shown
+
+
+def test_another_quantity_than_was_asked_for_is_doubted() -> None:
+    filter_ = CitationFilter(PASSAGES[:2], asked="How much does an adult weigh?")
+    text = filter_.feed("An adult weighs 64 crowns [1].") + filter_.finish()
+    assert text == f"An adult weighs 64 crowns {DOUBT}. {NOWHERE}"
+
+
+@pytest.mark.parametrize(
+    ("text", "noted", "shown"),
+    [
+        (
+            "You get back 32 francs [1].",
+            "calculator: 64 / 2 = 32",
+            f"You get back 32 francs {DOUBT}. {NOWHERE}",
+        ),
+        ("You get back 32 crowns [1].", "calculator: 64 / 2 = 32", "You get back 32 crowns [3]."),
+        ("孩子付 32 克朗[1]。", "", "孩子付 32 克朗[3]。"),
+    ],
+)
+def test_a_currency_that_nobody_spoke_of_is_doubted(text: str, noted: str, shown: str) -> None:
+    assert said(text, noted) == shown
+
+
+def test_a_noted_figure_of_a_passage_is_cited_from_it() -> None:
+    assert said("A child pays 32 [1].", "a child pays 32") == "A child pays 32 [3]."
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The crossing for an adult is 64 crowns.", "The crossing for an adult is 64 crowns. [1]"),
+        ("An adult pays 65 crowns for the crossing.", f"An adult pays 65 crowns for the crossing. {NOWHERE}"),
+        (
+            "The adult pays Ada crowns for the crossing.",
+            f"The adult pays Ada crowns for the crossing. {NOWHERE}",
+        ),
+    ],
+)
+def test_what_cites_nothing_gets_no_source_for_what_is_in_none(text: str, shown: str) -> None:
+    assert said(text) == shown

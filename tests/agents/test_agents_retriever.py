@@ -4,7 +4,7 @@ import pytest
 from stage import Library, stage
 
 from motet.agents.base import Assignment, build_agents
-from motet.agents.retriever import STATEMENTS, fuse, only_repeats, source_of
+from motet.agents.retriever import STATEMENTS, fuse, named_source, only_repeats, source_of
 from motet.events import Passage
 
 
@@ -153,3 +153,42 @@ async def test_what_a_small_model_makes_of_the_question_alone_is_not_noted() -> 
         fast = dataclasses.replace(parts.agents.fast, capabilities=able)
         agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
         assert (await agents["retriever"].do(given)).found is not small
+
+
+@pytest.mark.parametrize(
+    ("fact", "question"),
+    [
+        ("The weight of a scale is 140 euros.", "How much does a scale weigh?"),
+        ("A calibration costs 140 francs.", "What does a calibration cost?"),
+        ("一台秤重 140 欧元。", "一台秤多重？"),
+    ],
+)
+async def test_another_quantity_or_currency_of_a_small_model_is_not_noted(fact: str, question: str) -> None:
+    given = Assignment(step_id=1, task=question, question=question, language="en")
+    for small in (True, False):
+        library = Library("A calibration of a scale costs 140 euros.", "一台秤校准一次 140 欧元。")
+        parts, _ = stage({"Facts": {"facts": [fact]}}, library=library)
+        able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
+        fast = dataclasses.replace(parts.agents.fast, capabilities=able)
+        agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
+        assert (await agents["retriever"].do(given)).found is not small
+
+
+async def test_a_name_that_stands_nowhere_is_dropped_with_its_fact() -> None:
+    parts, _ = stage({"Facts": {"facts": ["A ticket is sold by Grace Hopper.", "Groups pay 10 % less."]}})
+    outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
+    assert outcome.text == "Groups pay 10 % less."
+
+
+def test_a_name_may_be_translated_from_a_passage_in_another_language() -> None:
+    fleet, minutes = passage("a", "The fleet is led by Ada Lind."), passage("b", "苗木由冯立群采购。")
+
+    def source(fact: str, *passages: Passage, given: str = "") -> Passage | None:
+        return named_source(fact, passages[0], passages, given)
+
+    assert source("It is led by Ada Lind.", fleet, minutes) == fleet
+    assert source("They are bought by Feng Liqun.", fleet, minutes) == minutes
+    assert source("They are bought by Feng Liqun.", fleet) is None
+    assert source("They are not bought by Feng Liqun.", fleet, given="Does Feng Liqun buy them?") == fleet
+    assert source("苗木由李明采购。", minutes, given="谁采购苗木？") is None
+    assert source("船队由艾达·林德领导。", minutes, fleet, given="谁领导船队？") == fleet

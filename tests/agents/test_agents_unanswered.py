@@ -6,7 +6,7 @@ import pytest
 from stage import Library, only, play_through, stage
 
 from motet.agents.citations import CitationFilter
-from motet.agents.unanswered import NOTHING, UNSUPPORTED, may_hold
+from motet.agents.unanswered import NOTHING, UNSUPPORTED, may_hold, tells_nothing
 from motet.events import MessageCompleted, Passage
 from motet.graphs.ensemble import build_ensemble
 from motet.models.scripted import Call
@@ -114,3 +114,38 @@ def test_an_answer_of_which_nothing_is_borne_out_says_so(answer: str, note: str)
     stream = CitationFilter(passages("A ticket costs 12 euros. 一张票12元。"))
     shown = stream.feed(answer) + stream.finish()
     assert shown.endswith(note) if note else UNSUPPORTED["en"] not in shown
+
+
+@pytest.mark.parametrize(
+    ("claim", "nothing"),
+    [
+        ("The documents do not say who sewed the tents", True),
+        ("The passages don't mention a captain", True),
+        ("A captain is not mentioned in the passages", True),
+        ("文档里没有说明帐篷是谁缝制的", True),
+        ("段落中未提到船长", True),
+        ("The fare does not include meals", False),
+        ("The documents do not say who, but they say when", False),
+        ("行李里没有液体", False),
+        ("文档没有说明是谁，但说明了价格", False),
+        ("", False),
+    ],
+)
+def test_a_sentence_may_say_only_that_nothing_is_said(claim: str, *, nothing: bool) -> None:
+    assert tells_nothing(claim) is nothing
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (
+            "The documents do not say what a ticket costs [1].",
+            "The documents do not say what a ticket costs.",
+        ),
+        ("The documents do not say what a ticket costs.", "The documents do not say what a ticket costs."),
+        ("文档里没有说明一张票是否12元[1]。", "文档里没有说明一张票是否12元。"),
+    ],
+)
+def test_that_nothing_is_said_has_no_source(answer: str, shown: str) -> None:
+    stream = CitationFilter(passages("A ticket costs 12 euros. 一张票12元。"))
+    assert stream.feed(answer) + stream.finish() == shown
