@@ -112,7 +112,7 @@ class Egress:
         """
         hops = max_redirects if max_redirects is not None else MAX_REDIRECTS if method in _SAFE else 0
         limit_s = timeout_s or self._settings.timeout_s
-        call = _Call(url, method, dict(headers or {}), content)
+        call, got = _Call(url, method, dict(headers or {}), content), ("", 0)
         try:
             async with asyncio.timeout(limit_s):
                 for left in range(hops, -1, -1):
@@ -125,7 +125,8 @@ class Egress:
             raise FetchFailed(
                 f"'{_shown(url)}' did not answer within {limit_s:g} s.", url=_shown(url)
             ) from None
-        raise FetchFailed(f"'{_shown(url)}' redirects more than {hops} times.", url=_shown(url))
+        how = f"more than {hops} times" if hops else f"to '{_shown(got[0])}', which is not followed"
+        raise FetchFailed(f"'{_shown(url)}' redirects {how}.", url=_shown(url))
 
     def parse(self, text: str) -> Any:
         """Return an address as the client will send it, an `httpx.URL`; nothing is resolved.

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _MARK = "__motet_tool__"
+_KEPT = {"config": "RunnableConfig", "run_manager": "Callback", "callbacks": "Callback"}
+"""Parameters that LangChain fills itself, where they are of these types, and takes away from everybody else."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -98,6 +100,10 @@ def function_tool(function: Callable[..., Any], **declared: Any) -> BaseTool:
     description = wanted.description or inspect.getdoc(function) or ""
     if not description:
         raise InvalidInput(f"The tool '{name}' has no docstring: write what it does, models read it.")
+    if kept := _kept_for_langchain(function):
+        raise InvalidInput(
+            f"The tool '{name}' has a parameter '{kept}', which LangChain keeps for itself: name it otherwise."
+        )
     called: dict[str, Any] = {
         "coroutine" if inspect.iscoroutinefunction(function) else "func": _told(function, name)
     }
@@ -164,6 +170,16 @@ def takes_context(function: Any) -> bool:
     )
 
 
+def _kept_for_langchain(function: Any) -> str:
+    """Return a parameter that would never be given what a model says; "" where there is none."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return ""
+    wrong = (name for name, kind in _KEPT.items() if name in parameters and kind not in str(parameters[name]))
+    return next(wrong, "")
+
+
 def _explain(name: str, error: Any) -> str:
     """Say on one line what is wrong with a call's arguments."""
     faults = error.errors(include_url=False) if hasattr(error, "errors") else []
@@ -184,7 +200,7 @@ def _told(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         async def call_async(*args: Any, **values: Any) -> str:
             try:
                 return _text(await function(*args, **values))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise _failed(name, error) from error
 
         return call_async
@@ -193,13 +209,13 @@ def _told(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def call(*args: Any, **values: Any) -> str:
         try:
             return _text(function(*args, **values))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _failed(name, error) from error
 
     return call
 
 
-def _failed(name: str, error: Exception) -> Exception:
+def _failed(name: str, error: Exception | SystemExit) -> Exception:
     """Return what the agent is told; what LangGraph raises to stop a run passes through as it is."""
     from langgraph.errors import GraphBubbleUp  # noqa: PLC0415  # a tool is made without LangGraph
 
@@ -216,6 +232,7 @@ def _text(value: Any) -> str:
         return value
     if value is None:
         return "Done."
-    if hasattr(value, "model_dump"):
-        value = value.model_dump(mode="json")
-    return json.dumps(value, ensure_ascii=False, default=str)
+    from pydantic_core import to_jsonable_python  # noqa: PLC0415
+
+    plain = to_jsonable_python(value, fallback=str, inf_nan_mode="null")
+    return json.dumps(plain, ensure_ascii=False)

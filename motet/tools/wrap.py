@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.tools import StructuredTool, ToolException
 from pydantic import BaseModel, ValidationError
+from typing_extensions import override
 
 from motet.errors import MotetError
 
@@ -75,6 +76,20 @@ def as_tool(
         handle_tool_error=True,
         handle_validation_error=functools.partial(_explain, name, arguments),
     )
+
+
+class GivenTool(StructuredTool):
+    """A tool of somebody else's schema: its function takes all arguments as one mapping, `values`.
+
+    By themselves they would meet LangChain's own names, `config` and `self`, and whatever a model makes up.
+    """
+
+    @override
+    def _to_args_and_kwargs(
+        self, tool_input: str | dict[str, Any], tool_call_id: str | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        given = tool_input if isinstance(tool_input, dict) else {}
+        return (), {"values": dict(given)}
 
 
 def cut(text: str, limit: int) -> str:

@@ -4,11 +4,15 @@ import asyncio
 import sys
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as langchain_tool
 
@@ -160,3 +164,57 @@ def test_only_the_users_own_file_names_functions(tmp_path: Path) -> None:
     (project / "motet.toml").write_text('[functions]\nevil = "os:system"\n', "utf-8")
     with pytest.raises(SettingInvalid, match="own settings file"):
         Settings.load(environ=environ, cwd=project)
+
+
+class Colour(Enum):
+    """A choice."""
+
+    RED = "红"
+
+
+@dataclass
+class Piece:
+    """A part of a result."""
+
+    made: date
+    colours: list[Colour]
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (Piece(date(2026, 3, 1), [Colour.RED]), '{"made": "2026-03-01", "colours": ["红"]}'),
+        ([ToolSettings], "[\"<class 'motet.settings.agents.ToolSettings'>\"]"),
+        ({"n": float("nan"), 3: {1}}, '{"n": null, "3": [1]}'),
+        ("as it is", "as it is"),
+        (None, "Done."),
+    ],
+)
+async def test_a_result_is_text_or_json(result: Any, said: str) -> None:
+    def give() -> Any:
+        """Give it."""
+        return result
+
+    assert await function_tool(give).ainvoke({}) == said
+
+
+async def test_a_function_that_ends_its_program_does_not_end_motet() -> None:
+    def parse(word: str) -> None:
+        """Read a word as a command line does."""
+        raise SystemExit(2)
+
+    assert await function_tool(parse).ainvoke({"word": "x"}) == "parse failed: SystemExit: 2."
+
+
+async def test_a_parameter_that_langchain_keeps_is_named() -> None:
+    def aim(config: str) -> str:
+        """Aim."""
+        return config
+
+    def told(word: str, config: RunnableConfig) -> str:
+        """Say a word."""
+        return f"{word} {min(config)}"
+
+    with pytest.raises(InvalidInput, match="parameter 'config'"):
+        function_tool(aim)
+    assert (await function_tool(told).ainvoke({"word": "a"})).startswith("a ")

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from langchain_core.tools import BaseTool
@@ -156,7 +157,7 @@ async def test_arguments_that_do_not_fit_call_nothing(
 async def test_only_the_one_host_is_called(document: Path) -> None:
     async with Listener() as other, Listener(redirect(f"http://127.0.0.1:{other.port}/")) as shop:
         tools = tools_of(document, f"http://127.0.0.1:{shop.port}")
-        assert "redirects" in await tools["shop__getOrder"].ainvoke({"id": "1"})
+        assert "which is not followed" in await tools["shop__getOrder"].ainvoke({"id": "1"})
         assert other.hits == 0
     async with Listener(answer(b'{"why": "gone"}', status="404 Not Found")) as shop:
         tools = tools_of(document, f"http://127.0.0.1:{shop.port}")
@@ -211,3 +212,177 @@ def test_the_document_lies_beside_the_settings_and_its_headers_are_secrets(tmp_p
     assert settings.http_api["shop"]["document"] == str(tmp_path / "shop.json")
     assert "Bearer s3cret!" in settings.secrets()
     assert "text/plain" not in settings.secrets()
+
+
+def described(path: Path, paths: dict[str, Any], **more: Any) -> Path:
+    """Write a document of OpenAPI 3.0."""
+    written = path / "service.json"
+    head = {"openapi": "3.0.3", "servers": [{"url": "https://shop.example"}]}
+    written.write_text(json.dumps({**head, "paths": paths, **more}, ensure_ascii=False), "utf-8")
+    return written
+
+
+def parameter(name: str, place: str, schema: Any, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": place, "schema": schema, **more}
+
+
+def with_body(schema: Any, kind: str = "application/json", **more: Any) -> dict[str, Any]:
+    return {
+        "operationId": "send",
+        "requestBody": {"required": True, "content": {kind: {"schema": schema}}},
+        **more,
+    }
+
+
+TEXT, TEXTS, TABLE = {"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "object"}
+
+
+async def test_a_document_in_chinese_has_tools_of_their_own_and_every_argument(tmp_path: Path) -> None:
+    number = parameter("编号", "path", TEXT)
+    asked = [number, *(parameter(name, "query", TEXT) for name in ("城市", "国家", "省份id"))]
+    document = described(
+        tmp_path,
+        {
+            "/订单/{编号}": {
+                "get": {"operationId": "查询订单", "parameters": asked},
+                "delete": {"operationId": "删除订单", "parameters": [number], "summary": "删除"},
+            }
+        },
+    )
+    tools = tools_of(document)
+    assert {name: made.description for name, made in tools.items()} == {
+        "shop__get": "查询订单",
+        "shop__delete": "删除",
+    }
+    told = {name: about["description"] for name, about in tools["shop__get"].args.items()}
+    assert told == {"path": "编号", "query": "城市", "query_2": "国家", "id": "省份id"}
+    assert list(tools_of(document, operations=["查询*"])) == ["shop__get"]
+    async with Listener() as shop:
+        called = tools_of(document, f"http://127.0.0.1:{shop.port}")["shop__get"]
+        await called.ainvoke({"path": "7", "query": "北京", "query_2": "中国"})
+        assert unquote(shop.seen[0][1]) == "/订单/7?城市=北京&国家=中国"
+
+
+def test_operations_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    same: dict[str, Any] = {"get": {"operationId": "read"}}
+    long = {f"/{'a' * 80}/{end}": {"get": {}} for end in "bc"}
+    tools = tools_of(described(tmp_path, {"/a": same, "/b": same, **long}))
+    assert list(tools)[:2] == ["shop__read", "shop__read_2"]
+    assert len(tools) == 4
+    assert all(len(name) <= 64 for name in tools)
+
+
+def test_a_schema_that_is_inside_of_itself_stays_small(tmp_path: Path) -> None:
+    node = {"$ref": "#/components/schemas/Node"}
+    schemas: dict[str, Any] = {"Node": {"type": "object", "properties": dict.fromkeys("abcdefgh", node)}}
+    for depth in range(20):  # and one that is not, but is twice as wide with every step
+        wider = {"$ref": f"#/components/schemas/S{depth + 1}"}
+        schemas[f"S{depth}"] = {"type": "object", "properties": dict.fromkeys("xy", wider)}
+    schemas["Node"]["properties"]["wide"] = {"$ref": "#/components/schemas/S0"}
+    made = tools_of(described(tmp_path, {"/n": {"post": with_body(node)}}, components={"schemas": schemas}))[
+        "shop__send"
+    ]
+    assert made.args["a"] == {"type": "object"}
+    assert len(json.dumps(made.args)) < 50_000
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "path"),
+    [
+        (parameter("t", "query", TEXTS), [], "/a"),
+        (parameter("t", "query", TEXTS), ["a", "b"], "/a?t=a&t=b"),
+        (parameter("t", "query", TEXTS, explode=False), ["a,", "b"], "/a?t=a%2C,b"),
+        (parameter("t", "query", TEXTS, explode=False, style="pipeDelimited"), ["a", "b"], "/a?t=a|b"),
+        (parameter("t", "query", TABLE), {"k": 1, "l": "x"}, "/a?k=1&l=x"),
+        (parameter("t", "query", TABLE, style="deepObject"), {"k": 1}, "/a?t[k]=1"),
+        (parameter("t", "query", TABLE, explode=False), {"k": 1}, "/a?t=k,1"),
+        (
+            {"name": "t", "in": "query", "content": {"application/json": {}}},
+            {"k": 1},
+            "/a?t=%7B%22k%22%3A+1%7D",
+        ),
+        (parameter("t", "query", {"type": "boolean"}), False, "/a?t=false"),
+        (parameter("t", "path", TEXTS), ["1", "2/3"], "/a/1,2%2F3"),
+        (parameter("t", "path", TABLE, explode=True), {"k": 1}, "/a/k%3D1"),
+        (parameter("t", "query", {"type": "integer", "minimum": 0, "exclusiveMinimum": True}), 1, "/a?t=1"),
+        (parameter("t", "query", {"type": "integer", "minimum": 0, "exclusiveMinimum": True}), 0, ""),
+        (parameter("t", "query", {"type": "string", "nullable": True, "enum": ["k"]}), None, "/a"),
+    ],
+)
+async def test_lists_and_objects_are_written_as_the_document_says(
+    tmp_path: Path, given: dict[str, Any], value: Any, path: str
+) -> None:
+    where = "/a/{t}" if given["in"] == "path" else "/a"
+    document = described(tmp_path, {where: {"get": {"operationId": "a", "parameters": [given]}}})
+    async with Listener() as shop:
+        await tools_of(document, f"http://127.0.0.1:{shop.port}")["shop__a"].ainvoke({"t": value})
+        assert [seen[1] for seen in shop.seen] == ([path] if path else [])
+
+
+async def test_a_body_is_what_may_be_said(tmp_path: Path) -> None:
+    order = {
+        "type": "object",
+        "required": ["id", "item"],
+        "properties": {"id": {"type": "integer", "readOnly": True}, "item": {**TEXT, "nullable": True}},
+    }
+    document = described(
+        tmp_path, {"/a": {"post": with_body(order, "application/vnd.shop+json; charset=utf-8")}}
+    )
+    async with Listener() as shop:
+        tool = tools_of(document, f"http://127.0.0.1:{shop.port}")["shop__send"]
+        assert list(tool.args) == ["item"]
+        await tool.ainvoke({"item": None})
+        assert (shop.seen[0][2]["content-type"], shop.seen[0][3]) == (
+            "application/vnd.shop+json",
+            b'{"item": null}',
+        )
+        optional = with_body(order)
+        optional["requestBody"]["required"] = False
+        document = described(tmp_path, {"/a": {"post": optional}})
+        await tools_of(document, f"http://127.0.0.1:{shop.port}")["shop__send"].ainvoke({})
+        assert shop.seen[1][3] == b""
+    form = described(tmp_path, {"/a": {"post": with_body(TABLE, "multipart/form-data")}, "/b": {"get": {}}})
+    assert list(tools_of(form)) == ["shop__get_b"]  # without its body it would be another call
+    with pytest.raises(SettingInvalid, match="no operation that takes JSON"):
+        tools_of(described(tmp_path, {"/a": {"post": with_body(TABLE, "multipart/form-data")}}))
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (answer(b"", status="204 No Content", content_type=""), "shop answered 204, without content."),
+        (answer(b"", status="201 Created", content_type="image/png"), "shop answered 201, without content."),
+        (answer(b'{"a":1}', content_type="application/hal+json"), '{"a": 1}'),
+        (answer(b'{"a":1}', content_type=""), '{"a": 1}'),
+        (answer(b"x" * 2000, content_type="image/png"), "answered 200 with 2,000 bytes that are image/png"),
+        (answer("三元".encode("gbk"), content_type="text/plain; charset=gbk"), "三元"),
+    ],
+)
+async def test_what_was_done_is_not_told_as_failed(tmp_path: Path, reply: bytes, said: str) -> None:
+    document = described(tmp_path, {"/a": {"delete": {"operationId": "a"}}})
+    async with Listener(reply) as shop:
+        assert said in await tools_of(document, f"http://127.0.0.1:{shop.port}")["shop__a"].ainvoke({})
+
+
+async def test_no_argument_sets_what_the_settings_set_or_stands_in_the_way(tmp_path: Path) -> None:
+    names = [parameter(name, "query", TEXT) for name in ("self", "config", "callbacks", "run_manager")]
+    key = parameter("X-API-Key", "header", TEXT, required=True)
+    document = described(tmp_path, {"/a/{id}": {"get": {"operationId": "a", "parameters": [*names, key]}}})
+    async with Listener() as shop:
+        tool = tools_of(document, f"http://127.0.0.1:{shop.port}", headers={"x-api-key": "real"})["shop__a"]
+        assert set(tool.args) == {"id", "self", "config", "callbacks", "run_manager"}
+        assert "unexpected" in await tool.ainvoke({"id": "1", "X-API-Key": "mine"})
+        await tool.ainvoke({"id": "1", "self": "a", "config": "b", "callbacks": "c", "run_manager": "d"})
+    assert [seen[1] for seen in shop.seen] == ["/a/1?self=a&config=b&callbacks=c&run_manager=d"]
+    assert shop.seen[0][2]["x-api-key"] == "real"
+
+
+def test_a_servers_variables_are_their_defaults_and_odd_documents_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "openapi: 3.1.0\nservers: [{url: 'https://{where}.example', variables: {where: {default: eu}}}]\n"
+        "paths:\n  1:\n    get: {parameters: [3], requestBody: x}\n  /b:\n    $ref: '#/paths/~1b'\n",
+        "utf-8",
+    )
+    found = load_document(path)
+    assert (found.server, [one.name for one in found.operations]) == ("https://eu.example", ["get_1"])

@@ -1,6 +1,7 @@
 """What every tool is wrapped in: the agent reads its errors, and bugs pass through."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from langchain_core.messages import ToolMessage
@@ -8,7 +9,7 @@ from langchain_core.tools import BaseTool
 from pydantic import BaseModel, Field
 
 from motet.errors import InvalidInput
-from motet.tools.wrap import as_tool, cut
+from motet.tools.wrap import GivenTool, as_tool, cut
 
 
 class Arguments(BaseModel):
@@ -63,3 +64,17 @@ async def test_half_a_surrogate_pair_does_not_leave_the_tool() -> None:
 
 def test_cut_keeps_what_fits() -> None:
     assert [cut("abcd", limit) for limit in (4, 3, 1)] == ["abcd", "ab…", "…"]
+
+
+async def test_a_strangers_schema_may_use_any_name() -> None:
+    async def call(values: dict[str, Any]) -> str:
+        return str(sorted(values))
+
+    names = ("self", "config", "callbacks", "run_manager", "values")
+    tool = GivenTool(
+        coroutine=call,
+        name="t",
+        description="T.",
+        args_schema={"type": "object", "properties": {key: {"type": "string"} for key in names}},
+    )
+    assert await tool.ainvoke(dict.fromkeys((*names, "made_up"), "x")) == str(sorted([*names, "made_up"]))

@@ -1,81 +1,30 @@
-"""Reads an OpenAPI document (3.0 or 3.1) into operations: what each takes, and how its request is put together.
+"""Reads an OpenAPI document (3.0 or 3.1) into operations: what each takes, and where it goes.
 
-What does not live here: making the call (`tools`). References are followed inside the document alone.
+What does not live here: an operation and its requests (`operation`), schemas (`schema`), making the call (`tools`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
-from urllib.parse import quote, urlencode
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from motet.errors import InvalidInput
+from motet.tools.http_api.operation import Argument, Operation
+from motet.tools.http_api.schema import Schemas, as_dict, as_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 METHODS = ("get", "head", "put", "delete", "post", "patch", "options")
 MAX_DOCUMENT_BYTES = 5_000_000
-MAX_DEPTH = 12
-"""How deep references are followed; what lies deeper may be anything."""
 
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
+_IN_PATH = re.compile(r"\{([^{}/]+)\}")
 _OWN_HEADERS = frozenset({"accept", "content-type", "authorization", "host", "cookie", "content-length"})
 """Headers that no argument sets."""
-
-Place = Literal["path", "query", "header", "body"]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation, as an agent is offered it."""
-
-    name: str
-    """Its id; the method and the path where it has none."""
-    method: str
-    """In capitals."""
-    path: str
-    """With `{names}`."""
-    description: str
-    schema: dict[str, Any]
-    """JSON Schema of the arguments, all of them in one flat object."""
-    places: Mapping[str, tuple[Place, str]] = field(default_factory=dict[str, tuple[Place, str]])
-    """Where each argument goes, and what it is called there; "" for a body that is no object."""
-    has_body: bool = False
-
-    def request(self, base: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, str], bytes | None]:
-        """Return the address, the headers and the body of a call.
-
-        Raises:
-            InvalidInput: An argument cannot stand where it goes.
-        """
-        path, headers = self.path, {"accept": "application/json"}
-        query: list[tuple[str, str]] = []
-        body: dict[str, Any] = {}
-        whole: Any = None
-        for name, value in arguments.items():
-            place, there = self.places.get(name, ("", ""))
-            if value is None or not place:
-                continue
-            if place == "path":
-                path = path.replace("{" + there + "}", _segment(name, value))
-            elif place == "query":
-                query += [(there, _text(one)) for one in (_list(value) or [value])]
-            elif place == "header":
-                headers[there] = _header(name, value)
-            elif there:
-                body[there] = value
-            else:
-                whole = value
-        url = base.rstrip("/") + path + ("?" + urlencode(query) if query else "")
-        if not self.has_body:
-            return url, headers, None
-        headers["content-type"] = "application/json"
-        content = body if whole is None else whole
-        return url, headers, json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +36,12 @@ class Document:
     operations: list[Operation]
 
 
-def load_document(path: Path) -> Document:
-    """Read a document.
+def load_document(path: Path, *, set_headers: Collection[str] = ()) -> Document:
+    """Read a document; operations that need a body other than JSON are left out.
+
+    Args:
+        path: The file.
+        set_headers: Headers that are sent with every call, and that no argument sets.
 
     Raises:
         InvalidInput: It cannot be read, or is no OpenAPI 3 document.
@@ -103,9 +56,17 @@ def load_document(path: Path) -> Document:
     if not isinstance(raw, dict) or not str(cast("dict[str, Any]", raw).get("openapi", "")).startswith("3."):
         raise InvalidInput(f"{path} is no OpenAPI document of version 3.0 or 3.1.", path=str(path))
     root = cast("dict[str, Any]", raw)
-    servers = root.get("servers")
-    first = cast("list[Any]", servers)[0] if isinstance(servers, list) and servers else {}
-    return Document(str(_dict(first).get("url", "")), list(_operations(root)))
+    own = _OWN_HEADERS | {name.lower() for name in set_headers}
+    return Document(_server(root), list(_named_apart(_operations(root, own))))
+
+
+def _server(root: dict[str, Any]) -> str:
+    """Return the first server's address, its variables by their defaults."""
+    first = as_dict(next(iter(as_list(root.get("servers"))), None))
+    url = str(first.get("url", ""))
+    for name, about in as_dict(first.get("variables")).items():
+        url = url.replace("{" + str(name) + "}", str(as_dict(about).get("default", "")))
+    return url
 
 
 def _yaml(text: str) -> Any:
@@ -117,134 +78,118 @@ def _yaml(text: str) -> Any:
         raise ValueError(str(error).splitlines()[0]) from None
 
 
-def _operations(root: dict[str, Any]) -> Iterator[Operation]:
-    for path, item in _dict(root.get("paths")).items():
-        shared = _dict(_followed(root, item, 0))
+def _operations(root: dict[str, Any], own: Collection[str]) -> Iterator[Operation]:
+    for path, item in as_dict(root.get("paths")).items():
+        shared = Schemas(root).follow(item)
         for method in METHODS:
-            given = shared.get(method)
-            if isinstance(given, dict):
-                yield _operation(root, path, method, cast("dict[str, Any]", given), shared)
+            if isinstance(shared.get(method), dict):
+                found = _Reader(Schemas(root), own).operation(str(path), method, shared[method], shared)
+                if found is not None:
+                    yield found
 
 
-def _operation(
-    root: dict[str, Any], path: str, method: str, given: dict[str, Any], shared: dict[str, Any]
-) -> Operation:
-    properties: dict[str, Any] = {}
-    places: dict[str, tuple[Place, str]] = {}
-    required: list[str] = []
+def _named_apart(operations: Iterator[Operation]) -> Iterator[Operation]:
+    """Give each operation a name of its own."""
+    taken: set[str] = set()
+    for operation in operations:
+        name = _apart(operation.name, taken)
+        taken.add(name)
+        yield operation if name == operation.name else replace(operation, name=name)
 
-    def add(name: str, place: Place, there: str, schema: Any, *, needed: bool) -> None:
-        key = _ODD.sub("_", name) or "argument"
-        if key in properties:
-            key = f"{place}_{key}"
-        properties[key] = schema
-        places[key] = (place, there)
+
+class _Reader:
+    """Reads one operation."""
+
+    def __init__(self, schemas: Schemas, own_headers: Collection[str]) -> None:
+        self._schemas = schemas
+        self._own_headers = own_headers
+        self._properties: dict[str, Any] = {}
+        self._places: dict[str, Argument] = {}
+        self._required: list[str] = []
+
+    def operation(
+        self, path: str, method: str, given: dict[str, Any], shared: dict[str, Any]
+    ) -> Operation | None:
+        """Return the operation; None for one that cannot be called."""
+        self._read_parameters([*as_list(shared.get("parameters")), *as_list(given.get("parameters"))], path)
+        body = self._schemas.follow(given.get("requestBody"))
+        body_type = self._read_body(body)
+        if body.get("required") and not body_type:
+            return None
+        operation_id = str(given.get("operationId") or "")
+        by_place = f"{method}_{plain(path)}".strip("_")
+        told = given.get("summary") or given.get("description") or operation_id or f"{method.upper()} {path}"
+        schema = {"type": "object", "properties": self._properties, "required": self._required}
+        return Operation(
+            plain(operation_id) or by_place,
+            operation_id,
+            method.upper(),
+            path,
+            str(told).strip()[:500],
+            {**schema, "additionalProperties": False},
+            self._places,
+            body_type,
+            bool(body.get("required")),
+        )
+
+    def _read_parameters(self, given: list[Any], path: str) -> None:
+        """Read parameters: an operation's own in place of the path's of the same name and place."""
+        found = [self._schemas.follow(one) for one in given]
+        by_name = {(one.get("in"), str(one.get("name", ""))): one for one in found if one}
+        for name in _IN_PATH.findall(path):  # a document may forget to tell
+            by_name.setdefault(("path", name), {"in": "path", "name": name, "schema": {"type": "string"}})
+        for (place, name), parameter in by_name.items():
+            if place not in ("path", "query", "header"):
+                continue  # cookies are nobody's arguments
+            if place == "header" and name.lower() in self._own_headers:
+                continue
+            as_json = next(iter(as_dict(parameter.get("content")).values()), None)
+            schema = self._schemas.read(parameter.get("schema") if as_json is None else as_json.get("schema"))
+            style = str(parameter.get("style", ""))
+            explode = bool(parameter.get("explode", place == "query" and style in ("", "form", "deepObject")))
+            where = Argument(place, name, style, explode, as_json is not None)
+            needed = place == "path" or bool(parameter.get("required"))
+            self._add(where, schema, parameter.get("description"), needed=needed)
+
+    def _read_body(self, body: dict[str, Any]) -> str:
+        """Read a body of JSON; return its media type, "" where there is none."""
+        for told, about in as_dict(body.get("content")).items():
+            kind = str(told).partition(";")[0].strip().lower()
+            if kind != "application/json" and not kind.endswith(("+json", "/*")):
+                continue
+            schema = self._schemas.read(as_dict(about).get("schema"))
+            needs = set(map(str, as_list(schema.get("required")))) if body.get("required") else set[str]()
+            if named := as_dict(schema.get("properties")):
+                for name, inner in named.items():
+                    self._add(Argument("body", name), inner, None, needed=name in needs)
+            else:
+                self._add(Argument("body", ""), schema, None, needed=bool(body.get("required")))
+            return "application/json" if kind.endswith("/*") else kind
+        return ""
+
+    def _add(self, where: Argument, schema: dict[str, Any], told: Any, *, needed: bool) -> None:
+        key = plain(where.name) or where.place
+        if key in self._properties and key != where.place:
+            key = f"{where.place}_{key}"
+        key = _apart(key, self._properties)
+        words = str(told or schema.get("description") or "")[:300]
+        if key != where.name and where.name and not where.name.isascii():  # nobody could tell it by its key
+            words = f"{where.name}: {words}" if words else where.name
+        self._properties[key] = {**schema, "description": words} if words else schema
+        self._places[key] = where
         if needed:
-            required.append(key)
-
-    for parameter in _parameters(root, [*_list(shared.get("parameters")), *_list(given.get("parameters"))]):
-        place, name = _place(parameter)
-        if place != "body":
-            schema = {**_schema(root, parameter.get("schema", {}))}
-            if parameter.get("description"):
-                schema["description"] = str(parameter["description"])[:300]
-            add(name, place, name, schema, needed=place == "path" or bool(parameter.get("required")))
-    body = _dict(_followed(root, given.get("requestBody"), 0))
-    content = _dict(_dict(body.get("content")).get("application/json"))
-    if content:
-        schema = _schema(root, content.get("schema", {}))
-        if _dict(schema.get("properties")):
-            needs = set(map(str, _list(schema.get("required")))) if body.get("required") else set[str]()
-            for name, inner in _dict(schema["properties"]).items():
-                add(name, "body", name, inner, needed=name in needs)
-        else:
-            add("body", "body", "", schema, needed=bool(body.get("required")))
-    told = str(given.get("summary") or given.get("description") or f"{method.upper()} {path}").strip()
-    return Operation(
-        _ODD.sub("_", str(given.get("operationId") or f"{method}_{path.strip('/')}")).strip("_"),
-        method.upper(),
-        path,
-        told[:500],
-        {"type": "object", "properties": properties, "required": required, "additionalProperties": False},
-        places,
-        bool(content),
-    )
+            self._required.append(key)
 
 
-def _place(parameter: dict[str, Any]) -> tuple[Place, str]:
-    """Return where a parameter goes and its name; `body` for one that no argument sets, as a cookie."""
-    name = str(parameter.get("name", ""))
-    match parameter.get("in"):
-        case "path":
-            return "path", name
-        case "query":
-            return "query", name
-        case "header" if name.lower() not in _OWN_HEADERS:
-            return "header", name
-        case _:
-            return "body", name
+def plain(name: str) -> str:
+    """Return a name in letters, digits, `_` and `-`; "" where none of it can be written so."""
+    return _ODD.sub("_", name).strip("_") if re.search("[A-Za-z0-9]", name) else ""
 
 
-def _parameters(root: dict[str, Any], given: list[Any]) -> list[dict[str, Any]]:
-    """Return parameters, an operation's own in place of the path's of the same name and place."""
-    found = [_dict(_followed(root, one, 0)) for one in given]
-    return list({(one.get("in"), one.get("name")): one for one in found if one}.values())
-
-
-def _schema(root: dict[str, Any], given: Any, depth: int = 0) -> dict[str, Any]:
-    """Return a schema with its references put in; the same reference over and over ends as anything."""
-    found = _dict(_followed(root, given, depth))
-    if depth >= MAX_DEPTH:
-        return {}
-    made: dict[str, Any] = {}
-    for key, value in found.items():
-        if key in ("properties", "patternProperties"):
-            made[key] = {str(name): _schema(root, inner, depth + 1) for name, inner in _dict(value).items()}
-        elif key in ("items", "additionalProperties", "not") and isinstance(value, dict):
-            made[key] = _schema(root, value, depth + 1)
-        elif key in ("allOf", "anyOf", "oneOf"):
-            made[key] = [_schema(root, inner, depth + 1) for inner in _list(value)]
-        elif key not in ("example", "examples", "xml", "externalDocs", "discriminator", "$ref"):
-            made[key] = value
-    if made.pop("nullable", False) and isinstance(made.get("type"), str):
-        made["type"] = [made["type"], "null"]
-    return made
-
-
-def _followed(root: dict[str, Any], given: Any, depth: int) -> Any:
-    for _ in range(MAX_DEPTH - depth):
-        reference = _dict(given).get("$ref")
-        if not isinstance(reference, str):
-            return given
-        if not reference.startswith("#/"):
-            return {}
-        given = root
-        for part in reference[2:].split("/"):
-            given = _dict(given).get(part.replace("~1", "/").replace("~0", "~"))
-    return {}
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _segment(name: str, value: Any) -> str:
-    text = _text(value)
-    if text.strip(". ") == "":
-        raise InvalidInput(f"'{text}' cannot be the argument '{name}': it is part of the path.")
-    return quote(text, safe="")
-
-
-def _header(name: str, value: Any) -> str:
-    text = _text(value)
-    if not text.isascii() or not text.isprintable():
-        raise InvalidInput(f"The argument '{name}' is a header: write printable ASCII.")
-    return text
+def _apart(name: str, taken: Collection[str]) -> str:
+    """Return a name that is not taken: with a number behind it."""
+    number = 2
+    found = name
+    while found in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found

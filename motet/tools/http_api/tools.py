@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langchain_core.tools import BaseTool, ToolException
 
 from motet.errors import InvalidInput, MotetError, SettingInvalid
 from motet.models.json_text import schema_problem
 from motet.tools.base import idempotency_key
 from motet.tools.http_api.document import load_document
-from motet.tools.wrap import cut
+from motet.tools.wrap import GivenTool, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,9 @@ _EFFECTS: Mapping[str, Effect] = {
 }
 """Source: RFC 9110, section 9.2.2, idempotent methods."""
 
-_TAKEN = ("application/json", "text/", "application/xml", "application/problem+json", "application/yaml")
+_NAME_CHARS = 64
+_TEXTS = ("text/", "application/json", "application/xml", "application/yaml")
+"""Media types that are shown, besides those that end in `+json` and `+xml`."""
 
 
 def access_of(method: str) -> Access:
@@ -60,14 +62,18 @@ def http_tools(apis: Sequence[HttpApi], egress: Egress, settings: ToolSettings) 
     for api in apis:
         where = f"http_api.{api.name}"
         try:
-            document = load_document(Path(api.document))
+            document = load_document(Path(api.document), set_headers=api.headers)
         except InvalidInput as error:
             raise SettingInvalid(f"[{where}]: {error.message}", setting=where) from None
         base = api.url or document.server
         if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
             raise SettingInvalid(f"[{where}]: '{base}' is no address: set url.", setting=where)
         patterns = api.operations or ("*",)
-        chosen = [one for one in document.operations if any(fnmatchcase(one.name, p) for p in patterns)]
+        chosen = [one for one in document.operations if _is_chosen(one, patterns)]
+        if not document.operations:
+            raise SettingInvalid(
+                f"[{where}]: {api.document} has no operation that takes JSON or no body.", setting=where
+            )
         if not 0 < len(chosen) <= MAX_OPERATIONS:
             names = ", ".join(one.name for one in document.operations[:12])
             raise SettingInvalid(
@@ -75,8 +81,23 @@ def http_tools(apis: Sequence[HttpApi], egress: Egress, settings: ToolSettings) 
                 f"{MAX_OPERATIONS} of {names}, ….",
                 setting=where,
             )
-        found += [_tool(_Service(api, base, egress, settings), one) for one in chosen]
+        taken: set[str] = set()
+        for one in chosen:
+            taken.add(name := _name(api.name, one.name, taken))
+            found.append(_tool(_Service(api, base, egress, settings), one, name))
     return found
+
+
+def _is_chosen(operation: Operation, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, p) for p in patterns for name in (operation.name, operation.operation_id))
+
+
+def _name(service: str, operation: str, taken: set[str]) -> str:
+    """Return a tool's name, which models take up to 64 characters of; one that is cut keeps a number of its own."""
+    name, number = f"{service}__{operation}"[:_NAME_CHARS], 2
+    while name in taken:
+        name, number = f"{f'{service}__{operation}'[: _NAME_CHARS - 4]}_{number}", number + 1
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +128,28 @@ class _Service:
             method=operation.method,
             headers={**headers, **self.api.headers},
             content=content,
-            accept=_TAKEN,
             timeout_s=self.settings.timeout_s,
             max_redirects=0,
         )
+        if got.status < 400 and got.body and not _is_text(got.content_type):
+            kind = got.content_type or "of no known type"
+            told = f"{self.api.name} answered {got.status} with {len(got.body):,} bytes"
+            return f"{told} that are {kind}: they are not shown."
         text = _shown(got.text, self.settings.max_output_chars)
         if got.status >= 400:
             raise ToolException(f"{self.api.name} answered {got.status}: {cut(text, 1000)}")
         return text or f"{self.api.name} answered {got.status}, without content."
 
 
-def _tool(service: _Service, operation: Operation) -> BaseTool:
-    name = f"{service.api.name}__{operation.name}"[:64]
+def _tool(service: _Service, operation: Operation, name: str) -> BaseTool:
 
-    async def call(**values: Any) -> str:
+    async def call(values: dict[str, Any]) -> str:
         try:
             return await service.answer(operation, values)
         except MotetError as error:
             raise ToolException(f"{name}: {error.message}") from error
 
-    return StructuredTool.from_function(
+    return GivenTool(
         coroutine=call,
         name=name,
         description=operation.description,
@@ -138,6 +161,11 @@ def _tool(service: _Service, operation: Operation) -> BaseTool:
             "http_api": service.api.name,
         },
     )
+
+
+def _is_text(kind: str) -> bool:
+    """Say whether an answer is shown; what tells no type may well be JSON."""
+    return not kind or kind.startswith(_TEXTS) or kind.endswith(("+json", "+xml"))
 
 
 def _shown(text: str, limit: int) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from langchain_core.tools import BaseTool, ToolException
 
 from motet.errors import MotetError
 from motet.tools.mcp.client import McpClient
-from motet.tools.wrap import cut
+from motet.tools.wrap import GivenTool, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ def _place(named: str) -> str:
 
 
 def _tool(server: McpServer, client: McpClient, offer: Offer, limit: int) -> BaseTool:
-    async def call(**values: Any) -> str:
+    async def call(values: dict[str, Any]) -> str:
         return await _answer(client, values, offer, limit)
 
     description = offer.description or offer.name
@@ -103,7 +103,8 @@ def _tool(server: McpServer, client: McpClient, offer: Offer, limit: int) -> Bas
 
 
 def _reader(server: McpServer, client: McpClient, resources: Mapping[str, Offer], limit: int) -> BaseTool:
-    async def read(uri: str) -> str:
+    async def read(values: dict[str, Any]) -> str:
+        uri = str(values.get("uri", ""))
         offer = resources.get(uri)
         if offer is None or offer.kind == "template":
             offer = next((one for one in templates if fits(one.name, uri)), None)
@@ -133,7 +134,7 @@ async def _answer(client: McpClient, values: dict[str, Any], offer: Offer, limit
 
 
 def _made(server: McpServer, name: str, description: str, schema: dict[str, Any], call: Any) -> BaseTool:
-    return StructuredTool.from_function(
+    return GivenTool(
         coroutine=call,
         name=name,
         description=description,
