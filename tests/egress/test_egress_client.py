@@ -196,7 +196,7 @@ async def test_what_is_sent_is_not_sent_on() -> None:
     ):
         away = egress(80, allow="127.0.0.1", resolve=_names())
         url = f"http://good.test:{good.port}/"
-        with pytest.raises(FetchFailed, match="redirects more than 0 times"):
+        with pytest.raises(FetchFailed, match=r"redirects to .*, which is not followed"):
             await away.fetch(url, method="POST", content=b"private")
         with pytest.raises(EgressRefused, match="another host"):
             await away.fetch(url, method="POST", content=b"private", max_redirects=2)
