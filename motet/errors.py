@@ -49,6 +49,7 @@ What does not live here: HTTP statuses (the server's table) and exit codes (the 
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -329,12 +330,36 @@ def all_errors() -> dict[str, type[MotetError]]:
     return found
 
 
+MAX_KNOWN = 20
+"""Of so many known words a message names all; of more only some."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `" Did you mean 'x'? Known: x, y."`, or only the known words when none is near."""
+    """Return `" Did you mean 'x'? Known: x, y."`, or only the known words when none is near.
+
+    Of many words only the first are named: `Known: a, b, … and 300 more.`
+    """
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     guess = f" Did you mean '{near[0]}'?" if near else ""
-    return f"{guess} Known: {', '.join(names)}." if names else guess
+    more = f", … and {len(names) - MAX_KNOWN:,} more" if len(names) > MAX_KNOWN else ""
+    return f"{guess} Known: {', '.join(names[:MAX_KNOWN])}{more}." if names else guess
+
+
+def visible(text: str) -> str:
+    r"""Return text in which what nobody sees is written out, as `\x1b`: controls, directions, half characters.
+
+    Blanks of all widths stay, and so do the joiners of emoji and of scripts. For names that others gave.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ascii(c)[1:-1] if c not in _JOINERS and unicodedata.category(c) in _UNSEEN else c for c in text
+    )
+
+
+_JOINERS = "\u200c\u200d"
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
 
 
 def _rebuild(code: str, message: str, fields: dict[str, Any]) -> MotetError:

@@ -17,6 +17,7 @@ from motet.errors import (
     WeightsError,
     all_errors,
     did_you_mean,
+    visible,
 )
 
 plain_json = st.recursive(
@@ -96,3 +97,16 @@ def test_a_near_word_is_guessed_and_the_known_ones_are_listed_in_order() -> None
     assert did_you_mean("xyz", ["ensemble", "chat"]) == " Known: chat, ensemble."
     assert did_you_mean("xyz", iter(())) == ""
     assert did_you_mean("", {"chat": 1}) == " Known: chat."
+
+
+def test_of_many_known_words_some_are_named_and_the_others_counted() -> None:
+    told = did_you_mean("word 1234", [f"word {number:04}" for number in range(3000)])
+    assert told.startswith(" Did you mean 'word 1234'? Known: word 0000, ")
+    assert told.endswith("word 0019, … and 2,980 more.")
+
+
+def test_what_nobody_sees_is_written_out_and_all_else_stays() -> None:
+    text = "a\nb\x1b[31m\u202ec\udcff\u2028"
+    assert visible(text) == "a\\nb\\x1b[31m\\u202ec\\udcff\\u2028"
+    for plain in ("扫描\u3000第一页.pdf", "14:05\u202fPM", "👩\u200d👧", "می\u200cخواهم", "plain"):
+        assert visible(plain) == plain

@@ -18,6 +18,7 @@ import typer
 from motet.cli import exit_codes
 from motet.cli.lists import AsJson, note, print_json, print_table
 from motet.cli.session import with_app
+from motet.errors import NotFound, did_you_mean, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -154,9 +155,9 @@ def outcome_line(file: FileOutcome) -> str:
     from motet.cli.render.wording import count
 
     if file.error is not None:
-        return f"{file.status:<10} {file.error.message}"
+        return f"{file.status:<10} {visible(file.error.message)}"
     passages = f" ({count(file.passage_count, 'passage')})" if file.passage_count else ""
-    return f"{file.status:<10} {file.source or file.path}{passages}"
+    return f"{file.status:<10} {visible(file.source or str(file.path))}{passages}"
 
 
 @kb.command("list")
@@ -175,7 +176,7 @@ def list_documents(
     for document in found:
         if document.error:
             kept = " An older version is kept." if document.passage_count else ""
-            note(f"Not read: {document.source}: {document.error}.{kept}")
+            note(f"Not read: {visible(document.source)}: {visible(document.error)}.{kept}")
     if not found:
         note("No documents yet. 'motet kb add PATH' takes them in.")
 
@@ -206,7 +207,7 @@ def show_document(
         return
     if document:
         copied = f" (its passages are those of {document.copy_of})" if document.copy_of else ""
-        print(f"{document.title} — {document.source}{copied}\n")
+        print(f"{document.title} — {visible(document.source)}{copied}\n")
         if document.error:
             note(f"A newer version could not be read: {document.error}.")
     for passage in passages:
@@ -224,7 +225,7 @@ def _whole(name: str) -> str:
 def _print_whole(passage: Passage) -> None:
     from motet.cli.render.wording import place
 
-    print(f"{place(passage)} — {passage.source}, characters {passage.start} to {passage.end}")
+    print(f"{place(passage)} — {visible(passage.source)}, characters {passage.start} to {passage.end}")
     print(f"  {passage.passage_id}")
     print("\n".join(f"  {line}".rstrip() for line in passage.text.splitlines()) + "\n")
 
@@ -256,6 +257,12 @@ def search_documents(
     async def search(app: App) -> Explanation:
         from motet.retrieval.filters import Where
 
+        known = [each.name for each in await app.knowledge.list_collections()]
+        if known and collection not in known:
+            raise NotFound(
+                f"There is no collection '{collection}'.{did_you_mean(collection, known)}",
+                collection=collection,
+            )
         found = app.searcher([collection], where=Where.read(where or []))
         return await found.explain(" ".join(words), limit=limit)
 
@@ -343,14 +350,14 @@ def _row(document: StoredDocument) -> list[str]:
         str(document.passage_count),
         size(document.size_bytes),
         ago(document.added_at, time.time()),
-        document.source,
+        visible(document.source),
     ]
 
 
 def _print_passage(passage: Passage) -> None:
     from motet.cli.render.wording import place
 
-    print(f"{place(passage)} — {passage.source} ({passage.score:.3f})")
+    print(f"{place(passage)} — {visible(passage.source)} ({passage.score:.3f})")
     print("  " + " ".join(passage.text.split()) + "\n")
 
 

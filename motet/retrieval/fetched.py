@@ -6,6 +6,7 @@ What does not live here: any client, and which addresses may be called.
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
@@ -32,6 +33,9 @@ ENDINGS = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
 }
 """What a media type is read as, where the address has no ending that is known."""
+
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 
 
 class Answer(Protocol):
@@ -62,8 +66,13 @@ class Fetch(Protocol):
 
 
 def is_address(place: str) -> bool:
-    """Say whether a place is an address and no path."""
+    """Say whether a place is an address of the web."""
     return place.startswith(("http://", "https://"))
+
+
+def has_scheme(place: str) -> bool:
+    """Say whether a place is an address and no path, also one that is not fetched (`ftp://…`)."""
+    return _SCHEME.match(place) is not None
 
 
 async def read_address(fetch: Fetch | None, url: str, *, max_bytes: int) -> tuple[FileBytes, Path]:
@@ -72,6 +81,8 @@ async def read_address(fetch: Fetch | None, url: str, *, max_bytes: int) -> tupl
     Raises:
         DocumentUnreadable: It may not be called, does not answer, is empty, or there is no way out.
     """
+    if not is_address(url):
+        raise unreadable(url, "only http:// and https:// are fetched", "Save it as a file and name its path.")
     if fetch is None:
         raise unreadable(url, "addresses are not fetched here", "Save the page and add the file.")
     try:

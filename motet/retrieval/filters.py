@@ -65,7 +65,7 @@ class Where:
             else:
                 known = [*_READ, "label.NAME"]
                 raise InvalidInput(
-                    f"Unknown condition '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}.",
+                    f"Unknown condition '{name}'.{did_you_mean(name, known)}",
                     condition=condition,
                 )
         return cls(**found, labels=labels)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from motet.retrieval.fetched import is_address
+from motet.retrieval.fetched import has_scheme
 from motet.retrieval.reports import FileOutcome
 from motet.retrieval.roots import lies_in
 from motet.retrieval.unreadable import unreadable
@@ -32,14 +32,14 @@ class Found(NamedTuple):
 
 def place_name(place: Path | str) -> str:
     """Return a place as it is remembered: an address as it is, a path whole and with its links resolved."""
-    return str(place) if is_address(str(place)) else str(whole_path(Path(place)))
+    return str(place) if has_scheme(str(place)) else str(whole_path(Path(place)))
 
 
 def find(places: Iterable[Path | str]) -> list[Found]:
     """Return the documents of places, each once."""
     found: dict[str, Found] = {}
     for place in places:
-        if is_address(str(place)):
+        if has_scheme(str(place)):
             found.setdefault(str(place), Found(Path(str(place)), str(place), named=True))
             continue
         for file in find_files([Path(place)]):
@@ -59,7 +59,7 @@ def look(places: Iterable[str], roots: Sequence[str]) -> tuple[list[str], list[s
     for place in places:
         path = Path(place)
         above = [root for root in roots if root != place and lies_in(place, root)]
-        if is_address(place) or path.exists():
+        if has_scheme(place) or path.exists():
             there.append(place)
         elif (path.suffix and path.parent.is_dir()) or any(Path(root).is_dir() for root in above):
             gone.append(place)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from motet.errors import DocumentUnreadable
 from motet.retrieval import copies, documents, failures
-from motet.retrieval.fetched import is_address, read_address
+from motet.retrieval.fetched import has_scheme, read_address
 from motet.retrieval.ingest import cut_document
 from motet.retrieval.load import given_bytes, read_bytes, unknown_ending
 from motet.retrieval.reports import AddProgress, FileOutcome
@@ -171,7 +171,7 @@ class DocumentJob:
     async def _read(self) -> tuple[FileBytes, Path]:
         """Return the bytes, and a path with the ending that says what they are."""
         max_bytes = int(self.shelf.settings.max_file_mb * 1e6)
-        if is_address(self.source):
+        if has_scheme(self.source):
             file, path = await read_address(self.shelf.fetch, self.source, max_bytes=max_bytes)
             if not self.shelf.parser.reads(path):
                 raise unknown_ending(path)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from motet.errors import DocumentUnreadable
+from motet.errors import DocumentUnreadable, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def unreadable(path: Path | str, reason: str, next_step: str) -> DocumentUnreadable:
-    """Return the error, to be raised; a path with odd characters is shown escaped."""
-    shown = str(path)
-    if not shown.isprintable():
-        shown = ascii(shown)
+    """Return the error, to be raised; what nobody sees of a path is written out."""
+    shown = visible(str(path))
     return DocumentUnreadable(f"{shown}: {reason}. {next_step}", path=shown, reason=reason)

@@ -153,3 +153,28 @@ def test_a_watch_tells_each_change_at_once_and_a_failure_once(
     assert run(["kb", "sync", "--watch", "4321"]) != 0
     assert shown[0].startswith(f"failed     {docs}/broken.pdf: ")
     assert shown[1:] == [f"{what}{docs}/new.md (1 passage)\n" for what in ("added      ", "replaced   ")]
+
+
+def test_a_name_that_steers_the_terminal_is_written_out(
+    docs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (docs / "a\x1b[31m\nb.md").write_text("# Red\n\nRed boats.\n", "utf-8")
+    for command in (["add", str(docs)], ["list"], ["search", "red boats"], ["rm", str(docs / "no.md")]):
+        run(["kb", *command])
+        shown = capsys.readouterr()
+        assert "\x1b" not in shown.out + shown.err
+        assert "a\\x1b[31m" in shown.out + shown.err
+
+
+def test_a_collection_that_is_not_there_is_said_to_be_missing(
+    docs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["kb", "add", str(docs), "-C", "manuals"])
+    assert run(["kb", "search", "battery", "-C", "manual"]) != 0
+    assert "There is no collection 'manual'. Did you mean 'manuals'?" in capsys.readouterr().err
+
+
+def test_an_address_that_is_not_of_the_web_says_so(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kb", "add", "ftp://example.org/a.txt", str(docs / "prices.md")]) == 0
+    told = capsys.readouterr().out.splitlines()[0]
+    assert told.startswith("failed     ftp://example.org/a.txt: only http:// and https:// are fetched. ")

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 import pytest
 
-from motet.retrieval.fetched import is_address, read_address
+from motet.retrieval.fetched import has_scheme, is_address, read_address
 
 
 class Page(NamedTuple):
@@ -35,4 +35,6 @@ async def test_a_page_is_named_by_what_it_is(url: str, content_type: str, name: 
 def test_only_the_webs_addresses_are_addresses() -> None:
     assert is_address("https://example.org")
     assert not is_address("file:///etc/passwd")
+    assert has_scheme("file:///etc/passwd")
+    assert not has_scheme("/home/ann/a:b.md")
     assert not is_address("notes/a.md")

@@ -20,3 +20,9 @@ def test_a_name_of_odd_characters_is_shown_escaped(folder: Path) -> None:
     assert caught.value.message.isprintable()
     with pytest.raises(DocumentUnreadable, match="not valid UTF-8"):
         read_bytes(Path(os.fsdecode(b"/tmp/\xff.md")), max_bytes=1000)
+
+
+def test_a_chinese_name_with_a_wide_blank_stays_as_it_is() -> None:
+    assert unreadable("扫描\u3000第一页.pdf", "it is empty", "Fill it.").message.startswith(
+        "扫描\u3000第一页.pdf: "
+    )
