@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from motet.errors import ModelError
-from motet.retrieval import documents
+from motet.retrieval import characters, documents
 from motet.retrieval.filters import Where, allowed_keys
 from motet.retrieval.render import place_of, whole_text
 from motet.storage import fulltext
@@ -259,8 +259,12 @@ class HybridRetriever:
         depth: int,
         allowed: NDArray[np.int64] | None,
     ) -> list[tuple[int, float]]:
-        """Rank by words: large collections in memory, all others by the database."""
+        """Rank by words: large collections in memory, all others by the database; single characters by looking."""
         words: list[tuple[int, float]] = []
+        if lone := characters.lone_characters(asked):
+            for collection in searched:
+                words += characters.search(connection, collection, lone, limit=depth, allowed=allowed)
+            return words
         ranks = self._knowledge.indexes.words
         for chinese in sorted({collection.chinese for collection in searched}):
             cut, scopes = cut_of(chinese), list[str]()
