@@ -1,7 +1,9 @@
 """What a question asks, as words: without function words, and without the names of what it is about.
 
 "Who is the chief executive of Corvane Ferries?" asks for a `chief executive`. A passage about Corvane Ferries that has
-neither word does not say it, however near it is. Told for English alone: in Chinese nothing marks a name.
+neither word does not say it, however near it is. In Chinese nothing marks a name: pieces of a question that stand in a
+passage as they are count as names there (`科文轮渡`), and those of which it has no pair of characters as what is asked
+(`总经理`).
 
 What does not live here: figures (`figures`) and claims of an answer (`claims`).
 """
@@ -21,6 +23,10 @@ STEM = 4
 
 _WORD = re.compile(r"[A-Za-z]+(?:['’-][A-Za-z]+)*")
 _BEGINS = re.compile(r"(?:^|[.!?:\n])[\s\"'“‘(]*$")
+
+
+_HAN = re.compile(r"[\u3400-\u9fff]+")
+_JOINS = re.compile(r"[的了是由为叫被让和与在及有]|谁|哪[些个家位]?|何人|几[个种名位台只条座家]?|多少")
 
 
 def asked_words(question: str) -> set[str]:
@@ -47,3 +53,28 @@ def says_none(text: str, words: set[str]) -> bool:
 def _are_forms(one: str, other: str) -> bool:
     shared = min(len(one), len(other), STEM)
     return one == other or (shared >= STEM - 1 and one[:shared] == other[:shared])
+
+
+def lacks(text: str, question: str) -> bool:
+    """Say whether a text in Chinese has what a question names, and nothing of the rest that it asks.
+
+    The rest has three characters or more: shorter words are easily said otherwise. False where a piece of the question
+    stands there in part, and where text or question is in another language.
+    """
+    if not is_cjk(question) or not is_cjk(text):
+        return False
+    missing = missing_pieces(text, question)
+    named = all(piece in text for piece in _pieces(question) if piece not in missing)
+    return named and sum(len(piece) - 1 for piece in missing) >= LEAST
+
+
+def missing_pieces(text: str, question: str) -> list[str]:
+    """Return the pieces of a Chinese question of which a text has no pair of characters."""
+    held = set(terms(text))
+    return [piece for piece in _pieces(question) if not held & set(terms(piece))]
+
+
+def _pieces(question: str) -> list[str]:
+    """Return what stands between function words in a Chinese question, two characters or more."""
+    runs = _HAN.findall(content_words(question))
+    return [piece for run in runs for piece in _JOINS.split(run) if len(piece) > 1]

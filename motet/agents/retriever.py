@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.agents.asked_words import asked_words, says_none
+from motet.agents.asked_words import asked_words, lacks, missing_pieces, says_none
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
@@ -226,8 +226,14 @@ def only_repeats(fact: str, question: str, passages: Sequence[Passage]) -> bool:
 
     Asked who is the chief executive, a small model writes that a ship is it, since ships are what it was shown.
     """
+    if figures(fact):
+        return False
+    texts = [whole_text(passage) for passage in passages]
+    if is_cjk(question):
+        missing = {piece for text in texts for piece in missing_pieces(text, question)}
+        return all(lacks(text, question) for text in texts) and any(piece in fact for piece in missing)
     repeated = asked_words(question) & asked_words(fact)
-    return not figures(fact) and all(says_none(whole_text(passage), repeated) for passage in passages)
+    return all(says_none(text, repeated) for text in texts)
 
 
 def fuse(rankings: Sequence[Sequence[Passage]], *, limit: int) -> list[Passage]:

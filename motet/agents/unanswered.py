@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from motet.agents.asked_words import asked_words, says_none
+from motet.agents.asked_words import asked_words, lacks, says_none
 from motet.retrieval.render import whole_text
 from motet.storage.content_words import content_words
 from motet.storage.search import is_cjk, terms
@@ -54,7 +54,8 @@ def may_hold(question: str, passages: Sequence[Passage]) -> bool:
         text = whole_text(passage)
         if is_cjk(text) != is_cjk(question):
             return True
-        if words and len(words & set(terms(text))) / len(words) >= HELD and not says_none(text, asked):
+        named_alone = says_none(text, asked) or lacks(text, question)
+        if words and len(words & set(terms(text))) / len(words) >= HELD and not named_alone:
             return True
     return False
 

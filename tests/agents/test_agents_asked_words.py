@@ -1,6 +1,6 @@
 import pytest
 
-from motet.agents.asked_words import asked_words, says_none
+from motet.agents.asked_words import asked_words, lacks, missing_pieces, says_none
 
 FLEET = "The Kestrel Light of Corvane Ferries is the car ferry. She takes 48 cars and was built in 2009."
 
@@ -37,3 +37,28 @@ def test_a_text_says_none_of_them_only_where_no_form_of_any_is_in_it(
     words: set[str], text: str, *, none: bool
 ) -> None:
     assert says_none(text, words) is none
+
+
+FREIGHT = "科文轮渡：货运价目。货物一律由“红隼之光”号运输，在埃尔温港交货，每个托盘 85 克朗。"
+
+
+@pytest.mark.parametrize(
+    ("question", "lacking"),
+    [
+        ("科文轮渡的总经理是谁？", True),
+        ("谁是科文轮渡的首席执行官？", True),
+        ("科文轮渡在哪里交货？", False),
+        ("科文轮渡的船长是谁？", False),
+        ("科文轮渡公司的总经理是谁？", False),
+        ("托盘的最大高度是多少？", True),
+        ("Who is the chief executive of 科文轮渡?", False),
+    ],
+)
+def test_a_chinese_text_may_have_the_names_of_a_question_alone(question: str, *, lacking: bool) -> None:
+    assert lacks(FREIGHT, question) is lacking
+
+
+def test_what_is_missing_of_a_chinese_question_is_its_pieces_that_stand_nowhere() -> None:
+    assert missing_pieces(FREIGHT, "科文轮渡的总经理是谁？") == ["总经理"]
+    assert missing_pieces("", "科文轮渡的总经理是谁？") == ["科文轮渡", "总经理"]
+    assert not lacks("Corvane Ferries", "科文轮渡的总经理是谁？")

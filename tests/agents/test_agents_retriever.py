@@ -192,3 +192,20 @@ def test_a_name_may_be_translated_from_a_passage_in_another_language() -> None:
     assert source("They are not bought by Feng Liqun.", fleet, given="Does Feng Liqun buy them?") == fleet
     assert source("苗木由李明采购。", minutes, given="谁采购苗木？") is None
     assert source("船队由艾达·林德领导。", minutes, fleet, given="谁领导船队？") == fleet
+
+
+@pytest.mark.parametrize(
+    ("fact", "question", "repeats"),
+    [
+        ("科文轮渡的总经理是红隼之光号。", "科文轮渡的总经理是谁？", True),
+        ("红隼之光号运输货物。", "科文轮渡的总经理是谁？", False),
+        ("总经理有 3 位。", "科文轮渡的总经理有几位？", False),
+        ("货物由红隼之光号运输。", "科文轮渡的货物由谁运输？", False),
+    ],
+)
+def test_a_fact_that_only_repeats_what_was_asked_is_told_in_chinese(
+    fact: str, question: str, *, repeats: bool
+) -> None:
+    freight = [passage("a", "科文轮渡的货物由红隼之光号运输。"), passage("b", "科文轮渡每年运输货物。")]
+    assert only_repeats(fact, question, freight) is repeats
+    assert not only_repeats(fact, question, [*freight, passage("c", "Corvane Ferries has three ships.")])

@@ -98,6 +98,10 @@ def test_a_passage_with_nothing_but_the_names_of_a_question_does_not_hold_its_an
         "Who is the chief executive of Corvane Ferries?", [*fleet, *passages("科文轮渡有三艘船。")]
     )
     assert may_hold("Who owns Corvane Ferries?", fleet)
+    freight = passages("科文轮渡股份公司的货物在埃尔温港交货。")
+    assert not may_hold("科文轮渡股份公司的总经理是谁？", freight)
+    assert may_hold("科文轮渡的货物在哪里交货？", freight)
+    assert may_hold("科文轮渡的货物在哪里交给谁？", freight)
     assert may_hold("Since when has Corvane Ferries carried people, who sails?", fleet)
 
 
