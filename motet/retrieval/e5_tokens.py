@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _SPACE = "\u2581"
 """What stands for a space inside pieces."""
 _SPACES = re.compile("  +")
+_WORD = re.compile(f"{_SPACE}[^{_SPACE}]*")
+
+MAX_WORDS, MAX_WORD_CHARS = 20_000, 24
+"""Words whose pieces are kept, and how long they may be: a sentence without spaces does not come again."""
 
 
 @dataclass(slots=True)
@@ -29,8 +34,11 @@ class Tokenizer:
     unknown_score: float
     longest: dict[str, int] = field(init=False, default_factory=dict[str, int])
     """By a piece's first two characters: how long pieces that begin so may be."""
+    _known: Callable[[str], tuple[int, ...]] = field(init=False)
+    """The pieces of a word, kept for the next time."""
 
     def __post_init__(self) -> None:
+        self._known = lru_cache(MAX_WORDS)(self._likeliest)
         longest = self.longest
         for piece in self.pieces:
             begin = piece[:2]
@@ -38,12 +46,22 @@ class Tokenizer:
                 longest[begin] = len(piece)
 
     def numbers(self, text: str) -> list[int]:
-        """Return the numbers of the likeliest pieces of a text, in order (Viterbi); never empty.
+        """Return the numbers of the likeliest pieces of a text, in order; never empty.
 
-        Source: T. Kudo, "Subword Regularization", ACL 2018, section 3.2.
+        No piece has a space but at its beginning, so that each word has its own likeliest pieces.
         """
         text = _SPACES.sub(" ", text.translate(self.normal))
         text = (text if text.startswith(" ") else f" {text}").replace(" ", _SPACE)
+        found: list[int] = []
+        for word in _WORD.findall(text):
+            found += self._known(word) if len(word) <= MAX_WORD_CHARS else self._likeliest(word)
+        return found
+
+    def _likeliest(self, text: str) -> tuple[int, ...]:
+        """Return the numbers of the likeliest pieces of a text without a space inside, in order (Viterbi).
+
+        Source: T. Kudo, "Subword Regularization", ACL 2018, section 3.2.
+        """
         best = [0.0] + [-1e30] * len(text)
         chosen = [(0, self.unknown)] * (len(text) + 1)
         find, longest = self.pieces.get, self.longest.get
@@ -61,4 +79,4 @@ class Tokenizer:
         while at:
             at, number = chosen[at]
             found.append(number)
-        return found[::-1]
+        return tuple(found[::-1])

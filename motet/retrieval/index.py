@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,12 @@ import sqlalchemy as sa
 
 from motet.retrieval.vectors.faiss import FaissStore
 from motet.retrieval.words import WordIndexes
+from motet.storage.cores import Both
 from motet.storage.tables import passages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
 
@@ -43,6 +47,8 @@ class VectorIndexes:
     def __init__(self, store: VectorStore | None = None, *, max_vectors: int = MAX_VECTORS) -> None:
         self.store: VectorStore = store or FaissStore()
         self.words = WordIndexes()
+        self.both = Both()
+        """For the search by words beside the one by vectors."""
         self._max_vectors = max_vectors
         self._fresh: OrderedDict[str, tuple[int, int]] = (
             OrderedDict()
@@ -50,30 +56,36 @@ class VectorIndexes:
         self._lock = threading.Lock()
         self._renewing: dict[str, threading.Lock] = {}
 
-    def search(
+    def searching(
         self,
         connection: Connection,
-        collection: Collection,
+        collections: Sequence[Collection],
         vector: NDArray[np.float32],
         *,
         limit: int,
         allowed: NDArray[np.int64] | None = None,
-    ) -> list[tuple[int, float]]:
-        """Find the nearest vectors, on the calling thread.
+    ) -> Callable[[], list[tuple[int, float]]]:
+        """Bring the sets of collections up to date, on the calling thread, and return the search, for any thread.
 
         Args:
-            connection: The one that `collection` was read on, in the same transaction.
-            collection: Which one, at which revision.
+            connection: The one that the collections were read on, in the same transaction.
+            collections: Which ones, each at which revision.
             vector: Shape (dimension,), of length 1.
             limit: At most this many.
             allowed: Only passages with these keys; all unless given.
 
         Returns:
-            `(passage_key, cosine)`, nearest first.
+            What finds `(passage_key, cosine)` of the nearest, nearest first.
         """
-        name = set_name(collection)
-        self._renew(connection, collection, name)
-        return self.store.search(name, vector, limit=limit, allowed=allowed)
+        names = [set_name(collection) for collection in collections]
+        for collection, name in zip(collections, names, strict=True):
+            self._renew(connection, collection, name)
+
+        def search() -> list[tuple[int, float]]:
+            found = [self.store.search(name, vector, limit=limit, allowed=allowed) for name in names]
+            return sorted(chain.from_iterable(found), key=lambda hit: (-hit[1], hit[0]))[:limit]
+
+        return search
 
     def close(self) -> None:
         """Let go of the store's files and connections."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from motet.errors import ModelError
@@ -240,16 +241,13 @@ class HybridRetriever:
             allowed = allowed_keys(connection, knowledge.tenant_id, self._collections, self._where)
             if not len(allowed):
                 return Rankings([], [])
-        words = self._words(connection, searched, content_words(query), depth, allowed)
-        meaning: list[tuple[int, float]] = []
-        for collection in searched:
-            if vector is not None and self._has_vectors(collection):
-                meaning += knowledge.indexes.search(
-                    connection, collection, vector, limit=depth, allowed=allowed
-                )
-        words.sort(key=lambda hit: (-hit[1], hit[0]))
-        meaning.sort(key=lambda hit: (-hit[1], hit[0]))
-        return Rankings(words[:depth], meaning[:depth])
+        by_words = partial(self._words, connection, searched, content_words(query), depth, allowed)
+        if vector is None:
+            return Rankings(by_words(), [])
+        indexes = knowledge.indexes
+        near = [collection for collection in searched if self._has_vectors(collection)]
+        by_meaning = indexes.searching(connection, near, vector, limit=depth, allowed=allowed)
+        return Rankings(*indexes.both(lambda search: search(), (by_words, by_meaning)))
 
     def _words(
         self,
@@ -259,12 +257,12 @@ class HybridRetriever:
         depth: int,
         allowed: NDArray[np.int64] | None,
     ) -> list[tuple[int, float]]:
-        """Rank by words: large collections in memory, all others by the database; single characters by looking."""
+        """Rank by words, best first: large collections in memory, others by the database; single characters by looking."""
         words: list[tuple[int, float]] = []
         if lone := characters.lone_characters(asked):
             for collection in searched:
                 words += characters.search(connection, collection, lone, limit=depth, allowed=allowed)
-            return words
+            return _best(words, depth)
         ranks = self._knowledge.indexes.words
         for chinese in sorted({collection.chinese for collection in searched}):
             cut, scopes = cut_of(chinese), list[str]()
@@ -282,7 +280,7 @@ class HybridRetriever:
                 keys=None if allowed is None else allowed.tolist(),
                 cut=cut,
             )
-        return words
+        return _best(words, depth)
 
     def _has_vectors(self, collection: Collection) -> bool:
         """Say whether a collection can be searched by this embedder's vectors; an empty one has none."""
@@ -292,6 +290,11 @@ class HybridRetriever:
         if collection.embedder != embedder.name:
             raise documents.embedder_conflict(collection, embedder.name)
         return True
+
+
+def _best(hits: Iterable[tuple[int, float]], limit: int) -> list[tuple[int, float]]:
+    """Return the best `(key, score)`, ties in the order of the keys."""
+    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:limit]
 
 
 def fuse(rankings: Iterable[tuple[float, Sequence[int]]], *, k: int = RRF_K) -> dict[int, float]:

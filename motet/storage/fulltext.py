@@ -54,7 +54,7 @@ def create(connection: Connection) -> None:
     for index in INDEXES:
         table = _table(index)
         postgres = (_POSTGRES_TABLE, _POSTGRES_TERMS, _POSTGRES_SCOPE)
-        for statement in postgres if _is_postgres(connection) else (_SQLITE_TABLE,):
+        for statement in postgres if _is_postgres(connection) else (_SQLITE_TABLE, _SQLITE_INSTANCES):
             connection.execute(sa.text(statement.format(table=table)))
 
 
@@ -193,6 +193,8 @@ _SQLITE_TABLE = """
 CREATE VIRTUAL TABLE IF NOT EXISTS {table}
 USING fts5(scope, terms, tokenize = 'porter unicode61 remove_diacritics 2')
 """
+
+_SQLITE_INSTANCES = "CREATE VIRTUAL TABLE IF NOT EXISTS {table}_instances USING fts5vocab({table}, instance)"
 
 # The weight 0 keeps the scope's column out of the score.
 _SQLITE_SEARCH = """

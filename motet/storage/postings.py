@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
+from motet.storage.fulltext import INDEXES
+from motet.storage.ready import Ready
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,6 +27,15 @@ if TYPE_CHECKING:
     """Keys, ascending, and a number for each."""
 
 MAX_STEMS = 50_000
+
+_KEYS = {
+    index: Ready(
+        sa.select(sa.func.group_concat(sa.column("doc")).label("joined"))
+        .select_from(sa.table(f"fts_{index}_instances"))
+        .where(sa.column("term") == sa.bindparam("stem"), sa.column("doc") > sa.bindparam("after"))
+    )
+    for index in INDEXES
+}
 
 
 class Stems:
@@ -76,15 +88,8 @@ def read_postings(connection: Connection, index: str, stem: str, *, after: int) 
         stem: See `Stems`.
         after: 0 for all rows.
     """
-    instances = f"motet_instances_{index}"
-    connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{instances} USING fts5vocab(main, fts_{index}, instance)"
-    )
-    found = connection.execute(
-        sa.text(f"SELECT group_concat(doc) FROM temp.{instances} WHERE term = :stem AND doc > :after"),  # noqa: S608
-        {"stem": stem, "after": after},
-    ).scalar()
-    keys, counts = np.unique(numbers(found), return_counts=True)
+    found = _KEYS[index].one(connection, {"stem": stem, "after": after})
+    keys, counts = np.unique(numbers(found.joined), return_counts=True)
     return keys, counts.astype(np.float32)
 
 

@@ -89,7 +89,7 @@ class VectorIndex:
         self, vector: NDArray[np.float32], count: int, allowed: NDArray[np.int64] | None
     ) -> list[tuple[int, float]]:
         """Search on all cores; FAISS takes one core for one question."""
-        coarse = self._coarse() if allowed is None else None
+        coarse = self._coarse() if allowed is None and Coarse.can_be() else None
         near = coarse.search(vector, count) if coarse is not None else None
         if near is not None:
             return [(int(self.keys[at]), score) for at, score in near]

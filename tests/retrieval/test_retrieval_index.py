@@ -17,7 +17,7 @@ async def nearest(base: KnowledgeBase, text: str, limit: int = 5, collection: st
     def work(connection: sa.Connection) -> list[str]:
         known = documents.read_collection(connection, base.tenant_id, collection)
         assert known is not None
-        hits = base.indexes.search(connection, known, vector, limit=limit)
+        hits = base.indexes.searching(connection, [known], vector, limit=limit)()
         assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
         stored = documents.read_passages(connection, [key for key, _ in hits])
         return [stored[key].text for key, _ in hits]

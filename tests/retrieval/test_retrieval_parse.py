@@ -133,8 +133,11 @@ BAD = {
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
 @pytest.mark.parametrize("case", list(BAD))
-async def test_what_a_loader_does_to_its_process_is_one_typed_error(case: str) -> None:
+async def test_what_a_loader_does_to_its_process_is_one_typed_error(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, reason = BAD[case]
+    monkeypatch.chdir(tmp_path)
     parser = breaking(code)
     with pytest.raises(DocumentUnreadable, match=reason) as caught:
         await parser.parse(GOOD, Path("fares.md"))

@@ -33,4 +33,13 @@ def test_rows_and_lengths_are_read_from_a_key_on(database: Database) -> None:
         assert (keys.tolist(), lengths.tolist()) == ([1, 2, 7, 9], [3, 1, 20_001, 2])
 
     database.write_sync(work)
+    made = sa.text("SELECT count(*) FROM temp.sqlite_master")
+
+    def read(connection: sa.Connection) -> int:
+        assert read_postings(connection, "passages", "dog", after=0)[0].tolist() == [2, 7]
+        return connection.execute(made).scalar_one()
+
+    assert database.read_sync(read) == 0, (
+        "what a reader makes goes with its transaction, and the schema is read anew"
+    )
     assert numbers(None).tolist() == []

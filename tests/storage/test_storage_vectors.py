@@ -53,8 +53,13 @@ def test_many_vectors_are_scanned_on_all_cores_with_the_same_result(monkeypatch:
     assert len(made.search(rows[5], limit=1000)) == 300
 
 
-def test_an_index_that_is_searched_often_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("smaller", [True, False])
+def test_an_index_that_is_searched_often_finds_the_same(
+    monkeypatch: pytest.MonkeyPatch, smaller: bool
+) -> None:
     monkeypatch.setattr(vectors, "LARGE", 100)
+    if not smaller:
+        monkeypatch.setattr(vectors.Coarse, "can_be", lambda: False)
     rows = np.random.default_rng(3).standard_normal((4000, 32)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     made = VectorIndex.build(np.arange(4000, dtype=np.int64) + 1, rows)
