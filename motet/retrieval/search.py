@@ -257,7 +257,7 @@ class HybridRetriever:
         depth: int,
         allowed: NDArray[np.int64] | None,
     ) -> list[tuple[int, float]]:
-        """Rank by words, best first: large collections in memory, others by the database; single characters by looking."""
+        """Rank by words, best first: large collections in memory, others by SQL; single characters by looking."""
         words: list[tuple[int, float]] = []
         if lone := characters.lone_characters(asked):
             for collection in searched:
