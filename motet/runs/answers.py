@@ -22,7 +22,7 @@ from motet.storage.texts import texts_of
 from motet.tools.policy.approval import is_approval, rule_for_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection, Row
 
@@ -94,12 +94,25 @@ def check_answers(request: RunRequest, asked: Asker) -> dict[str, Any]:
             )
         schema = questions[interrupt_id].response_schema
         problem = schema_problem(answer, schema) if schema else ""
+        if problem.endswith(_ANY) and schema:
+            problem = f"{problem.removesuffix(_ANY)} is none of {', '.join(_forms(schema))}"
         if problem:
             raise InvalidInput(
                 f"The answer to '{interrupt_id}' does not fit: {problem}. The run still waits.",
                 interrupt_id=interrupt_id,
             )
     return answers
+
+
+_ANY = " is not valid under any of the given schemas"
+
+
+def _forms(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what fits a schema of several, as a person writes it."""
+    for one in schema.get("anyOf", ()):
+        yield from (json.dumps(word, ensure_ascii=False) for word in one.get("enum", ()))
+        if one.get("required"):
+            yield "{" + ", ".join(f'"{name}": …' for name in one["required"]) + "}"
 
 
 def rules_for_settings(

@@ -14,7 +14,7 @@ from motet.events import PLAIN_JSON, Passage
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive
 from motet.runs.glance import LOCAL_TENANT as LOCAL_TENANT  # noqa: PLC0414  # its callers' name for it
-from motet.tools.policy.rules import Permissions
+from motet.tools.policy.rules import Permissions as Permissions  # noqa: PLC0414  # a wire's name for it
 
 RunStatus = Literal["pending", "running", "interrupted", "success", "error", "cancelled"]
 

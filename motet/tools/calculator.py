@@ -124,6 +124,7 @@ _TOKEN = re.compile(
     |(?P<operator>\*\*|//|[-+*/%^(),\[\]])""",
     re.VERBOSE,
 )
+_HEXADECIMAL = re.compile(r"(?<![\w.,])0[xX][0-9A-Fa-f]+")
 _WORDS = {"x": "*", "X": "*", "of": "*", "mod": "%", "^": "**"}
 _UNITS = {"百": 2, "千": 3, "万": 4, "萬": 4, "亿": 8, "億": 8}
 
@@ -131,6 +132,11 @@ _UNITS = {"百": 2, "千": 3, "万": 4, "萬": 4, "亿": 8, "億": 8}
 def _tokens(expression: str) -> list[tuple[str, str]]:
     """Cut the text into `(kind, text)`; a space stays, since it tells `10 % -3` from `10% - 3`."""
     text = _trim(expression).translate(_FOLD)
+    if hexadecimal := _HEXADECIMAL.search(text):
+        word = hexadecimal.group()
+        raise InvalidInput(
+            f"'{word}' could be a number or a product. Write {int(word, 16)}, or 0 * {word[2:]}"
+        )
     found: list[tuple[str, str]] = []
     position = 0
     while position < len(text):

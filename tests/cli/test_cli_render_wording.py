@@ -7,6 +7,7 @@ from cli_story import PASSAGE
 from rich.cells import cell_len
 
 from motet.cli.render import wording
+from motet.events import InterruptRequested
 
 
 @pytest.mark.parametrize(
@@ -81,3 +82,9 @@ def test_a_list_of_small_objects_is_shown_by_what_is_in_them() -> None:
     figures = [{"what": "tents", "value": "3"}, {"what": "a week", "value": "220"}]
     shown = wording.call("calculator", {"figures": figures, "expression": "3 * 220"})
     assert shown == 'calculator(figures=tents 3; a week 220, expression="3 * 220")'
+
+
+def test_what_may_be_chosen_stands_with_the_question() -> None:
+    value = {"kind": "question", "question": "什么颜色？", "choices": ["red", "蓝"]}
+    lines = wording.how_to_answer("0123456789", [InterruptRequested(interrupt_id="i", value=value)])
+    assert lines == ["it asks: 什么颜色？ (red, 蓝)", "answer it: motet runs resume 01234567 --answer …"]

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -19,7 +20,7 @@ from studio import Studio, graph_of, open_studio
 from motet.errors import Conflict, InterruptExpired, InvalidInput, NotFound, PermissionRefused
 from motet.events import InterruptRequested, MessageCompleted
 from motet.memory.checkpoints import MotetSaver
-from motet.runs.answers import expire, rules_for_settings
+from motet.runs.answers import check_answers, expire, rules_for_settings
 from motet.runs.request import Accepted, Caller, RunOptions, RunRequest
 from motet.runs.submit import Gate
 from motet.runs.worker import Worker
@@ -29,6 +30,7 @@ from motet.storage.schema import prepare
 from motet.storage.seal import Seal
 from motet.storage.tables import runs
 from motet.tools.policy.approval import question
+from motet.tools.policy.approval import schema as approval_schema
 
 
 class Decision(BaseModel):
@@ -380,3 +382,21 @@ async def test_a_worker_ends_what_has_expired_and_a_chore_that_fails_does_not_st
     assert "cannot do a chore" in caplog.text
     after = await studio.submit("hi")
     assert (await studio.events(after.run_id))[-1].type == "run.completed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("ja", """'ja' is none of "yes", "no", "always", {"arguments": …}, {"no": …}, {"always": …}."""),
+        ({"arguments": {"n": "x"}}, "arguments.n: 'x' is not of type 'integer'."),
+    ],
+)
+def test_an_answer_that_is_none_of_several_is_told_which_are(answer: Any, said: str) -> None:
+    arguments = {"properties": {"n": {"type": "integer"}}}
+    event = InterruptRequested(
+        interrupt_id="i", value="?", response_schema=approval_schema(arguments, is_tainted=False)
+    )
+    waits: Any = SimpleNamespace(questions={"i": event})
+    with pytest.raises(InvalidInput) as refused:
+        check_answers(RunRequest(resume=answer), waits)
+    assert said in refused.value.message

@@ -51,6 +51,21 @@ async def test_a_run_is_started_followed_and_looked_at(client: httpx.AsyncClient
     assert (run["status"], run["last_seq"]) == ("success", len(events))
 
 
+async def test_a_run_brings_rules_and_says_whose_words_it_brings(client: httpx.AsyncClient) -> None:
+    options = {"permissions": {"deny": ["@write"], "ask": ["send:to=*@acme.com"]}, "untrusted": True}
+    asked = AskedRun.model_validate(says("hi", graph="echo", options=options))
+    decoded = decode(asked, idempotency_key=None).options
+    assert decoded.permissions is not None
+    assert (decoded.permissions.deny, decoded.permissions.ask) == (["@write"], ["send:to=*@acme.com"])
+    assert decoded.untrusted
+    await run_of(client, says("hi", graph="echo", options=options))
+    for wrong, why in (({"deny": ["no rule"]}, "is no rule"), ({"forbid": ["a"]}, "permissions.forbid")):
+        refused = await client.post(
+            "/motet/v1/runs", json=says("hi", graph="echo", options={"permissions": wrong})
+        )
+        assert (refused.status_code, why in refused.json()["detail"]) == (422, True)
+
+
 async def test_a_stream_goes_on_after_the_event_that_a_client_saw_last(client: httpx.AsyncClient) -> None:
     accepted = await run_of(client, says("hi", graph="echo"))
     whole = await events_of(client, accepted["run_id"])

@@ -136,3 +136,10 @@ async def test_an_expression_that_is_too_long_is_told_as_an_error() -> None:
     )
     assert answer.status == "error"
     assert "500 characters" in answer.content
+
+
+def test_a_hexadecimal_number_is_no_product_with_nought() -> None:
+    with pytest.raises(InvalidInput, match=r"Write 31, or 0 \* 1F"):
+        calculate("0x1F + 1")
+    assert calculate("0 x 10") == "0"
+    assert calculate("10x10") == "100"

@@ -8,7 +8,7 @@ from langchain_core.tools import BaseTool
 from motet.errors import InvalidInput
 from motet.settings import ToolSettings
 from motet.tools.base import ToolContext, utc_now
-from motet.tools.now import build, find_zone
+from motet.tools.now import PLACES, build, find_zone
 
 MOMENT = datetime(2026, 11, 23, 23, 35, 10, tzinfo=UTC)
 
@@ -47,6 +47,12 @@ async def test_the_real_clock_is_the_default() -> None:
         ("New York", -5),
         ("Beijing", 8),
         ("北京", 8),
+        ("北京时间", 8),
+        ("东京", 9),
+        ("紐約", -5),
+        ("美国西部时间", -8),
+        ("世界标准时间", 0),
+        ("UTC＋８", 8),
         (" Europe/Paris ", 1),
     ],
 )
@@ -62,6 +68,8 @@ def test_zones_are_found_by_name_city_or_offset(name: str, hours: float) -> None
         ("Shangai", "Asia/Shanghai"),
         ("../../etc/passwd", "Unknown time zone"),
         ("UTC+99", "Unknown time zone"),
+        ("UTC+15", "Unknown time zone"),
+        ("UTC+8:75", "Unknown time zone"),
     ],
 )
 def test_an_unknown_zone_is_named_with_a_near_one(name: str, hint: str) -> None:
@@ -78,3 +86,8 @@ async def test_the_agent_is_told_of_an_unknown_zone(now: BaseTool) -> None:
         answer.content
         == "Unknown time zone 'Mars/Olympus'. Write one such as Europe/Paris, Asia/Shanghai or UTC."
     )
+
+
+def test_every_place_has_a_zone_that_is_there() -> None:
+    for place in PLACES:
+        assert find_zone(place) is not None

@@ -81,10 +81,16 @@ def how_to_answer(run_id: str, questions: Sequence[InterruptRequested]) -> list[
     lines: list[str] = []
     for asked in questions:
         which = f" --interrupt {asked.interrupt_id[:8]}" if len(questions) > 1 else ""
-        lines.append(f"it asks: {question(asked)}")
+        lines.append(f"it asks: {question(asked)}{_choices(asked.value)}")
         lines += _exact_call(asked.value)
         lines.append(f"answer it: motet runs resume {run_id[:8]}{which} --answer …")
     return lines
+
+
+def _choices(asked: Any) -> str:
+    """Return what an agent's question offers to choose from, in brackets; "" for nothing."""
+    offered: Any = asked.get("choices") if isinstance(asked, dict) else None
+    return f" ({', '.join(map(str, offered))})" if isinstance(offered, list) and offered else ""
 
 
 def _exact_call(asked: Any) -> list[str]:

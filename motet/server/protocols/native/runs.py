@@ -15,7 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from motet.errors import NotFound
 from motet.runs.budget import Budget
 from motet.runs.drive import Drive, RecordMode
-from motet.runs.request import MAX_STEPS, Multitask, RunOptions, RunRecord, RunRequest, Webhook
+from motet.runs.request import (
+    MAX_STEPS,
+    Multitask,
+    Permissions,
+    RunOptions,
+    RunRecord,
+    RunRequest,
+    Webhook,
+)
 from motet.server.plain import PlainAnswer, json_text
 from motet.server.protocols.base import Route
 from motet.server.sse import EventStream, check_place, frame
@@ -48,6 +56,10 @@ class AskedOptions(_Asked):
     budget: Budget | None = None
     tools: list[str] | None = Field(default=None, max_length=100)
     collections: list[str] | None = Field(default=None, max_length=100)
+    permissions: Permissions | None = None
+    """Rules on its tool calls besides the settings'."""
+    untrusted: bool | None = None
+    """Whether its input is not its caller's own words."""
     max_steps: int | None = Field(default=None, ge=1, le=MAX_STEPS)
     max_retries: int | None = Field(default=None, ge=0, le=100)
     record: list[RecordMode] = []
