@@ -29,6 +29,14 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 _JOINS = re.compile(r"[的了是由为叫被让和与在及有]|谁|哪[些个家位]?|何人|几[个种名位台只条座家]?|多少")
 
 
+_QUESTION = re.compile(r"[^.!?。！？\n]*[?？]")
+
+
+def questions(text: str) -> str:
+    """Return the sentences of a text that end with a question mark; "" where none does."""
+    return " ".join(sentence.strip() for sentence in _QUESTION.findall(text))
+
+
 def asked_words(question: str) -> set[str]:
     """Return the words of a question that are neither function words nor names; set() where Chinese is asked."""
     if is_cjk(question):

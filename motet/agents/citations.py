@@ -75,16 +75,27 @@ class CitationFilter:
     def finish(self) -> str:
         """Return the rest, and sources when the text named none."""
         rest = self._show(len(self._held))
-        if cited(self._said, len(self._passages)):
+        if tells_nothing(self._said):
             return rest
-        if DOUBT in self._said:  # it cites, and none of it stands in what was found
+        numbers = cited(self._said, len(self._passages))
+        found = numbers
+        if not numbers and DOUBT not in self._said and self._names_sources:
+            found = supporting(self._said, self._passages, self._noted)
+        if self._is_unsupported(found):
             return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
-        if tells_nothing(self._said) or not self._names_sources:
+        if numbers or not found:
             return rest
-        found = supporting(self._said, self._passages, self._noted)
-        if found and self._claims.is_made_up(self._said, found):
-            return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
-        return rest + (" " if found else "") + "".join(f"[{number}]" for number in found)
+        return f"{rest} " + "".join(f"[{number}]" for number in found)
+
+    def _is_unsupported(self, found: Sequence[int]) -> bool:
+        """Say whether the whole text is to be doubted, which rests on these passages."""
+        if not found:
+            return DOUBT in self._said  # it cites, and none of it stands in what was found
+        if self._claims.tells_else(self._said):
+            return True
+        # Where no citation stands behind its claim, nothing was held against any yet.
+        unjudged = not cited(self._said, len(self._passages)) or _PLAIN.match(self._said) is not None
+        return unjudged and self._claims.is_made_up(self._said, found)
 
     def _show(self, length: int) -> str:
         valid = keep_valid(self._held[:length], len(self._passages))

@@ -61,7 +61,7 @@ class Claims:
     def source(self, said: str, number: int) -> int:
         """Return which passage the last claim of a text should cite: the one it names, a better one, or 0 for none."""
         claim = last_claim(said)
-        if self._names_strangers(claim, number) or self._tells_else(claim, said):
+        if self._names_strangers(claim, number) or pays_otherwise(claim, self._currencies):
             return 0
         stated = {figure for figure in figures(claim) if len(figure) > 1}
         asked = {figure for figure in stated if not _is_in(figure, self._given)}
@@ -70,14 +70,16 @@ class Claims:
         return number if stated else self._by_words(claim, number)
 
     def is_made_up(self, text: str, numbers: Sequence[int]) -> bool:
-        """Say whether a text that cites nothing states what is in no passage, though it would rest on some of them.
+        """Say whether a text states what is in no passage, though it would rest on some of them.
 
         A figure of two digits or more counts, and a name; one that may be translated does not.
         """
         anywhere = self._given.union(*self._held)
-        stated = {figure for figure in figures(text) if len(figure) > 1}
-        return any(not _is_in(figure, anywhere) for figure in stated) or any(
-            self._names_strangers(text, number) or self._tells_else(text, text) for number in numbers
+        stated = {figure for figure in figures(_MARK.sub(" ", text)) if len(figure) > 1}
+        return (
+            any(not _is_in(figure, anywhere) for figure in stated)
+            or any(self._names_strangers(text, number) for number in numbers)
+            or pays_otherwise(text, self._currencies)
         )
 
     def _names_strangers(self, claim: str, number: int) -> bool:
@@ -88,9 +90,9 @@ class Claims:
         same = [text for text in self._texts if is_cjk(text) == wide]
         return bool(unknown_names(claim, self._texts, self._told)) or names_nobody(claim, same, self._asked)
 
-    def _tells_else(self, claim: str, said: str) -> bool:
-        """Say whether a claim is in another currency, or all that was said of another kind than was asked for."""
-        return pays_otherwise(claim, self._currencies) or answers_otherwise(said, self._asked)
+    def tells_else(self, text: str) -> bool:
+        """Say whether a whole answer gives quantities, and none of a kind that was asked for."""
+        return answers_otherwise(text, self._asked)
 
     def _by_figures(self, asked: set[str], claim: str, number: int) -> int:
         anywhere = set[str]().union(*self._held)

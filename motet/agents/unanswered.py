@@ -29,10 +29,10 @@ UNSUPPORTED: dict[Language, str] = {
 }
 
 _UNSAID = re.compile(
-    r"\b(?:documents?|passages?|texts?|materials?|sources?|results?)\b[^.!?\n]{0,30}?\bdo(?:es)?(?: not|n['’]t) "
-    r"(?:say|state|mention|specify|give|provide|list|include|contain|name|tell|indicate)"
+    r"\b(?:documents?|passages?|texts?|materials?|sources?|results?|information)\b[^.!?\n]{0,30}?"
+    r"\bdo(?:es)?(?: not|n['’]t) (?:say|state|mention|specify|give|provide|list|include|contain|name|tell|indicate)"
     r"|\b(?:not|no|nothing)\b[^.!?\n]{0,60}\b(?:in|by) (?:the|these|any)(?: given)? "
-    r"(?:documents?|passages?|texts?|materials?)\b"
+    r"(?:documents?|passages?|texts?|materials?|information)\b"
     r"|(?:文档|段落|资料|文件|材料|文本)[^。！？\n]{0,8}?(?:没有|没|未)(?:有)?"
     r"(?:具体|明确|直接)?(?:说明|提到|提及|给出|提供|包含|涉及|写明|说|指出|列出|找到)",
     re.IGNORECASE,

@@ -15,6 +15,7 @@ from langchain_core.tools import StructuredTool
 from langgraph.config import get_stream_writer
 from langgraph.types import interrupt
 
+from motet.agents.asked_words import questions
 from motet.agents.citations import CitationFilter
 from motet.errors import ModelOutputInvalid, PermissionRefused, RunError, ToolFailed
 from motet.events import CITATIONS_KEY, Passage, ToolCompleted, ToolStarted
@@ -123,7 +124,9 @@ async def _agent(doing: Doing) -> Outcome:
         by_number = {passage["number"]: Passage.model_validate(passage) for passage in citations}
         passages = [by_number[number] for number in sorted(by_number)]
         # What an agent with tools says may be a word that other steps compare: no source is put behind that.
-        marks = CitationFilter(passages, given=" ".join(given), names_sources=not agent.tools)
+        marks = CitationFilter(
+            passages, given=" ".join(given), asked=questions(prompt), names_sources=not agent.tools
+        )
         said = marks.feed(str(said)) + marks.finish()
     return Outcome(str(said).strip(), citations)
 

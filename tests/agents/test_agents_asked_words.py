@@ -1,6 +1,6 @@
 import pytest
 
-from motet.agents.asked_words import asked_words, lacks, missing_pieces, says_none
+from motet.agents.asked_words import asked_words, lacks, missing_pieces, questions, says_none
 
 FLEET = "The Kestrel Light of Corvane Ferries is the car ferry. She takes 48 cars and was built in 2009."
 
@@ -62,3 +62,11 @@ def test_what_is_missing_of_a_chinese_question_is_its_pieces_that_stand_nowhere(
     assert missing_pieces(FREIGHT, "科文轮渡的总经理是谁？") == ["总经理"]
     assert missing_pieces("", "科文轮渡的总经理是谁？") == ["科文轮渡", "总经理"]
     assert not lacks("Corvane Ferries", "科文轮渡的总经理是谁？")
+
+
+def test_questions_of_a_text_end_with_a_question_mark() -> None:
+    assert (
+        questions("Answer in 3 words. What does it cost? Be brief.\n它多重？")
+        == "What does it cost? 它多重？"
+    )
+    assert questions("Sum this up.") == ""

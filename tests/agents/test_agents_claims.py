@@ -116,10 +116,19 @@ def test_a_name_that_stands_nowhere_is_doubted_unless_it_may_be_translated(
     assert "".join(map(filter_.feed, text)) + filter_.finish() == shown
 
 
-def test_another_quantity_than_was_asked_for_is_doubted() -> None:
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("An adult weighs 64 crowns [1].", f" {NOWHERE}"),
+        ("An adult pays 64 crowns [1] and weighs 64 kg [1].", ""),
+        ("An adult pays 64 crowns [1].", f" {NOWHERE}"),
+        ("An adult weighs 64 [1].", ""),
+        ("The documents do not say what an adult of 64 crowns weighs.", ""),
+    ],
+)
+def test_another_quantity_than_was_asked_for_is_doubted_in_the_end(text: str, note: str) -> None:
     filter_ = CitationFilter(PASSAGES[:2], asked="How much does an adult weigh?")
-    text = filter_.feed("An adult weighs 64 crowns [1].") + filter_.finish()
-    assert text == f"An adult weighs 64 crowns {DOUBT}. {NOWHERE}"
+    assert filter_.feed(text) + filter_.finish() == text + note
 
 
 @pytest.mark.parametrize(
@@ -154,4 +163,18 @@ def test_a_noted_figure_of_a_passage_is_cited_from_it() -> None:
     ],
 )
 def test_what_cites_nothing_gets_no_source_for_what_is_in_none(text: str, shown: str) -> None:
+    assert said(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[1] An adult pays 64 crowns.", "[1] An adult pays 64 crowns."),
+        ("[1] An adult pays 65 crowns.", f"[1] An adult pays 65 crowns. {NOWHERE}"),
+        ("[3] 成人票 64 元。", "[3] 成人票 64 元。"),
+        ("[3] 成人票 66 元。", "[3] 成人票 66 元。 （文档中没有依据。）"),
+        ("An adult pays 64 [1], so two pay 128.", "An adult pays 64 [1], so two pay 128."),
+    ],
+)
+def test_claims_behind_their_citations_are_judged_in_the_end(text: str, shown: str) -> None:
     assert said(text) == shown

@@ -351,6 +351,20 @@ async def test_an_agent_is_told_that_its_sources_are_none(tmp_path: Path, prompt
     assert told in stage.calls[0]
 
 
+async def test_another_quantity_than_a_prompt_asks_for_is_doubted(tmp_path: Path) -> None:
+    text = """
+    knowledge: {kb: {paths: [docs]}}
+    agents: {w: {system: Cite.}}
+    steps:
+      - {id: found, tool: search_documents, with: {query: ticket}}
+      - {id: a, agent: w, sources: "${{ steps.found.citations }}", prompt: "Be brief. How much does a ticket weigh?"}
+    outputs: {a: "${{ steps.a.text }}"}
+    """
+    stage = Stage(tmp_path, text, lambda _: "A ticket weighs 12 euros [1].")
+    answer = (await stage.play())["outputs"]["a"]
+    assert answer == "A ticket weighs 12 euros [1]. (The documents do not bear this out.)"
+
+
 async def test_figures_of_a_prompt_need_no_source(tmp_path: Path) -> None:
     text = """
     knowledge: {kb: {paths: [docs]}}
