@@ -6,6 +6,7 @@ What does not live here: opening a path safely (`beneath`), and reading (`read_f
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import os
 import re
@@ -18,7 +19,7 @@ from pydantic import BaseModel, Field
 
 from motet.errors import InvalidInput, MotetError, NotFound, PermissionRefused
 from motet.tools.beneath import SUPPORTED, open_beneath
-from motet.tools.read_file import allowed_folder, decode, read_bytes
+from motet.tools.read_file import allowed_folder, decode, encoding_of, read_bytes
 from motet.tools.wrap import as_tool, cut
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_WRITE_CHARS = 1_000_000
 _LISTED, _FOUND, _SEEN, _DEPTH = 200, 50, 5000, 12
+_ENDIAN = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""A mark and what stands behind it: Python by itself writes the order of this machine."""
 
 
 class WriteArguments(BaseModel):
@@ -160,11 +163,15 @@ def write_text(root: Path, path: str, content: str) -> None:
         InvalidInput: The path is a folder or no path.
         PermissionRefused: It leads out, or what stands there is no plain file or has another name elsewhere.
     """
-    data = content.encode("utf-8", "replace")
+    write_bytes(root, path, content.encode("utf-8", "replace"))
+
+
+def write_bytes(root: Path, path: str, data: bytes) -> None:
+    """Write a whole file as `write_text` does; one that is there keeps who may read, write and run it."""
     folders, _, name = path.rpartition("/")
     with _folder(root, folders or ".", make=True) as folder:
         _check_name(name, path)
-        _check_target(folder, name, path)
+        mode = _check_target(folder, name, path)
         temporary = f".{secrets.token_hex(8)}.part"
         descriptor = os.open(
             temporary,
@@ -174,6 +181,8 @@ def write_text(root: Path, path: str, content: str) -> None:
         )
         try:
             with os.fdopen(descriptor, "wb") as file:
+                if mode is not None:
+                    os.fchmod(descriptor, mode)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -185,21 +194,29 @@ def write_text(root: Path, path: str, content: str) -> None:
 
 
 def edit_text(root: Path, path: str, old: str, new: str) -> None:
-    """Replace one piece of a file.
+    """Replace one piece of a file; its encoding, its lines' ends and its rights stay as they are.
 
     Raises:
         InvalidInput: The piece stands there not at all, or more than once.
         NotFound: There is no such file.
         PermissionRefused: The path leads out of the folder.
     """
-    text = decode(read_bytes(root, path), path)
-    count = text.count(old)
+    data = read_bytes(root, path)
+    encoding = encoding_of(data, path)
+    text = data.decode(encoding)
+    # An agent is shown, and writes, lines that end in one newline: the file's own ends are found all the same.
+    piece = re.compile(r"\r?\n".join(map(re.escape, old.replace("\r\n", "\n").split("\n"))))
+    count = sum(1 for _ in piece.finditer(text))
     if count != 1:
         found = "not in it" if not count else f"in it {count} times"
         raise InvalidInput(
             f"The piece to replace is {found}: '{cut(old, 80)}'. Give more of the lines around it."
         )
-    write_text(root, path, text.replace(old, new))
+    ends = "\r\n" if "\r\n" in text else "\n"
+    lines = new.replace("\r\n", "\n").replace("\n", ends)
+    changed = piece.sub(lambda _: lines, text)
+    mark = next((mark for mark in _ENDIAN if data.startswith(mark)), b"")
+    write_bytes(root, path, mark + changed.encode(_ENDIAN.get(mark, encoding), "replace"))
 
 
 @contextlib.contextmanager
@@ -242,15 +259,17 @@ def _check_name(name: str, path: str) -> None:
         raise InvalidInput("The file's name holds characters that cannot be seen.", path=path)
 
 
-def _check_target(folder: int, name: str, path: str) -> None:
+def _check_target(folder: int, name: str, path: str) -> int | None:
+    """Return the rights of the file that is there, None where there is none; refuse what is no plain file."""
     try:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
-        return
+        return None
     if stat.S_ISDIR(found.st_mode):
         raise InvalidInput(f"'{path}' is a folder. Name a file.", path=path)
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         raise PermissionRefused(f"'{path}' is no file of this folder alone: it is not written.", path=path)
+    return stat.S_IMODE(found.st_mode) & 0o777
 
 
 def _names(root: Path, path: str, pattern: str) -> Iterator[str]:

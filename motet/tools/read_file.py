@@ -135,15 +135,25 @@ def _list(root_fd: int, path: str) -> str:
 
 
 def decode(data: bytes, path: str) -> str:
-    """Decode UTF-8, UTF-16 with its mark, or GB18030, which holds GBK and GB2312."""
+    """Decode a text file; its lines end in one newline. For errors see `encoding_of`."""
+    return data.decode(encoding_of(data, path)).replace("\r\n", "\n")
+
+
+def encoding_of(data: bytes, path: str) -> str:
+    """Return a text file's encoding: UTF-8, UTF-16 with its mark, or GB18030, which holds GBK and GB2312.
+
+    Raises:
+        InvalidInput: It is in none of these, or no text.
+    """
     marked = next((encoding for bom, encoding in _BOMS.items() if data.startswith(bom)), None)
     if marked is None and _is_binary(data):
         raise InvalidInput(f"'{path}' is not a text file. Only text is read.", path=path)
     for encoding in (marked,) if marked else ("utf-8", "gb18030"):
         try:
-            return data.decode(encoding).replace("\r\n", "\n")
+            data.decode(encoding)
         except UnicodeDecodeError:
             continue
+        return encoding
     raise InvalidInput(f"'{path}' is neither UTF-8 nor GB18030 text. Save it as UTF-8.", path=path)
 
 

@@ -17,9 +17,12 @@ from cli_story import (
     record,
     whole,
 )
+from rich.console import Console
+from rich.text import Text
 
 from motet.cli.render.answers import RawAnswer, ScreenAnswer, WholeAnswer
 from motet.cli.render.notes import ScreenNotes
+from motet.cli.screen.base import render
 
 if TYPE_CHECKING:
     from motet import events
@@ -156,3 +159,11 @@ def test_spaces_around_a_text_are_no_correction() -> None:
         assert raw_text(story).strip() == f"{final}\n\n{LIST}".strip()
         assert "corrected" not in screen_text(story)
         assert screen_text(story).count("A text.") == 1
+
+
+def test_an_answer_does_not_steer_the_terminal() -> None:
+    story = deltas("a\x1b]0;t\x07b\u202e.\n", size=2)
+    assert "a]0;tb." in raw_text(story)
+    screen = io.StringIO()
+    shown = Console(file=screen, force_terminal=True, width=60, color_system="truecolor")
+    assert "\x1b]" not in render(shown, [Text("a\x1b]0;t\x07b", style="bold")], 60)

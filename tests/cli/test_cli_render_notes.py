@@ -155,3 +155,16 @@ def test_a_plan_is_told_again_only_when_it_changed() -> None:
         notes.show(recorded)
     assert "1 retriever" not in screen.painted()
     assert "○ 2 worker" in screen.painted()
+
+
+STEERS = "a\x00b\x1b]0;title\x07c\x1b[2J\x9b31m\u202ed\x7f"
+
+
+def test_what_a_tool_found_does_not_steer_the_terminal() -> None:
+    story: list[events.Event] = [
+        events.RunStarted(attempt=1),
+        events.ToolStarted(tool_call_id="1", name="web_fetch", arguments={"url": STEERS}),
+        events.ToolCompleted(tool_call_id="1", name="web_fetch", content=STEERS, status="success"),
+    ]
+    assert not set(plain(story)) & set("\x00\x1b\x07\x9b\u202e\x7f")
+    assert "→ ab]0;titlec[2J31md" in plain(story)

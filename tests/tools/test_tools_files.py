@@ -98,3 +98,38 @@ def test_without_leave_nothing_writes(root: Path) -> None:
         "read_file",
         "web_search",
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"a\r\nb\r\nc\r\n", b"a\r\nB\r\nnew\r\nc\r\n"),
+        (b"\xef\xbb\xbfa\nb\nc", b"\xef\xbb\xbfa\nB\nnew\nc"),
+        ("价格三元，今天天气很好\nb\n".encode("gbk"), "价格三元，今天天气很好\nB\nnew\n".encode("gbk")),
+        ("a\nb\n茶".encode("utf-16"), "a\nB\nnew\n茶".encode("utf-16")),
+        (b"\xfe\xff" + "a\nb".encode("utf-16-be"), b"\xfe\xff" + "a\nB\nnew".encode("utf-16-be")),
+        ("a\u200b\nb\u2028c\x0cd".encode(), "a\u200b\nB\nnew\u2028c\x0cd".encode()),
+    ],
+)
+async def test_an_edit_changes_nothing_but_its_piece(root: Path, before: bytes, after: bytes) -> None:
+    file = root / "file.txt"
+    file.write_bytes(before)
+    file.chmod(0o750)
+    said = await tools(root)["edit_file"].ainvoke({"path": "file.txt", "old": "b", "new": "B\nnew"})
+    assert said == "'file.txt' is changed."
+    assert file.read_bytes() == after
+    assert file.stat().st_mode & 0o777 == 0o750
+
+
+async def test_a_file_that_is_replaced_keeps_its_rights(root: Path) -> None:
+    secret = root / "secret.txt"
+    secret.write_text("mine", "utf-8")
+    secret.chmod(0o600)
+    await tools(root)["write_file"].ainvoke({"path": "secret.txt", "content": "mine too"})
+    assert secret.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_piece_of_several_lines_is_found_whatever_they_end_in(root: Path) -> None:
+    (root / "dos.txt").write_bytes(b"one\r\ntwo\r\nthree")
+    await tools(root)["edit_file"].ainvoke({"path": "dos.txt", "old": "one\ntwo", "new": "1\n2"})
+    assert (root / "dos.txt").read_bytes() == b"1\r\n2\r\nthree"

@@ -5,6 +5,7 @@ What does not live here: markdown (`paint`), which takes long to import.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
@@ -54,3 +55,11 @@ def _trim(line: list[Segment]) -> list[Segment]:
             break
         kept.pop()
     return kept
+
+
+def unsteering(text: str) -> str:
+    """Return text without what steers a terminal or turns a line around; tabs and line ends stay."""
+    return _STEERING.sub("", text)
+
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from motet.cli.markdown.blocks import BlockSplitter
-from motet.cli.markdown.lines import Hanging
+from motet.cli.markdown.lines import Hanging, unsteering
 from motet.cli.markdown.paint import Block
 from motet.cli.render import wording
 from motet.cli.render.outcome import Outcome
@@ -101,7 +101,7 @@ class RawAnswer:
 
     def _write(self, text: str) -> None:
         self._written += text
-        self._stream.write(text)
+        self._stream.write(unsteering(text))
         self._stream.flush()
 
 

@@ -5,10 +5,11 @@ What does not live here: the answer (`answers`), and where and in which colours 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from motet import events
+from motet.cli.markdown.lines import unsteering
 from motet.cli.render import wording
 from motet.cli.render.outcome import Outcome
 
@@ -53,7 +54,8 @@ class Narrator:
         if isinstance(recorded.event, events.RunAccepted):
             self._forget()
         self._outcome.add(recorded)
-        return self._tell(recorded.event, recorded.at)
+        # What tools found and others wrote stands in them: nothing of it is to steer a terminal.
+        return [replace(line, text=unsteering(line.text)) for line in self._tell(recorded.event, recorded.at)]
 
     def since(self, step_id: int) -> float | None:
         """Return when a step began, in unix seconds; None when it has not."""

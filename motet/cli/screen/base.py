@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.console import COLOR_SYSTEMS, Group
 
-from motet.cli.markdown.lines import to_lines
+from motet.cli.markdown.lines import to_lines, unsteering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -97,9 +97,10 @@ def to_ansi(console: Console, lines: Iterable[Sequence[Segment]]) -> str:
 
 
 def _to_ansi(segment: Segment, colors: ColorSystem | None) -> str:
+    text = unsteering(segment.text)
     if segment.style is None or colors is None:
-        return segment.text
-    return segment.style.render(segment.text, color_system=colors)
+        return text
+    return segment.style.render(text, color_system=colors)
 
 
 def render(console: Console, renderables: Sequence[RenderableType], width: int) -> str:
