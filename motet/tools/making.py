@@ -6,9 +6,9 @@ What does not live here: the table (`base`), and MCP servers' tools (`mcp`).
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from motet.errors import NotFound, SettingInvalid, did_you_mean
+from motet.errors import InvalidInput, NotFound, SettingInvalid, did_you_mean
 from motet.tools.base import TOOLS, USUAL, known_tools
 
 if TYPE_CHECKING:
@@ -46,14 +46,34 @@ def build_tools(context: ToolContext, names: Sequence[str] | None = None) -> lis
 def _built(name: str, target: str, context: ToolContext) -> BaseTool | None:
     """Build a tool of the table: by its `build(context)`; another package's may be a function or a LangChain tool."""
     module, _, attribute = target.partition(":")
-    found = getattr(import_module(module), attribute)
     if name not in TOOLS:
-        from motet.tools.function import takes_context, to_tool  # noqa: PLC0415  # read without LangChain
-
-        if not takes_context(found):
-            return to_tool(found, name)
+        return _of_another_package(name, target, context)
+    found = getattr(import_module(module), attribute)
     build: Callable[[ToolContext], BaseTool | None] = found
     return build(context)
+
+
+def _of_another_package(name: str, target: str, context: ToolContext) -> BaseTool | None:
+    """Build another package's tool: a function, a LangChain tool, or what its `build(context)` gives.
+
+    Raises:
+        SettingInvalid: It cannot be loaded, or is none.
+    """
+    from motet.tools.function import takes_context, to_tool  # noqa: PLC0415  # read without LangChain
+
+    module, _, attribute = target.partition(":")
+    try:
+        found: Any = getattr(import_module(module), attribute)
+        return found(context) if takes_context(found) else to_tool(found, name)
+    except InvalidInput as error:
+        why = error.message
+    except (ImportError, AttributeError) as error:
+        why = f"it cannot be loaded: {error}."
+    raise SettingInvalid(
+        f"The tool '{name}' of another package ('{target}', an entry point of motet.tools) is none: {why} "
+        "Mend or uninstall that package.",
+        setting="motet.tools",
+    )
 
 
 def _own_tools(context: ToolContext, table: Mapping[str, str]) -> dict[str, BaseTool]:

@@ -122,6 +122,16 @@ def test_another_packages_entry_point_may_be_a_function(monkeypatch: pytest.Monk
     assert made[1].description == "Within 7 s."
 
 
+@pytest.mark.parametrize("target", ["shop_tools:gone", "gone.away:x", "shop_tools:Piece.nothing", "sys:path"])
+def test_another_packages_entry_point_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    point = EntryPoint("theirs", target, "motet.tools")
+    monkeypatch.setattr(base, "entry_points", lambda group: [point])
+    with pytest.raises(SettingInvalid, match=f"'theirs' of another package .'{target}'.*uninstall"):
+        build_tools(ToolContext(ToolSettings()))
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
