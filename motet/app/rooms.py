@@ -155,7 +155,7 @@ class Rooms:
         """Where documents' vectors are searched; one for every tenant."""
         if self._indexes is None:
             from motet.retrieval.index import VectorIndexes  # noqa: PLC0415
-            from motet.retrieval.vectors.base import build_store  # noqa: PLC0415
+            from motet.retrieval.vectors.stores import build_store  # noqa: PLC0415
 
             settings = self._settings.retrieval
             self._indexes = VectorIndexes(build_store(settings.vectors, settings.vectors_at))

@@ -19,7 +19,8 @@ from retrieval_fakes import Knowledge, WordEmbedder, write
 from motet.errors import DatabaseUnavailable, ExtraMissing, SettingInvalid
 from motet.retrieval.index import VectorIndexes
 from motet.retrieval.search import HybridRetriever
-from motet.retrieval.vectors.base import STORES, VectorStore, build_store
+from motet.retrieval.vectors.base import VectorStore
+from motet.retrieval.vectors.stores import STORES, build_store
 
 SERVERS = {"weaviate": "MOTET_TEST_WEAVIATE", "pgvector": "MOTET_TEST_PGVECTOR"}
 LIBRARIES = {"chroma": "chromadb", "milvus": "milvus_lite", "weaviate": "weaviate", "pgvector": "psycopg"}

@@ -1,7 +1,9 @@
-"""The port of vector stores, and the table of them. A new one is one file and one line in `STORES`.
+"""The port of vector stores.
 
-What does not live here: what is in them. Every vector stands in the database, in its passage's row; a store is a mirror
-that may lose everything: what it lacks is written again, what it has too much is removed (`index`).
+Every vector stands in the database, in its passage's row; a store is a mirror that may lose everything: what it lacks
+is written again, what it has too much is removed (`index`).
+
+What does not live here: the table of stores (`stores`).
 """
 
 from __future__ import annotations
@@ -9,23 +11,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from motet.errors import ExtraMissing, SettingInvalid, did_you_mean
-from motet.retrieval.vectors.guarded import GuardedStore
+from motet.errors import ExtraMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
-
-STORES: dict[str, str] = {
-    "chroma": "motet.retrieval.vectors.chroma:ChromaStore",
-    "faiss": "motet.retrieval.vectors.faiss:FaissStore",
-    "milvus": "motet.retrieval.vectors.milvus:MilvusStore",
-    "pgvector": "motet.retrieval.vectors.pgvector:PgvectorStore",
-    "weaviate": "motet.retrieval.vectors.weaviate:WeaviateStore",
-}
-"""What makes each store: `(place: str) -> VectorStore`, the place a path or an address."""
 
 BATCH = 1_000
 """Vectors that are written to a server at once."""
@@ -77,24 +67,6 @@ class VectorStore(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-def build_store(name: str, place: str = "") -> VectorStore:
-    """Return a store by its name in `STORES`.
-
-    Raises:
-        SettingInvalid: The name is unknown, or the store needs another place.
-        ExtraMissing: Its library is not installed; the message says what to install.
-        DatabaseUnavailable: It cannot be opened. The store's own methods raise it too.
-    """
-    if name not in STORES:
-        raise SettingInvalid(
-            f"Unknown vector store '{name}'.{did_you_mean(name, STORES)}",
-            setting="retrieval.vectors",
-        )
-    module, _, made = STORES[name].partition(":")
-    make: Callable[[str], Any] = getattr(import_module(module), made)
-    return GuardedStore(name, place, make) if place else make(place)
 
 
 def library(module: str, extra: str) -> Any:
