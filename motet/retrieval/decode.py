@@ -35,6 +35,15 @@ _UNSEEN = re.compile(
 
 _SAMPLE_BYTES = 64 * 1024
 
+# What browsers take a declared encoding for.
+_TAKEN_FOR = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso-8859-1": "cp1252",
+    "ascii": "cp1252",
+    "us-ascii": "cp1252",
+}
+
 
 def decode(data: bytes, path: Path, *, declared: str | None = None) -> str:
     """Decode a document and clean it: lines end in one newline, unseen characters are gone.
@@ -58,6 +67,24 @@ def decode(data: bytes, path: Path, *, declared: str | None = None) -> str:
             return clean(_checked(text, path))
     text = guess(data)
     return _refuse(path) if text is None else clean(_checked(text, path))
+
+
+def taken_for(name: str) -> str:
+    """Return the encoding that browsers read a declared one as."""
+    lower = name.lower()
+    return _TAKEN_FOR.get(lower, lower)
+
+
+def told(data: bytes, charset: str) -> bytes:
+    """Return text that a server says the charset of so that it is read in that, whatever it says itself.
+
+    As in browsers, what the server says comes before what a page says. What is UTF-8, begins with a byte order mark
+    or cannot be in that charset stays as it is.
+    """
+    if not charset or any(data.startswith(mark) for mark, _ in _BOMS) or _strict(data, "utf-8") is not None:
+        return data
+    text = _strict(data, taken_for(charset))
+    return data if text is None else codecs.BOM_UTF8 + text.encode("utf-8", "replace")
 
 
 def clean(text: str) -> str:

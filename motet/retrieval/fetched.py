@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from motet.errors import MotetError
+from motet.retrieval.decode import told
 from motet.retrieval.load import FileBytes, is_known
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
 ENDINGS = {
     "text/html": ".html",
@@ -56,6 +57,11 @@ class Answer(Protocol):
         """The media type in lower case, without parameters."""
         ...
 
+    @property
+    def charset(self) -> str:
+        """The charset that was told, in lower case; "" where none was."""
+        ...
+
 
 class Fetch(Protocol):
     """The way out."""
@@ -75,11 +81,14 @@ def has_scheme(place: str) -> bool:
     return _SCHEME.match(place) is not None
 
 
-async def read_address(fetch: Fetch | None, url: str, *, max_bytes: int) -> tuple[FileBytes, Path]:
-    """Fetch a document; return its bytes, and a name whose ending says what it is.
+async def read_address(
+    fetch: Fetch | None, url: str, *, max_bytes: int, reads: Callable[[Path], bool] = is_known
+) -> tuple[FileBytes, Path]:
+    """Fetch a document; return its bytes, and a name whose ending says what it is, which `reads` says is read.
 
     Raises:
-        DocumentUnreadable: It may not be called, does not answer, is empty, or there is no way out.
+        DocumentUnreadable: It may not be called, does not answer, is empty or of no kind that is read; or there is no
+            way out.
     """
     if not is_address(url):
         raise unreadable(url, "only http:// and https:// are fetched", "Save it as a file and name its path.")
@@ -93,8 +102,15 @@ async def read_address(fetch: Fetch | None, url: str, *, max_bytes: int) -> tupl
         raise unreadable(url, f"it answered with status {answer.status}", "Check the address.")
     if not answer.body.strip():
         raise unreadable(url, "its answer is empty", "There is nothing to search in it.")
-    file = FileBytes(answer.body, hashlib.sha256(answer.body).hexdigest(), 0.0)
-    return file, _named(url, answer.content_type)
+    path = _named(url, answer.content_type)
+    if not reads(path):
+        kind = f"'{answer.content_type}'" if answer.content_type else "of no known type"
+        raise unreadable(
+            url, f"it is {kind}, which is not read", "Save it with its right ending, and add the file."
+        )
+    is_text = answer.content_type.startswith("text/") or path.suffix == ".html"
+    body = told(answer.body, answer.charset) if is_text else answer.body
+    return FileBytes(body, hashlib.sha256(answer.body).hexdigest(), 0.0), path
 
 
 def _named(url: str, content_type: str) -> Path:

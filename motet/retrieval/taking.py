@@ -172,10 +172,8 @@ class DocumentJob:
         """Return the bytes, and a path with the ending that says what they are."""
         max_bytes = int(self.shelf.settings.max_file_mb * 1e6)
         if has_scheme(self.source):
-            file, path = await read_address(self.shelf.fetch, self.source, max_bytes=max_bytes)
-            if not self.shelf.parser.reads(path):
-                raise unknown_ending(path)
-            return file, path
+            reads = self.shelf.parser.reads
+            return await read_address(self.shelf.fetch, self.source, max_bytes=max_bytes, reads=reads)
         if not self.shelf.parser.reads(self.path):
             raise unknown_ending(self.path)
         if self.content is not None:

@@ -69,8 +69,8 @@ def to_text(got: Fetched) -> str:
     Raises:
         ToolFailed: It cannot be read.
     """
-    from motet.retrieval.decode import clean, decode  # noqa: PLC0415
-    from motet.retrieval.loaders.html import load, taken_for  # noqa: PLC0415  # its parsers load when a page is read
+    from motet.retrieval.decode import clean, decode, taken_for  # noqa: PLC0415
+    from motet.retrieval.loaders.html import load  # noqa: PLC0415  # its parsers load when a page is read
 
     page: Any = PurePosixPath("page.html")  # a name alone
     try:

@@ -3,13 +3,16 @@ from typing import NamedTuple
 
 import pytest
 
+from motet.errors import DocumentUnreadable
 from motet.retrieval.fetched import has_scheme, is_address, read_address
+from motet.retrieval.load import load_document
 
 
 class Page(NamedTuple):
     status: int
     body: bytes
     content_type: str
+    charset: str = ""
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,6 @@ class Page(NamedTuple):
         ("https://example.org/", "text/html", "example.org.html"),
         ("https://example.org/page.php", "text/html", "page.php.html"),
         ("https://example.org/rules.md", "", "rules.md"),
-        ("https://example.org/photo", "image/png", "photo"),
     ],
 )
 async def test_a_page_is_named_by_what_it_is(url: str, content_type: str, name: str) -> None:
@@ -30,6 +32,46 @@ async def test_a_page_is_named_by_what_it_is(url: str, content_type: str, name: 
 
     file, path = await read_address(fetch, url, max_bytes=9)
     assert (path, file.data) == (Path(name), b"x")
+
+
+@pytest.mark.parametrize(("content_type", "told"), [("image/png", "'image/png'"), ("", "of no known type")])
+async def test_what_is_of_no_kind_that_is_read_is_told_with_its_address(content_type: str, told: str) -> None:
+    async def fetch(url: str, *, max_bytes: int) -> Page:
+        return Page(200, b"x", content_type)
+
+    with pytest.raises(
+        DocumentUnreadable, match=f"https://example.org/photo: it is {told}, which is not read"
+    ):
+        await read_address(fetch, "https://example.org/photo", max_bytes=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "charset"),
+    [
+        ("Zażółć gęślą jaźń.", "iso-8859-2", "iso-8859-2"),
+        ("Взрослый билет.", "cp1251", "windows-1251"),
+        ("朱镕基。", "gbk", "gb2312"),
+        ("Zażółć, whatever the server says.", "utf-8", "iso-8859-1"),
+        ("票价六十四元。", "gb18030", "no-such-charset"),
+        ("票价六十四元。", "utf-16", "iso-8859-1"),
+    ],
+)
+async def test_a_page_is_read_in_the_charset_that_its_server_tells(
+    text: str, encoding: str, charset: str
+) -> None:
+    async def fetch(url: str, *, max_bytes: int) -> Page:
+        return Page(200, f"<p>{text}".encode(encoding), "text/html", charset)
+
+    file, path = await read_address(fetch, "https://example.org/a", max_bytes=999)
+    assert load_document(file.data, path).text.strip() == text
+
+
+async def test_the_charset_of_what_is_no_text_changes_nothing() -> None:
+    async def fetch(url: str, *, max_bytes: int) -> Page:
+        return Page(200, b"%PDF-\xe9", "application/pdf", "iso-8859-1")
+
+    file, _ = await read_address(fetch, "https://example.org/a", max_bytes=999)
+    assert file.data == b"%PDF-\xe9"
 
 
 def test_only_the_webs_addresses_are_addresses() -> None:

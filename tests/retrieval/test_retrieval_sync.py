@@ -140,6 +140,7 @@ class Page(NamedTuple):
     status: int
     body: bytes
     content_type: str
+    charset: str = ""
 
 
 class Web:
@@ -185,7 +186,7 @@ async def test_pages_are_taken_in_and_looked_at_again(knowledge: Knowledge) -> N
     [
         (Page(404, b"x", "text/html"), "status 404"),
         (Page(200, b" ", "text/html"), "empty"),
-        (Page(200, b"x", "image/png"), "no ending"),
+        (Page(200, b"x", "image/png"), "which is not read"),
     ],
 )
 async def test_a_page_that_cannot_be_taken_in_is_one_line(

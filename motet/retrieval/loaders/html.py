@@ -14,7 +14,7 @@ import lxml.etree
 import lxml.html
 import trafilatura
 
-from motet.retrieval.decode import decode, is_in
+from motet.retrieval.decode import decode, is_in, taken_for
 from motet.retrieval.loaders.html_blocks import MAX_HEADING_CHARS, Block, read_blocks, to_document
 from motet.retrieval.loaders.html_tables import square
 from motet.retrieval.unreadable import unreadable
@@ -38,15 +38,6 @@ MAIN_SHARE = 0.3
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_:.\-]{2,40})""", re.IGNORECASE)
 _DECLARATION = re.compile(r"\s*<\?xml[^>]{0,200}\?>")
 _CODE = re.compile(r"<(script|style)\b", re.IGNORECASE)
-
-# What browsers take a declared encoding for.
-_TAKEN_FOR = {
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "iso-8859-1": "cp1252",
-    "ascii": "cp1252",
-    "us-ascii": "cp1252",
-}
 
 _SAVE_TEXT = "Save the page's text instead."
 
@@ -85,12 +76,6 @@ def read_page(source: str, path: Path) -> tuple[str, list[Block]]:
         return "", []
     tree = _parse(_without_code(source), path)
     return " ".join(str(tree.findtext(".//title") or "").split())[:MAX_HEADING_CHARS], read_blocks(tree)
-
-
-def taken_for(name: str) -> str:
-    """Return the encoding that browsers read a declared one as."""
-    lower = name.lower()
-    return _TAKEN_FOR.get(lower, lower)
 
 
 def _without_code(source: str) -> str:

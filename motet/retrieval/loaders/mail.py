@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from motet.errors import DocumentUnreadable
-from motet.retrieval.decode import decode
+from motet.retrieval.decode import decode, taken_for
 from motet.retrieval.loaders import html
 from motet.retrieval.loaders.assemble import Assembly
 from motet.retrieval.unreadable import unreadable
@@ -86,7 +86,7 @@ def _bodies(message: EmailMessage, path: Path) -> Iterator[str]:
 def _text(data: bytes, charset: str, path: Path) -> str:
     """Return text in the encoding that is declared, or else in the one it looks like; with gaps where it is in none."""
     try:
-        return decode(data, path, declared=html.taken_for(charset) if charset else None)
+        return decode(data, path, declared=taken_for(charset) if charset else None)
     except DocumentUnreadable:
         return data.decode("utf-8", "replace")
 
