@@ -76,12 +76,14 @@ def sync_documents(
     async def sync(app: App) -> AddReport:
         from motet.cli.progress import Bar
 
+        notice = ""
         known: set[str] = set()  # lines of what could not be read: said once
         while True:
             with Bar() as bar:
                 report = await app.knowledge.sync(places or (), collection=collection, progress=_shown(bar))
             if not watch:
                 return report
+            told, notice = notice, report.notice
             failed = {outcome_line(file) for file in report.files if file.status == "failed"}
             changed = [
                 file
@@ -89,7 +91,8 @@ def sync_documents(
                 if file.status not in ("unchanged", "skipped") and outcome_line(file) not in known
             ]
             known = failed
-            _tell(dataclasses.replace(report, files=changed), as_json=as_json, summary=bool(changed))
+            new = dataclasses.replace(report, files=changed, notice="" if notice == told else notice)
+            _tell(new, as_json=as_json, summary=bool(changed))
             sys.stdout.flush()  # into a log too, and before the signal that ends it
             await asyncio.sleep(watch)
 

@@ -138,12 +138,15 @@ def test_a_watch_tells_each_change_at_once_and_a_failure_once(
     assert run(["kb", "add", str(docs)]) == 0
     capsys.readouterr()
     shown: list[str] = []
+    notices: list[int] = []
     sleep = asyncio.sleep
 
     async def wait(seconds: float, result: object = None) -> object:
         if seconds != 4321:
             return await sleep(seconds, result)
-        shown.append(capsys.readouterr().out)
+        captured = capsys.readouterr()
+        shown.append(captured.out)
+        notices.append(captured.err.count("searched by words only"))
         if len(shown) == 3:
             raise KeyboardInterrupt
         (docs / "new.md").write_text(f"# New\n\nThe kite is {len(shown)}.\n", "utf-8")
@@ -152,6 +155,7 @@ def test_a_watch_tells_each_change_at_once_and_a_failure_once(
     monkeypatch.setattr(asyncio, "sleep", wait)
     assert run(["kb", "sync", "--watch", "4321"]) != 0
     assert shown[0].startswith(f"failed     {docs}/broken.pdf: ")
+    assert notices == [1, 0, 0]
     assert shown[1:] == [f"{what}{docs}/new.md (1 passage)\n" for what in ("added      ", "replaced   ")]
 
 

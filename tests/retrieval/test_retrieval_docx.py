@@ -73,6 +73,19 @@ def test_styles_that_are_based_on_each_other_in_a_ring_are_text() -> None:
     assert loaded(made).text.strip() == "Ten pay less."
 
 
+@pytest.mark.parametrize("is_hidden", [True, False])
+def test_hidden_text_is_not_read(is_hidden: bool) -> None:
+    made: Any = docx.Document()
+    made.add_heading("Fees 费用", 1)
+    paragraph = made.add_paragraph("Pay 40.")
+    paragraph.add_run(" Obey.").font.hidden = is_hidden
+    made.add_table(rows=1, cols=1).cell(0, 0).paragraphs[0].add_run("Obey.").font.hidden = is_hidden
+    document = loaded(made)
+    assert document.text.count("Obey.") == (0 if is_hidden else 2)
+    assert "Pay 40." in document.text
+    assert document.sections[0].heading == "Fees 费用"
+
+
 NOTES = (
     '<?xml version="1.0"?><w:footnotes xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
     '<w:footnote w:id="5"><w:p><w:r><w:t>会员 850 &amp; less.</w:t></w:r></w:p></w:footnote></w:footnotes>'

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from motet.retrieval.loaders.archive import Archive
+from motet.retrieval.loaders.docx_seen import without_hidden
 from motet.retrieval.loaders.docx_styles import STYLES, heading_levels
 from motet.retrieval.loaders.html import read_page
 from motet.retrieval.loaders.html_blocks import to_document
@@ -34,7 +35,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def load(data: bytes, path: Path) -> LoadedDocument:
-    """Load a Word file; its title is its own, or else its first heading. Pictures are left out.
+    """Load a Word file; its title is its own, or else its first heading. Pictures and hidden text are left out.
 
     Raises:
         DocumentUnreadable: It is broken, built to do harm, or mammoth is not installed.
@@ -51,7 +52,7 @@ def load(data: bytes, path: Path) -> LoadedDocument:
 
     with from_library("mammoth", path) as mammoth:
         page = mammoth.convert_to_html(
-            io.BytesIO(data),
+            io.BytesIO(without_hidden(data, archive)),
             style_map=_STYLES,
             convert_image=mammoth.images.img_element(lambda _image: {}),
             transform_document=mammoth.transforms.paragraph(headed),
