@@ -46,6 +46,8 @@ MAX_WAIT_S = 20.0
 _KEYS = {"kind", "url", "headers"}
 _TAG = re.compile(r"<[^>]*>")
 _ENGINE_TIMEOUT_S = 8
+_PARSING = (OSError, ValueError, TypeError, LookupError, AttributeError)
+"""What a reader of engines' pages raises when one looks otherwise than it did."""
 
 
 class TooMany(Exception):
@@ -92,8 +94,8 @@ class Engines:
             if str(error).startswith("No results"):
                 return []
             raise ToolFailed(cut(str(error), 300), tool="web_search") from error
-        except OSError as error:
-            raise ToolFailed(cut(str(error), 300), tool="web_search") from error
+        except _PARSING as error:
+            raise ToolFailed(cut(f"{type(error).__name__}: {error}", 300), tool="web_search") from error
 
 
 class Searxng:

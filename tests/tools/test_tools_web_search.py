@@ -80,6 +80,9 @@ async def test_a_chinese_question_asks_in_the_chinese_region() -> None:
         DDGSException("DNSError: no records found"),
         TimeoutException("timed out"),
         OSError("network is unreachable"),
+        ValueError("no JSON"),
+        KeyError("results"),  # an engine's page looks otherwise than it did
+        AttributeError("'NoneType' object has no attribute 'text'"),
     ],
 )
 async def test_without_a_network_it_says_so_in_one_line(error: Exception) -> None:
