@@ -195,7 +195,19 @@ class HybridRetriever:
         embedder = self._knowledge.embedder
         if embedder is None:
             return None
-        return (await asyncio.to_thread(embedder.embed_queries, [query]))[0]
+        try:
+            return (await asyncio.to_thread(embedder.embed_queries, [query]))[0]
+        except (
+            ModelError
+        ):  # that it is another model than the collection's is said first: a new try would not help
+            await self._knowledge.database.read(self._check_vectors)
+            raise
+
+    def _check_vectors(self, connection: Connection) -> None:
+        for name in self._collections:
+            collection = documents.read_collection(connection, self._knowledge.tenant_id, name)
+            if collection is not None:
+                self._has_vectors(collection)
 
     def _find(
         self, connection: Connection, query: str, vector: NDArray[np.float32] | None, limit: int

@@ -2,13 +2,16 @@ import asyncio
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from retrieval_fakes import Knowledge, WordEmbedder, write
 
-from motet.errors import Conflict, DocumentUnreadable, InvalidInput, NotFound
+from motet.errors import Conflict, DocumentUnreadable, InvalidInput, ModelUnavailable, NotFound
 from motet.retrieval.collection import AddReport, KnowledgeBase
 from motet.retrieval.reports import AddProgress
 from motet.retrieval.search import HybridRetriever
@@ -169,6 +172,13 @@ async def test_a_bad_collection_name_is_refused(knowledge: Knowledge, folder: Pa
         await knowledge().add([folder], collection=name)
 
 
+class Silent(WordEmbedder):
+    """A model whose server is gone."""
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise ModelUnavailable(f"{self.name} cannot be reached.")
+
+
 async def test_another_models_vectors_are_refused_naming_both(knowledge: Knowledge, folder: Path) -> None:
     paths = write(folder, fares=FARES)
     await knowledge(WordEmbedder("old@1")).add(paths)
@@ -179,6 +189,12 @@ async def test_another_models_vectors_are_refused_naming_both(knowledge: Knowled
         await HybridRetriever(newer).search("adult")
     with pytest.raises(Conflict, match=r"old@1.*none"):
         await knowledge(words_only=True).add(paths)
+    newer.embedder = Silent("new@2")
+    with pytest.raises(Conflict, match=r"old@1.*new@2"):
+        await HybridRetriever(newer).search("adult")
+    newer.embedder = Silent("old@1")
+    with pytest.raises(ModelUnavailable):
+        await HybridRetriever(newer).search("adult")
     words = await HybridRetriever(knowledge(words_only=True)).search("adult")
     assert [p.text for p in words] == ["An adult pays 64 crowns."]
 
