@@ -13,7 +13,7 @@ from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
 from motet.agents.names import names_nobody, unknown_names
 from motet.retrieval.render import whole_text
-from motet.storage.content_words import content_words
+from motet.storage.content_words import content_words, may_be_english
 from motet.storage.search import is_cjk, terms
 
 if TYPE_CHECKING:
@@ -83,9 +83,13 @@ class Claims:
         )
 
     def _names_strangers(self, claim: str, number: int) -> bool:
-        """Say whether a claim names what stands nowhere; not told where its passage is in another language."""
-        wide = is_cjk(claim)
-        if wide != is_cjk(self._texts[number - 1]):
+        """Say whether a claim names what stands nowhere.
+
+        It is not told where its passage is in another language, nor of languages that write more than names with a
+        capital, as German does.
+        """
+        wide, text = is_cjk(claim), self._texts[number - 1]
+        if wide != is_cjk(text) or not (wide or (may_be_english(claim) and may_be_english(text))):
             return False
         same = [text for text in self._texts if is_cjk(text) == wide]
         return bool(unknown_names(claim, self._texts, self._told)) or names_nobody(claim, same, self._asked)

@@ -25,6 +25,14 @@ _CHINESE = re.compile(
 )
 
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
+_SHARED = """
+a all also am an any as at be before do has he her i in is me more no of on or over so same was we will
+"""
+_ENGLISH_ALONE = _ENGLISH - frozenset(_SHARED.split())
+"""Those that are no words of German, Dutch, French, Spanish or Italian."""
+
+ENGLISH_SHARE = 1 / 8
+"""Part of the words written small in an English text that are such."""
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 
 
@@ -32,6 +40,15 @@ def content_words(question: str) -> str:
     """Return the question without English and Chinese function words; unchanged when nothing else is in it."""
     kept = without_function_words(question)
     return kept if terms(kept) else question
+
+
+def may_be_english(text: str) -> bool:
+    """Say whether a text in Latin letters may be English: by its small words, if it has any.
+
+    A short English text may be taken for another language; one of another language is hardly taken for English.
+    """
+    small = [word for word in re.findall(r"[^\W\d_]+", text) if word.islower()]
+    return len(small) < 2 or sum(word in _ENGLISH_ALONE for word in small) >= ENGLISH_SHARE * len(small)
 
 
 def without_function_words(text: str) -> str:

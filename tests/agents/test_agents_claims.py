@@ -82,6 +82,9 @@ FLEET = [
     ),
     Passage(passage_id="g", text="The crew of Corvane Ferries meets 24 people.", source="s"),
 ]
+NORWEGEN = Passage(
+    passage_id="d", text="Die Überfahrt nach Norwegen dauert eine Nacht und kostet viel.", source="s"
+)
 MINUTES = Passage(passage_id="m", text="苗木由冯立群采购，电梯由恒远机电公司大修。", source="s")
 
 
@@ -106,6 +109,18 @@ MINUTES = Passage(passage_id="m", text="苗木由冯立群采购，电梯由恒�
         ),
         ([MINUTES], "谁采购苗木？", "苗木由李明采购[1]。", f"苗木由李明采购{DOUBT}。 （文档中没有依据。）"),
         ([MINUTES], "谁采购苗木？", "苗木由冯立群采购[1]。", "苗木由冯立群采购[1]。"),
+        (
+            [NORWEGEN],
+            "Was kostet sie?",
+            "Der Fahrpreis ist nach Ansicht vieler Gäste hoch [1].",
+            "Der Fahrpreis ist nach Ansicht vieler Gäste hoch [1].",
+        ),
+        (
+            [NORWEGEN],
+            "Where does it go?",
+            "It goes to Norway in one night [1].",
+            "It goes to Norway in one night [1].",
+        ),
         ([MINUTES], "哪家公司修电梯？", "恒远机电公司[1]。", "恒远机电公司[1]。"),
     ],
 )

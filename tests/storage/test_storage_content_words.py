@@ -1,6 +1,6 @@
 import pytest
 
-from motet.storage.content_words import content_words, without_function_words
+from motet.storage.content_words import content_words, may_be_english, without_function_words
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,23 @@ from motet.storage.content_words import content_words, without_function_words
 )
 def test_function_words_are_dropped_when_something_remains(question: str, kept: str) -> None:
     assert content_words(question).split() == kept.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("The crossing to Brenna takes two nights and costs more in summer.", True),
+        ("John Corvane leads it.", True),
+        ("Kestrel Light", True),
+        ("Die Überfahrt nach Norwegen dauert eine Nacht und kostet viel.", False),
+        ("Am Sonntag fährt die Fähre so nicht, und in den Ferien zahlt man an der Kasse.", False),
+        ("De boot vaart in de zomer elke dag en is in het weekend vol, dus kom op tijd.", False),
+        ("La traversée dure deux nuits et coûte plus cher en été.", False),
+        ("El viaje dura dos noches y cuesta más en verano.", False),
+    ],
+)
+def test_other_languages_are_not_taken_for_english(text: str, english: bool) -> None:
+    assert may_be_english(text) is english
 
 
 def test_nothing_but_function_words_leaves_nothing() -> None:
