@@ -20,7 +20,7 @@ from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRe
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
 from motet.storage.fence import Fence
-from motet.telemetry import Redactor
+from motet.tools.base import given_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from motet.server.desk import Desk
     from motet.server.keys import Keys
     from motet.settings import Settings
-    from motet.telemetry import Finding
     from motet.tools.mcp.shelf import McpShelf
 
 TASK_GRAPH = "task"
@@ -106,6 +105,7 @@ class App:
             configurable=self.settings.agents.configurable_names(),
             check_webhook=self._check_webhook,
             keep_rule=self._rooms.policy.allow,
+            own_tools=[*self.settings.functions, *map(given_name, self._rooms.given_tools)],
         )
         return self
 
@@ -337,7 +337,7 @@ class App:
         await asyncio.to_thread(self._rooms.database.empty_journal)
         return gone
 
-    async def doctor(self) -> list[Finding]:
+    async def doctor(self) -> list[telemetry.Finding]:
         """Look at everything that a run needs, and say what is missing and how to get it; no need to enter the app."""
         found = [await asyncio.to_thread(load(check), self.settings) for check in CHECKS]
         return [finding for findings in found for finding in findings]
@@ -395,7 +395,7 @@ class App:
             keep_calls=self._rooms.ledger,
             guard_calls=self._rooms.guard,
             crash=self._rooms.database.crash,
-            redactor=Redactor(self.settings.secrets(), at_least=MIN_CHARS),
+            redactor=telemetry.Redactor(self.settings.secrets(), at_least=MIN_CHARS),
             traces=self._tracing.traces if self._tracing is not None else None,
         )
 

@@ -44,12 +44,10 @@ def build_chat(parts: GraphParts) -> CompiledStateGraph[Any, Any, Any, Any]:
     builder.add_edge(START, "recall")
     builder.add_edge("recall", "agent")
     builder.add_edge("remember", END)
-    if tools:
-        builder.add_node("tools", ToolNode(tools, handle_tool_errors=True, awrap_tool_call=keep_call))
-        builder.add_edge("tools", "agent")
-    builder.add_conditional_edges(
-        "agent", Way(score.after_agent), [*(["tools"] if tools else []), "remember", END]
-    )
+    # Also where there are none: a model may call what it was not given, and is told so.
+    builder.add_node("tools", ToolNode(tools, handle_tool_errors=True, awrap_tool_call=keep_call))
+    builder.add_edge("tools", "agent")
+    builder.add_conditional_edges("agent", Way(score.after_agent), ["tools", "remember", END])
     return builder.compile()
 
 

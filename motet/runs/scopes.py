@@ -11,6 +11,8 @@ from motet.errors import PermissionRefused
 from motet.tools.base import known_tools
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from motet.runs.request import Caller, RunOptions
 
 _WIDENING = ("allow", "allow_tainted", "trusted")
@@ -42,8 +44,10 @@ def check_permissions(caller: Caller, options: RunOptions) -> None:
         )
 
 
-def narrow(caller: Caller, options: RunOptions) -> RunOptions:
+def narrow(caller: Caller, options: RunOptions, own_tools: Collection[str] = ()) -> RunOptions:
     """Return the options with no more tools than the caller's scopes (`tools:NAME`, `tools:*`) allow.
+
+    `own_tools` are the names of the user's own, besides those that packages bring.
 
     Raises:
         PermissionRefused: A tool that is asked for by name is not among them.
@@ -61,4 +65,4 @@ def narrow(caller: Caller, options: RunOptions) -> RunOptions:
             )
     if options.tools is not None:
         return options
-    return options.model_copy(update={"tools": sorted(allowed & known_tools().keys())})
+    return options.model_copy(update={"tools": sorted(allowed & {*known_tools(), *own_tools})})

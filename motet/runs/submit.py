@@ -34,7 +34,7 @@ from motet.storage.texts import texts_of
 from motet.tools.base import known_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from langchain_core.messages import BaseMessage
     from sqlalchemy.engine import Connection, Row
@@ -65,6 +65,7 @@ class Gate:
         configurable: Iterable[str] = (),
         check_webhook: Callable[[str], None] | None = None,
         keep_rule: Callable[[str], None] | None = None,
+        own_tools: Iterable[str] = (),
     ) -> None:
         self._database = database
         self._graphs = sorted(graphs)
@@ -74,6 +75,7 @@ class Gate:
         self._configurable = frozenset(configurable)
         self._check_webhook = check_webhook
         self._keep_rule = keep_rule
+        self._own_tools = frozenset(own_tools)
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Admit a run: its row and its whole input are committed before this returns.
@@ -118,7 +120,7 @@ class Gate:
             graph=graph,
             input=None if request.input is None else _check_input(request.input),
             answers=_plain(request.answers),
-            options=narrow(request.caller, request.options),
+            options=narrow(request.caller, request.options, self._own_tools),
             drive=self._drive(request.drive),
             multitask=request.multitask,
             metadata=_plain(request.metadata),
@@ -134,8 +136,8 @@ class Gate:
         """Refuse a graph, a model or a tool that is not there, or not for this caller."""
         if graph not in self._graphs:
             raise NotFound(f"Unknown graph '{graph}'.{did_you_mean(graph, self._graphs)}", graph=graph)
-        _check_options(options)
-        narrow(caller, options)
+        _check_options(options, self._own_tools)
+        narrow(caller, options, self._own_tools)
 
     def check(self, connection: Connection, request: RunRequest, job: RunJob) -> None:
         """Refuse what `save` would refuse now, but for a busy thread and an answer; nothing is stored."""
@@ -178,7 +180,7 @@ class Gate:
         return job.model_copy(
             update={
                 "graph": graph,
-                "options": narrow(request.caller, options),
+                "options": narrow(request.caller, options, self._own_tools),
                 "answers": answers,
                 "budget_of": asked.job.budget_of or asked.job.run_id,
             }
@@ -212,13 +214,13 @@ def _check_thread(request: RunRequest, thread: Row[Any] | None) -> None:
         )
 
 
-def _check_options(options: RunOptions) -> None:
+def _check_options(options: RunOptions, own_tools: Collection[str]) -> None:
     check_models(options)
     check_steps(options.max_steps)
-    known = known_tools() if options.tools else {}  # looks at every installed package
+    known = {*known_tools(), *own_tools} if options.tools else set[str]()  # looks at every installed package
     for name in options.tools or ():
         if name not in known and "__" not in name:  # an MCP server's is found when the tools are built
-            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, known)}", tool=name)
+            raise NotFound(f"Unknown tool '{name}'.{did_you_mean(name, sorted(known))}", tool=name)
 
 
 def _check_input(value: dict[str, Any]) -> dict[str, Any]:

@@ -130,3 +130,9 @@ def known_tools() -> dict[str, str]:
     """Return every tool's import string by name; other packages' tools first give way to shipped ones."""
     others = {point.name: point.value for point in entry_points(group="motet.tools")}
     return others | TOOLS
+
+
+def given_name(found: Any) -> str:
+    """Return the name that a function or a LangChain tool has as a tool; "" where it says none."""
+    declared = getattr(found, "__motet_tool__", None)
+    return str(getattr(found, "name", "") or getattr(declared, "name", "") or getattr(found, "__name__", ""))

@@ -48,6 +48,18 @@ async def test_passages_of_several_searches_are_numbered_through_and_citations_c
     assert [e.query for e in only(events, RetrievalCompleted)] == ["ticket price", "group discount"]
 
 
+async def test_a_model_without_tools_that_calls_one_is_told_so() -> None:
+    from motet.models.scripted import scripted
+
+    parts, _ = stage()
+    calls = [ToolCall("pay", {"to": "bob"}), "I cannot pay."]
+    model = scripted(lambda call: calls.pop(0))
+    agents = type(parts.agents)(model, model, parts.agents.prompts, parts.agents.settings, ())
+    events = await play_through(build_chat(GraphParts(agents)), "Pay Bob.")
+    assert "not a valid tool" in only(events, ToolCompleted)[0].content
+    assert only(events, MessageCompleted)[0].text == "I cannot pay."
+
+
 async def test_tools_end_when_they_are_used_up_or_repeat_themselves() -> None:
     again = ToolCall("calculator", {"expression": "1 + 1"})
     from motet.models.scripted import scripted

@@ -132,6 +132,21 @@ async def test_tenants_do_not_see_each_others_threads(studio: Studio) -> None:
         )
 
 
+async def test_a_run_and_a_scope_name_the_users_own_tools(database: Database) -> None:
+    gate = Gate(
+        database, graphs=["chat"], default_graph="chat", on_accepted=lambda _job: None, own_tools=["pay"]
+    )
+    asked = RunRequest(input={"messages": [{"role": "user", "content": "x"}]})
+    scoped = asked.model_copy(
+        update={"caller": Caller(scopes=frozenset({"runs:write", "tools:pay", "tools:no"}))}
+    )
+    assert gate.grant(scoped).options.tools == ["pay"]
+    named = asked.model_copy(update={"options": RunOptions(tools=["pay"])})
+    assert gate.grant(named).options.tools == ["pay"]
+    with pytest.raises(NotFound, match=r"Unknown tool 'payy'. Did you mean 'pay'"):
+        gate.grant(asked.model_copy(update={"options": RunOptions(tools=["payy"])}))
+
+
 async def test_a_caller_may_narrow_what_tools_do_and_not_widen_it(database: Database) -> None:
     few = Caller(scopes=frozenset({"runs:write", "tools:*"}))
     gate = Gate(database, graphs=["chat"], default_graph="chat", on_accepted=lambda _job: None)

@@ -5,7 +5,17 @@ from importlib import import_module
 import pytest
 from langchain_core.tools import StructuredTool
 
-from motet.tools.base import TOOLS, USUAL, effect_of, fails_cleanly, idempotency_key, known_tools
+from motet import tool
+from motet.tools.base import (
+    TOOLS,
+    USUAL,
+    effect_of,
+    fails_cleanly,
+    given_name,
+    idempotency_key,
+    known_tools,
+)
+from motet.tools.function import function_tool, to_tool
 
 
 def declaring(**metadata: str) -> StructuredTool:
@@ -41,3 +51,16 @@ def test_only_a_tool_that_says_so_fails_cleanly() -> None:
 
 def test_there_is_no_key_outside_of_a_run() -> None:
     assert idempotency_key() == ""
+
+
+def test_what_is_given_has_the_name_that_its_tool_will_have() -> None:
+    @tool(name="say")
+    def speak() -> None:
+        """Speak."""
+
+    def plain() -> None:
+        """Be plain."""
+
+    for given, name in ((speak, "say"), (plain, "plain"), (function_tool(plain, name="other"), "other")):
+        assert given_name(given) == name == to_tool(given, "").name
+    assert given_name(3) == ""
