@@ -5,6 +5,7 @@ What does not live here: walking a folder (`walk`) and remembering places (`root
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +13,7 @@ from motet.retrieval.fetched import has_scheme
 from motet.retrieval.reports import FileOutcome
 from motet.retrieval.roots import lies_in
 from motet.retrieval.unreadable import unreadable
-from motet.retrieval.walk import find_files, whole_path
+from motet.retrieval.walk import find_files, is_folder, whole_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,12 +59,27 @@ def look(places: Iterable[str], roots: Sequence[str]) -> tuple[list[str], list[s
     told: list[FileOutcome] = []
     for place in places:
         path = Path(place)
+        if not has_scheme(place) and (refusal := _refusal(path)):
+            error = unreadable(
+                path, f"it cannot be looked at: {refusal}", "Nothing was taken out: check its rights."
+            )
+            told.append(FileOutcome(path, "failed", error=error, source=place))
+            continue
         above = [root for root in roots if root != place and lies_in(place, root)]
         if has_scheme(place) or path.exists():
             there.append(place)
-        elif (path.suffix and path.parent.is_dir()) or any(Path(root).is_dir() for root in above):
+        elif (path.suffix and is_folder(path.parent)) or any(is_folder(Path(root)) for root in above):
             gone.append(place)
         else:
             error = unreadable(path, "it is not there", "Nothing was taken out: 'motet kb rm' does that.")
             told.append(FileOutcome(path, "failed", error=error, source=place))
     return there, gone, told
+
+
+def _refusal(path: Path) -> str:
+    """Return why a place may not be looked at; "" where it may, or is not there."""
+    try:
+        is_closed = path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "Permission denied" if is_closed else ""

@@ -31,7 +31,7 @@ def find_files(paths: Sequence[Path]) -> list[FoundFile]:
     found: dict[Path, FoundFile] = {}
     for path in paths:
         whole = whole_path(path)
-        if not whole.is_dir():
+        if not is_folder(whole):
             found.setdefault(whole, FoundFile(whole, named=True))
             continue
         for file in _walk(whole, whole, 0):
@@ -50,13 +50,28 @@ def _walk(folder: Path, root: Path, depth: int) -> Iterator[Path]:
         target = Path(entry.path)
         if entry.is_symlink():
             target = whole_path(target)
-            if not target.is_relative_to(root) or target.is_dir():
+            if not target.is_relative_to(root) or is_folder(target):
                 continue  # a folder inside is walked anyway, under its own name
-        if target.is_dir():
+        if is_folder(target):
             if depth < MAX_DEPTH:
                 yield from _walk(target, root, depth + 1)
-        elif target.is_file():
+        elif _is_file(target):
             yield target
+
+
+def is_folder(path: Path) -> bool:
+    """Say whether a path is a folder; one that may not be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def whole_path(path: Path) -> Path:

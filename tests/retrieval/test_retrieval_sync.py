@@ -10,6 +10,7 @@ from retrieval_fakes import Knowledge, WordEmbedder, write
 
 from motet.errors import NotFound, ToolFailed
 from motet.retrieval.collection import AddReport, KnowledgeBase
+from motet.retrieval.places import look
 from motet.retrieval.search import HybridRetriever
 from motet.storage.tables import passages
 
@@ -203,4 +204,28 @@ async def test_without_a_way_out_pages_are_refused(knowledge: Knowledge) -> None
     (outcome,) = (await knowledge().add(["https://example.org/a.md"])).files
     assert (outcome.error or NotFound("")).message.startswith(
         "https://example.org/a.md: addresses are not fetched here"
+    )
+
+
+async def test_a_path_that_may_not_be_looked_at_is_one_line_and_the_others_go_on(
+    knowledge: Knowledge, folder: Path
+) -> None:
+    """A name that is too long is refused by the system as a folder without rights is, to every user."""
+    paths = write(folder, fares="An adult pays 64 crowns.")
+    report = await knowledge().add([folder / ("x" * 400), *paths])
+    assert [file.status for file in report.files] == ["failed", "added"]
+
+
+def test_of_a_place_that_may_not_be_looked_at_nothing_is_taken_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = str(folder / ("x" * 400))
+    there, gone, told = look([long], [str(folder)])
+    assert (there, gone, [file.source for file in told]) == ([], [], [long])
+    monkeypatch.setattr("os.access", lambda *_: False)
+    there, gone, told = look([str(folder)], [str(folder)])
+    assert (there, gone) == ([], [])
+    assert told[0].error is not None
+    assert told[0].error.message.endswith(
+        "it cannot be looked at: Permission denied. Nothing was taken out: check its rights."
     )
