@@ -73,6 +73,29 @@ def test_search_list_stats_and_rm(docs: Path, capsys: pytest.CaptureFixture[str]
     assert "Prices" not in capsys.readouterr().out
 
 
+def test_a_citation_keeps_its_passages_text_when_the_document_is_gone(
+    docs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = {
+        "rules": [
+            {"after": "search_documents", "reply": "A battery costs 4,200 euro [1]."},
+            {"user": "cost", "reply": {"tool": "search_documents", "arguments": {"query": "battery cost"}}},
+        ]
+    }
+    (tmp_path / "script.yaml").write_text(json.dumps(script), "utf-8")
+    monkeypatch.setenv("MOTET_MODEL", f"scripted:{tmp_path / 'script.yaml'}")
+    run(["kb", "add", str(docs)])
+    assert run(["ask", "-g", "chat", "What does a battery cost?"]) == 0
+    assert run(["kb", "rm", "docs/prices.md"]) == 0
+    (docs / "prices.md").unlink()
+    capsys.readouterr()
+    run(["threads", "list", "--json"])
+    thread_id = json.loads(capsys.readouterr().out)[0]["thread_id"]
+    assert run(["threads", "show", thread_id, "--json"]) == 0
+    [*_, answer] = json.loads(capsys.readouterr().out)["messages"]
+    assert [one["text"] for one in answer["citations"]] == ["One battery costs 4,200 euro."]
+
+
 def test_a_document_is_shown_with_its_passages_and_a_citation_opens(
     docs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
