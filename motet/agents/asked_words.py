@@ -11,9 +11,13 @@ What does not live here: figures (`figures`) and claims of an answer (`claims`).
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from motet.storage.content_words import content_words
 from motet.storage.search import is_cjk, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LEAST = 2
 """Words that must all be missing: one alone is easily said otherwise (`boss`, `price`)."""
@@ -61,6 +65,37 @@ def says_none(text: str, words: set[str]) -> bool:
 def _are_forms(one: str, other: str) -> bool:
     shared = min(len(one), len(other), STEM)
     return one == other or (shared >= STEM - 1 and one[:shared] == other[:shared])
+
+
+def repeats_missing(said: str, question: str, texts: Sequence[str]) -> bool:
+    """Say whether a text answers in words of the question of which no other text has a form.
+
+    A sign that it was made up, and no proof: what stands in a text is usually noted in its own words, but a word may
+    be kept from the question (`boss`, where the text has `is led by`). False without a text in the question's language.
+    """
+    if is_cjk(said) != is_cjk(question):
+        return False
+    if is_cjk(question):
+        return any(piece in said for piece in _missing(question, texts))
+    repeated = asked_words(question) & asked_words(said)
+    return bool(repeated) and repeated <= _missing(question, texts)
+
+
+def asks_missing(question: str, texts: Sequence[str]) -> bool:
+    """Say whether no text has a form of a word that a question asks with; in Chinese, whether a piece is in none."""
+    missing = _missing(question, texts)
+    return bool(missing) and (is_cjk(question) or missing == asked_words(question))
+
+
+def _missing(question: str, texts: Sequence[str]) -> set[str]:
+    """Return the words or pieces of a question that no text has; set() without a text in its language."""
+    same = [text for text in texts if is_cjk(text) == is_cjk(question)]
+    if not same:
+        return set()
+    if is_cjk(question):
+        return set.intersection(*(set(missing_pieces(text, question)) for text in same))
+    held = {word for text in same for word in terms(text)}
+    return {word for word in asked_words(question) if not any(_are_forms(word, other) for other in held)}
 
 
 def lacks(text: str, question: str) -> bool:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.agents.asked_words import asked_words, lacks, missing_pieces, says_none
+from motet.agents.asked_words import asked_words, lacks, missing_pieces, repeats_missing, says_none
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
 from motet.agents.names import names_nobody, unknown_names
+from motet.agents.second_look import is_said
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
 from motet.retrieval.render import place_of, whole_text
@@ -103,10 +104,12 @@ class RetrieverAgent:
             if rewritten:
                 found = await self._look([*queries, *rewritten])
                 facts = await self._note(assignment, found)
-        if not facts:
+        denied = bool(facts) and await self._is_denied(assignment, found, list(facts))
+        if denied or not facts:
             nothing = "the passages do not say it" if assignment.language == "en" else "段落里没有说明"
             passages = {passage.passage_id: passage for _, passage in found}
-            return Outcome(text=nothing, passages=list(passages.values())[:UNSURE], found=False)
+            unsure = 0 if denied else UNSURE
+            return Outcome(text=nothing, passages=list(passages.values())[:unsure], found=False)
         passages = {passage.passage_id: passage for passage in facts.values()}
         return Outcome(text=" ".join(facts), passages=list(passages.values()))
 
@@ -155,6 +158,18 @@ class RetrieverAgent:
             if source is not None
         }
         return {fact: source for fact, source in named.items() if source is not None}
+
+    async def _is_denied(
+        self, assignment: Assignment, found: Sequence[tuple[str, Passage]], facts: Sequence[str]
+    ) -> bool:
+        """Say whether a small model made the facts up: they look so, and asked for that alone it says so itself."""
+        model = self._parts.model_of("retriever")
+        texts = [whole_text(passage) for _, passage in found]
+        looks = all(repeats_missing(fact, assignment.question, texts) for fact in facts)
+        if not (model.capabilities.small and looks):
+            return False
+        shown = [said for said, _ in found]
+        return not await is_said(self._parts, assignment.task, shown, assignment.language)
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
         prompt = self._parts.prompts.text("queries", assignment.language)

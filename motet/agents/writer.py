@@ -66,6 +66,7 @@ async def write_answer(
     *,
     question: str = "",
     given: str = "",
+    doubted: bool = False,
 ) -> AIMessage:
     """Answer a brief; the message carries the passages that it cites.
 
@@ -76,13 +77,16 @@ async def write_answer(
         findings: Those that it tells.
         question: What is asked.
         given: What else the brief tells that needs no passage: what is pinned or remembered.
+        doubted: Whether the passages seem not to say it.
 
     Raises:
         ModelError: The model cannot be reached.
     """
     noted = " ".join(finding.text for finding in findings)
     told = " ".join([given, *(finding.task for finding in findings)])
-    safe = await with_safe_links(lambda: CitationFilter(passages, noted, told, asked=question))
+    safe = await with_safe_links(
+        lambda: CitationFilter(passages, noted, told, asked=question, doubted=doubted)
+    )
     model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=safe)
     return with_citations(await model.ainvoke(list(messages)), passages)
 

@@ -14,6 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Overwrite, Send
 from typing_extensions import TypedDict
 
+from motet.agents.asked_words import asks_missing
 from motet.agents.base import Assignment, Finding, Outcome, build_agents
 from motet.agents.context import background, condense, earlier_of, is_long, pinned_text, shown
 from motet.agents.planner import make_plan, mend_plan
@@ -22,6 +23,7 @@ from motet.agents.rememberer import keep_facts
 from motet.agents.rephraser import stand_alone
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
+from motet.agents.second_look import is_said
 from motet.agents.unanswered import NOTHING, may_hold
 from motet.agents.ways import Way
 from motet.agents.writer import brief, write_answer, write_direct
@@ -35,6 +37,7 @@ from motet.events import (
 )
 from motet.graphs.state import Conversation, LongConversation, look_back, memory_ids, merge_results, recall
 from motet.memory.window import last_user_text
+from motet.retrieval.render import whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -231,6 +234,7 @@ class _Score:
                 _passages(state),
                 _findings(state),
                 question=_question(state),
+                doubted=await self._is_doubted(state),
                 given=" ".join([self._pinned(state), *(memory.text for memory in known)]),
             )
         return {"messages": [reply]}
@@ -240,6 +244,18 @@ class _Score:
         told = state["personal"] and self._memories is not None
         long = await is_long(self._parts, "writer", state["messages"], earlier_of(state))
         return "remember" if told or long else END
+
+    async def _is_doubted(self, state: EnsembleState) -> bool:
+        """Say whether a small model, asked for that alone, finds that the passages do not say what is asked.
+
+        It is asked where no passage has a word of what is asked, and no step worked anything out.
+        """
+        question, texts = _question(state), [whole_text(passage) for passage in _passages(state)]
+        looked_up = all(step.agent == "retriever" for step in _plan(state))
+        small = self._parts.model_of("retriever").capabilities.small
+        if not (small and looked_up and asks_missing(question, texts)):
+            return False
+        return not await is_said(self._parts, question, texts, state["language"])
 
     async def _known(self, state: EnsembleState) -> list[Memory]:
         """Return what was recalled, as it stands now."""

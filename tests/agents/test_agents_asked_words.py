@@ -1,6 +1,14 @@
 import pytest
 
-from motet.agents.asked_words import asked_words, lacks, missing_pieces, questions, says_none
+from motet.agents.asked_words import (
+    asked_words,
+    asks_missing,
+    lacks,
+    missing_pieces,
+    questions,
+    repeats_missing,
+    says_none,
+)
 
 FLEET = "The Kestrel Light of Corvane Ferries is the car ferry. She takes 48 cars and was built in 2009."
 
@@ -70,3 +78,37 @@ def test_questions_of_a_text_end_with_a_question_mark() -> None:
         == "What does it cost? 它多重？"
     )
     assert questions("Sum this up.") == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "repeats"),
+    [
+        ("The captain is Anna Morrow.", "Who is the captain of the Kestrel Light?", True),
+        ("Anna Morrow commands it.", "Who is the captain of the Kestrel Light?", False),
+        ("It was built in 2009.", "When was the Kestrel Light built?", False),
+        ("科文轮渡的船长是红隼之光号。", "科文轮渡的船长是谁？", True),
+        ("红隼之光号运输货物。", "科文轮渡的船长是谁？", False),
+        ("The captain is 红隼.", "科文轮渡的船长是谁？", False),
+    ],
+)
+def test_words_of_a_question_that_stand_nowhere_may_be_repeated(
+    said: str, question: str, *, repeats: bool
+) -> None:
+    assert repeats_missing(said, question, [FLEET, FREIGHT]) is repeats
+    assert not repeats_missing(said, question, [])
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("Who is the captain of the Kestrel Light?", True),
+        ("Who built the Kestrel Light?", False),
+        ("Which cars does the captain of the Kestrel Light take?", False),
+        ("科文轮渡的船长是谁？", True),
+        ("科文轮渡在哪里交货？", False),
+        ("", False),
+    ],
+)
+def test_a_question_may_ask_with_words_that_stand_nowhere(question: str, *, missing: bool) -> None:
+    assert asks_missing(question, [FLEET, FREIGHT]) is missing
+    assert not asks_missing(question, [])

@@ -193,3 +193,19 @@ def test_what_cites_nothing_gets_no_source_for_what_is_in_none(text: str, shown:
 )
 def test_claims_behind_their_citations_are_judged_in_the_end(text: str, shown: str) -> None:
     assert said(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "doubted", "note"),
+    [
+        ("The captain is Ada Lind [1].", True, f" {NOWHERE}"),
+        ("The captain is Ada Lind [1].", False, ""),
+        ("Ada Lind built it [1].", True, ""),
+        ("The documents do not say who the captain is.", True, ""),
+    ],
+)
+def test_what_is_doubted_beforehand_is_called_so_where_it_repeats_the_question(
+    text: str, *, doubted: bool, note: str
+) -> None:
+    filter_ = CitationFilter(FLEET, asked="Who is the captain of the Anna Morrow?", doubted=doubted)
+    assert filter_.feed(text) + filter_.finish() == text + note

@@ -209,3 +209,30 @@ def test_a_fact_that_only_repeats_what_was_asked_is_told_in_chinese(
     freight = [passage("a", "科文轮渡的货物由红隼之光号运输。"), passage("b", "科文轮渡每年运输货物。")]
     assert only_repeats(fact, question, freight) is repeats
     assert not only_repeats(fact, question, [*freight, passage("c", "Corvane Ferries has three ships.")])
+
+
+MADE_UP = {"Facts": {"facts": ["The captain of the Anna Morrow is Ada Lind."]}}
+
+
+@pytest.mark.parametrize(
+    ("says", "text", "small", "found", "asked"),
+    [
+        ({"asked": "captain", "said": False}, "Ada Lind built the Anna Morrow.", True, False, 1),
+        ({"asked": "captain", "said": True}, "Ada Lind commands the Anna Morrow.", True, True, 1),
+        ({"asked": "captain", "said": False}, "Ada Lind built the Anna Morrow.", False, True, 0),
+        ({"asked": "captain", "said": False}, "Captain of the Anna Morrow is Ada Lind.", True, True, 0),
+    ],
+)
+async def test_facts_that_look_made_up_are_asked_for_once_more(
+    says: dict[str, object], text: str, *, small: bool, found: bool, asked: int
+) -> None:
+    question = "Who is the captain of the Anna Morrow?"
+    parts, calls = stage({**MADE_UP, "Says": says}, library=Library(text))
+    able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
+    fast = dataclasses.replace(parts.agents.fast, capabilities=able)
+    agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
+    outcome = await agents["retriever"].do(
+        Assignment(step_id=1, task="Find the captain.", question=question, language="en")
+    )
+    assert (outcome.found, bool(outcome.passages)) == (found, found)
+    assert [call.schema_name for call in calls].count("Says") == asked

@@ -1,5 +1,6 @@
 """When the documents say nothing: decided from what was found, in fixed words, in both languages."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -154,3 +155,34 @@ def test_a_sentence_may_say_only_that_nothing_is_said(claim: str, *, nothing: bo
 def test_that_nothing_is_said_has_no_source(answer: str, shown: str) -> None:
     stream = CitationFilter(passages("A ticket costs 12 euros. 一张票12元。"))
     assert stream.feed(answer) + stream.finish() == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "small", "worked", "note", "asked"),
+    [
+        (False, True, False, f" {UNSUPPORTED['en']}", 1),
+        (True, True, False, "", 1),
+        (False, False, False, "", 0),
+        (False, True, True, "", 0),
+    ],
+)
+async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_noted(
+    said: Any, small: Any, worked: Any, note: str, asked: int
+) -> None:
+    steps = [*LOOK["steps"]]
+    if worked:
+        steps.append({"agent": "worker", "task": "Calculate.", "depends_on": [1]})
+    script = {
+        "Plan": {"steps": steps},
+        "Facts": {"facts": ["Ada Lind built the Anna Morrow."]},
+        "Says": {"asked": "captain", "said": said},
+        "answer": "The captain is Ada Lind [1].",
+    }
+    parts, calls = stage(script, library=Library("Ada Lind built the Anna Morrow."))
+    able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
+    fast = dataclasses.replace(parts.agents.fast, capabilities=able)
+    parts = dataclasses.replace(parts, agents=dataclasses.replace(parts.agents, fast=fast))
+    events = await play_through(build_ensemble(parts), "Who is the captain of the Anna Morrow?")
+    answer = [e.text for e in only(events, MessageCompleted) if e.role == "assistant"][-1]
+    assert answer == f"The captain is Ada Lind [1].{note}"
+    assert [call.schema_name for call in calls].count("Says") == asked
