@@ -70,6 +70,8 @@ class Finding:
     step_id: int
     task: str
     text: str
+    found: bool = True
+    """Whether a passage or a tool is behind it, and not an agent's own words alone; see `Outcome.found`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ async def write_answer(
     Raises:
         ModelError: The model cannot be reached.
     """
-    noted = " ".join(finding.text for finding in findings)
+    noted = " ".join(finding.text for finding in findings if finding.found)
     told = " ".join([given, *(finding.task for finding in findings)])
     safe = await with_safe_links(
         lambda: CitationFilter(passages, noted, told, asked=question, doubted=doubted)

@@ -251,9 +251,11 @@ class _Score:
         It is asked where no passage has a word of what is asked, and no step worked anything out.
         """
         question, texts = _question(state), [whole_text(passage) for passage in _passages(state)]
-        looked_up = all(step.agent == "retriever" for step in _plan(state))
+        results = state["results"].items()
+        by_tools = {str(step.step_id) for step in _plan(state) if step.agent != "retriever"}
+        worked_out = any(n in by_tools and result.get("found", True) for n, result in results)
         small = self._parts.model_of("retriever").capabilities.small
-        if not (small and looked_up and asks_missing(question, texts)):
+        if not small or worked_out or not asks_missing(question, texts):
             return False
         return not await is_said(self._parts, question, texts, state["language"])
 
@@ -321,7 +323,8 @@ def _findings(state: EnsembleState) -> list[Finding]:
     """Return what each finished step found, in the plan's order."""
     results = state["results"]
     done = [step for step in _plan(state) if str(step.step_id) in results]
-    return [Finding(s.step_id, s.task, results[str(s.step_id)]["text"]) for s in done]
+    told = [(step, results[str(step.step_id)]) for step in done]
+    return [Finding(step.step_id, step.task, r["text"], found=r.get("found", True)) for step, r in told]
 
 
 def _documents_say_nothing(state: EnsembleState) -> bool:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from stage import Library, only, play_through, stage
+from stage import Library, calculation, only, play_through, stage
 
 from motet.agents.citations import CitationFilter
 from motet.agents.unanswered import NOTHING, UNSUPPORTED, may_hold, tells_nothing
@@ -55,6 +55,14 @@ async def test_what_a_worker_only_says_is_no_finding() -> None:
     parts, _ = stage(made_up)
     events = await play_through(build_ensemble(parts), "Who painted the ceiling of the chapel?")
     assert said(events) == NOTHING["en"]
+
+
+async def test_a_figure_that_a_worker_only_says_bears_nothing_out() -> None:
+    both = {"steps": [*LOOK["steps"], {"agent": "worker", "task": "Say the price.", "depends_on": []}]}
+    made_up = {**NOTHING_NOTED, "Plan": both, "tool": "It is 120 euros.", "answer": "It costs 120 euros [1]."}
+    parts, _ = stage(made_up)
+    told = said(await play_through(build_ensemble(parts), "What does a ticket cost?"))
+    assert told == f"It costs 120 euros [?]. {UNSUPPORTED['en']}"
 
 
 async def test_a_plan_that_looks_nothing_up_is_answered_from_what_a_worker_says() -> None:
@@ -176,6 +184,7 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
         "Plan": {"steps": steps},
         "Facts": {"facts": ["Ada Lind built the Anna Morrow."]},
         "Says": {"asked": "captain", "said": said},
+        "tool": calculation("2 * 3"),
         "answer": "The captain is Ada Lind [1].",
     }
     parts, calls = stage(script, library=Library("Ada Lind built the Anna Morrow."))
