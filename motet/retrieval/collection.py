@@ -105,9 +105,9 @@ class KnowledgeBase:
             ExtraMissing: Its full text is of Chinese words, and rjieba is not installed.
         """
         _check_name(collection)
-        found = await asyncio.to_thread(find, places)
+        found, closed = await asyncio.to_thread(find, places)
         shelf, notice = await self._shelf(collection, labels or {}, progress)
-        report = await self._take(shelf, found, AddReport(collection, notice=notice))
+        report = await self._take(shelf, found, AddReport(collection, closed, notice))
         kept = [place_name(place) for place in places]
         failed = {file.source for file in report.failed}
         new = [place for place in kept if place not in failed]
@@ -133,9 +133,17 @@ class KnowledgeBase:
         await self.database.write(lambda c: roots.remember(c, self.tenant_id, collection, [place]))
 
     async def keep_only(self, report: AddReport) -> None:
-        """Take out of a report's collection all that the report does not tell of: it is gone."""
+        """Take out of a report's collection all that the report does not tell of: it is gone.
+
+        A folder that could not be looked into is told of with all that lies in it.
+        """
         told = {str(file.path) for file in report.files}
-        gone = [known.source for known in await self.listing(report.collection) if known.source not in told]
+        closed = [str(file.path) for file in report.failed]
+        gone = [
+            known.source
+            for known in await self.listing(report.collection)
+            if known.source not in told and not any(roots.lies_in(known.source, place) for place in closed)
+        ]
         if gone:
             await self.remove(gone, collection=report.collection)
 
@@ -148,7 +156,8 @@ class KnowledgeBase:
     ) -> AddReport:
         """Look at places again: what is new or changed is taken in, what is gone is taken out.
 
-        Of a folder that is not there at all nothing is taken out: its disk may not be mounted. That is in the report.
+        Of a folder that is not there at all, or that cannot be looked into, nothing is taken out: its disk may not be
+        mounted, its rights may have changed. That is in the report.
 
         Args:
             places: Some of those that documents came from; all that the collection remembers unless given.
@@ -170,8 +179,8 @@ class KnowledgeBase:
         shelf, notice = await self._shelf(collection, {}, progress)
         shelf = replace(shelf, tries_again=False)
         there, gone, told = await asyncio.to_thread(look, chosen or known, known)
-        report = AddReport(collection, told, notice=notice)
-        found = await asyncio.to_thread(find, there)
+        found, closed = await asyncio.to_thread(find, there)
+        report = AddReport(collection, [*told, *closed], notice=notice)
         await self._take_out(report, [*there, *gone], {place.source for place in found})
         return await self._take(shelf, found, report)
 
@@ -180,10 +189,13 @@ class KnowledgeBase:
         return report
 
     async def _take_out(self, report: AddReport, places: Sequence[str], there: set[str]) -> None:
-        """Take out the documents that came from places and are there no more."""
+        """Take out the documents that came from places and are there no more; what was told of is left."""
+        kept = [file.source for file in report.failed]
         for document in await self.listing(report.collection):
             source = document.source
-            if source not in there and any(roots.lies_in(source, place) for place in places):
+            if source in there or any(roots.lies_in(source, place) for place in kept):
+                continue
+            if any(roots.lies_in(source, place) for place in places):
                 await self.remove([source], collection=report.collection, forget=False)
                 report.files.append(FileOutcome(Path(source), "removed", source=source))
 

@@ -36,16 +36,26 @@ def place_name(place: Path | str) -> str:
     return str(place) if has_scheme(str(place)) else str(whole_path(Path(place)))
 
 
-def find(places: Iterable[Path | str]) -> list[Found]:
-    """Return the documents of places, each once."""
+def find(places: Iterable[Path | str]) -> tuple[list[Found], list[FileOutcome]]:
+    """Return the documents of places, each once, and what is to be told of folders that cannot be looked into."""
     found: dict[str, Found] = {}
+    closed: dict[Path, str] = {}
     for place in places:
         if has_scheme(str(place)):
             found.setdefault(str(place), Found(Path(str(place)), str(place), named=True))
             continue
-        for file in find_files([Path(place)]):
+        walked = find_files([Path(place)])
+        closed |= walked.closed
+        for file in walked.files:
             found.setdefault(str(file.path), Found(file.path, str(file.path), file.named))
-    return list(found.values())
+    return list(found.values()), [_closed(folder, reason) for folder, reason in closed.items()]
+
+
+def _closed(folder: Path, reason: str) -> FileOutcome:
+    error = unreadable(
+        folder, f"it cannot be looked into: {reason}", "Its documents are left as they are: check its rights."
+    )
+    return FileOutcome(folder, "failed", error=error, source=str(folder))
 
 
 def look(places: Iterable[str], roots: Sequence[str]) -> tuple[list[str], list[str], list[FileOutcome]]:

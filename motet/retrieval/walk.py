@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,28 +24,38 @@ class FoundFile(NamedTuple):
     """The caller named the file itself; otherwise it was found in a folder."""
 
 
-def find_files(paths: Sequence[Path]) -> list[FoundFile]:
+class Walked(NamedTuple):
+    """What a walk saw."""
+
+    files: list[FoundFile]
+    closed: dict[Path, str]
+    """Folders of which it is not known what they hold, and why: no rights, or a disk that gave an error."""
+
+
+def find_files(paths: Sequence[Path]) -> Walked:
     """Return the files of `paths`, each once, a folder's in the order of their names.
 
     A file that is named is returned though it is hidden, or not there: reading it tells what is wrong. In a
     folder, hidden files and folders are passed over, and so are links whose target is outside of it.
     """
     found: dict[Path, FoundFile] = {}
+    closed: dict[Path, str] = {}
     for path in paths:
         whole = whole_path(path)
         if not is_folder(whole):
             found.setdefault(whole, FoundFile(whole, named=True))
             continue
-        for file in _walk(whole, whole, 0):
+        for file in _walk(whole, whole, 0, closed):
             found.setdefault(file, FoundFile(file, named=False))
-    return list(found.values())
+    return Walked(list(found.values()), closed)
 
 
-def _walk(folder: Path, root: Path, depth: int) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, depth: int, closed: dict[Path, str]) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return  # a folder that may not be read has no files for this caller
+    except OSError as error:
+        closed[folder] = _reason(error)
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue
@@ -52,10 +64,15 @@ def _walk(folder: Path, root: Path, depth: int) -> Iterator[Path]:
             target = whole_path(target)
             if not target.is_relative_to(root) or is_folder(target):
                 continue  # a folder inside is walked anyway, under its own name
-        if is_folder(target):
+        try:
+            mode = _mode(target)
+        except OSError as error:  # its name is listed, and no more is told of it
+            closed.setdefault(folder, _reason(error))
+            continue
+        if stat.S_ISDIR(mode):
             if depth < MAX_DEPTH:
-                yield from _walk(target, root, depth + 1)
-        elif _is_file(target):
+                yield from _walk(target, root, depth + 1, closed)
+        elif stat.S_ISREG(mode):
             yield target
 
 
@@ -67,11 +84,21 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def _is_file(path: Path) -> bool:
+def _mode(path: Path) -> int:
+    """Return what a path is, as `stat` tells it; 0 where there is nothing, as at the end of a broken link."""
     try:
-        return path.is_file()
-    except OSError:
-        return False
+        return path.stat().st_mode
+    except OSError as error:
+        if error.errno in _NOTHING:
+            return 0
+        raise
+
+
+_NOTHING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def whole_path(path: Path) -> Path:

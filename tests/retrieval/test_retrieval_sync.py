@@ -1,5 +1,6 @@
 """Places are remembered and looked at again; copies are stored once; pages come by their address."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -229,3 +230,34 @@ def test_of_a_place_that_may_not_be_looked_at_nothing_is_taken_out(
     assert told[0].error.message.endswith(
         "it cannot be looked at: Permission denied. Nothing was taken out: check its rights."
     )
+
+
+async def test_a_folder_inside_that_cannot_be_looked_into_loses_nothing(
+    knowledge: Knowledge, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = knowledge()
+    closed = folder / "closed"
+    closed.mkdir()
+    write(closed, kept="An adult pays 64 crowns.", other="成人 64 元。")
+    gone, _ = write(folder, gone="Sardines are fish.", stays="Herrings are fish.")
+    await base.add([folder])
+    gone.unlink()
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path) == closed:
+            raise OSError(5, "Input/output error")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    report = await base.sync()
+    assert statuses(report) == [("closed", "failed"), ("gone.md", "removed"), ("stays.md", "unchanged")]
+    assert report.files[0].error is not None
+    assert report.files[0].error.message == (
+        f"{closed}: it cannot be looked into: Input/output error. "
+        "Its documents are left as they are: check its rights."
+    )
+    await base.keep_only(await base.add([folder]))
+    assert len(await base.list_documents()) == 3
+    monkeypatch.undo()
+    assert [status for _, status in statuses(await base.sync())] == ["unchanged"] * 3
