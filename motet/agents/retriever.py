@@ -22,6 +22,7 @@ from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
 from motet.retrieval.render import place_of, whole_text
 from motet.retrieval.statements import statements
+from motet.storage.content_words import may_be_english
 from motet.storage.search import is_cjk, terms, text_width
 from motet.tools.policy.guard import note_read
 
@@ -218,6 +219,8 @@ def named_source(fact: str, source: Passage, passages: Sequence[Passage], given:
     without such a passage: a name was made up.
     """
     wide = is_cjk(fact)
+    if not wide and not (may_be_english(fact) and may_be_english(whole_text(source))):
+        return source  # others write more than names with a capital, as German does
     same = [whole_text(passage) for passage in passages if is_cjk(whole_text(passage)) == wide]
     everywhere = [whole_text(passage) for passage in passages]
     if not unknown_names(fact, everywhere, given) and not names_nobody(fact, same, given):

@@ -175,7 +175,9 @@ async def test_another_quantity_or_currency_of_a_small_model_is_not_noted(fact: 
 
 
 async def test_a_name_that_stands_nowhere_is_dropped_with_its_fact() -> None:
-    parts, _ = stage({"Facts": {"facts": ["A ticket is sold by Grace Hopper.", "Groups pay 10 % less."]}})
+    facts = ["A ticket is sold by Grace Hopper.", "Groups pay 10 % less."]
+    library = Library("A ticket is sold at the harbour for 12 euros.", "Groups pay 10 % less.")
+    parts, _ = stage({"Facts": {"facts": facts}}, library=library)
     outcome = await build_agents(parts.agents)["retriever"].do(GIVEN)
     assert outcome.text == "Groups pay 10 % less."
 
@@ -190,6 +192,8 @@ def test_a_name_may_be_translated_from_a_passage_in_another_language() -> None:
     assert source("They are bought by Feng Liqun.", fleet, minutes) == minutes
     assert source("They are bought by Feng Liqun.", fleet) is None
     assert source("They are not bought by Feng Liqun.", fleet, given="Does Feng Liqun buy them?") == fleet
+    german = passage("c", "Die Flotte wird von Ada Lind geführt, und das Schiff ist neu.")
+    assert source("The fleet is led from Cologne by Ada Lind.", german) == german
     assert source("苗木由李明采购。", minutes, given="谁采购苗木？") is None
     assert source("船队由艾达·林德领导。", minutes, fleet, given="谁领导船队？") == fleet
 
