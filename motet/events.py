@@ -16,6 +16,10 @@ from pydantic_core import PydanticSerializationError
 CITATIONS_KEY = "motet_citations"
 """Key in a LangChain message's `additional_kwargs`: the passages it cites, as dicts."""
 
+ARGUMENTS_KEY = "motet_arguments"
+"""Key in a LangChain tool message's `additional_kwargs`: what a person had the tool called with instead of what an
+agent asked for."""
+
 StepStatus = Literal["pending", "running", "done", "failed", "skipped"]
 
 
@@ -125,6 +129,9 @@ class ToolCompleted(_Event):
     content: str
     """What the agent is given."""
     status: Literal["success", "error"] = "success"
+    arguments: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """What it was called with, where this run's `tool.started` does not say so: the call was asked about and begun in
+    an earlier run, or a person gave other arguments. Left out elsewhere."""
 
 
 class RetrievalCompleted(_Event):

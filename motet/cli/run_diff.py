@@ -90,8 +90,9 @@ def what(event: Event) -> list[Did]:
             return [Did("step", f"{step_id} {status}: {result}")]
         case e.ToolStarted(name=name, arguments=arguments):
             return [Did("call", wording.call(name, arguments, value_cells=400))]
-        case e.ToolCompleted(name=name, content=content, status=status):
-            return [Did("result", f"{name} {'failed' if status == 'error' else 'said'}: {content}")]
+        case e.ToolCompleted(name=name, content=content, status=status, arguments=given):
+            call = [] if given is None else [Did("call", wording.call(name, given, value_cells=400))]
+            return [*call, Did("result", f"{name} {'failed' if status == 'error' else 'said'}: {content}")]
         case e.RetrievalCompleted(query=query, passages=passages):
             return [Did("search", "\n".join([query, *(f"{p.source} {p.start}–{p.end}" for p in passages)]))]
         case e.MessageCompleted(role=role, text=text) if role != "tool":

@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, Tool
 from pydantic import BaseModel
 
 from motet.events import (
+    ARGUMENTS_KEY,
     CITATIONS_KEY,
     Custom,
     Event,
@@ -46,6 +47,8 @@ class Translator:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
+        self._before: dict[str, dict[str, Any]] = {}
+        """The arguments of calls that were told by an earlier run, by call id."""
         self._interrupts: set[str] = set()
         self._paused = False
         self._streamed: set[str] = set()
@@ -86,8 +89,9 @@ class Translator:
     def know(self, messages: Iterable[BaseMessage]) -> None:
         """Take messages as told: they were there before this run. A sub-graph repeats its whole state."""
         for message in messages:
-            for _ in self.answers([message]):
-                pass
+            for event in self.answers([message]):
+                if isinstance(event, ToolStarted):
+                    self._before[event.tool_call_id] = event.arguments
             if message.type == "human":
                 self._seen.add(message.id or "")
 
@@ -98,6 +102,7 @@ class Translator:
                 self._seen.add(event.message_id)
             elif isinstance(event, ToolStarted):
                 self._seen.add(f"call:{event.tool_call_id}")
+                self._before.pop(event.tool_call_id, None)
             elif isinstance(event, ToolCompleted):
                 self._seen.add(f"result:{event.tool_call_id}")
 
@@ -126,6 +131,9 @@ class Translator:
                 name=message.name or "",
                 content=_text(message),
                 status="error" if message.status == "error" else "success",
+                arguments=message.additional_kwargs.get(
+                    ARGUMENTS_KEY, self._before.get(message.tool_call_id)
+                ),
             )
 
     def _ask(self, interrupts: Iterable[Any]) -> Iterator[Event]:

@@ -18,7 +18,7 @@ from langgraph.types import interrupt
 from motet.agents.asked_words import questions
 from motet.agents.citations import CitationFilter
 from motet.errors import ModelOutputInvalid, PermissionRefused, RunError, ToolFailed
-from motet.events import CITATIONS_KEY, Passage, ToolCompleted, ToolStarted
+from motet.events import ARGUMENTS_KEY, CITATIONS_KEY, Passage, ToolCompleted, ToolStarted
 from motet.models.json_text import find_json, schema_problem
 from motet.models.structured import NOSTREAM, ask_schema
 from motet.retrieval.render import render_passages
@@ -192,7 +192,15 @@ async def _told(tool: BaseTool, arguments: Mapping[str, Any]) -> ToolMessage:
     write(ToolStarted(tool_call_id=call_id, name=tool.name, arguments=dict(arguments)))
     message = await call_for_message(tool, arguments)
     status = "error" if message.status == "error" else "success"
-    write(ToolCompleted(tool_call_id=call_id, name=tool.name, content=str(message.text), status=status))
+    write(
+        ToolCompleted(
+            tool_call_id=call_id,
+            name=tool.name,
+            content=str(message.text),
+            status=status,
+            arguments=message.additional_kwargs.get(ARGUMENTS_KEY),
+        )
+    )
     return message
 
 

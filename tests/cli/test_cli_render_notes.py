@@ -49,6 +49,14 @@ def test_a_tool_call_is_one_line_whatever_it_returns() -> None:
     assert len(lines[0]) < 160
 
 
+def test_a_call_is_shown_with_the_arguments_that_it_was_made_with() -> None:
+    """Also where another run asked for it, or a person changed them."""
+    ended = events.ToolCompleted(tool_call_id="c", name="pay", content="paid", arguments={"to": "李", "n": 7})
+    assert plain([ended]) == '  pay(to="李", n=7) → paid\n'
+    started = events.ToolStarted(tool_call_id="c", name="pay", arguments={"to": "李", "n": 9})
+    assert plain([started, ended]) == '  pay(to="李", n=7) → paid\n'
+
+
 def test_a_run_that_began_again_says_so() -> None:
     assert "attempt 2" in plain(broken_off())
     assert "attempt" not in plain(whole())

@@ -76,5 +76,7 @@ def test_what_is_compared_and_what_is_not() -> None:
     assert what(e.ToolCompleted(tool_call_id="a", name="t", content="x", status="error")) == what(
         e.ToolCompleted(tool_call_id="b", name="t", content="x", status="error")
     )
+    changed = e.ToolCompleted(tool_call_id="a", name="t", content="x", arguments={"n": 7})
+    assert what(changed) == [Did("call", "t(n=7)"), Did("result", "t said: x")]
     a, b, c = Did("call", "a"), Did("call", "b"), Did("call", "c")
     assert compare([a, b], [a, c]) == [(" ", a), ("-", b), ("+", c)]

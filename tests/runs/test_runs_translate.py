@@ -15,6 +15,7 @@ from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 
 from motet.events import (
+    ARGUMENTS_KEY,
     CITATIONS_KEY,
     Custom,
     Event,
@@ -157,6 +158,27 @@ async def test_a_tool_call_is_told_when_it_is_asked_for_and_when_it_is_answered(
     assert kinds(events) == ["tool.started", "tool.completed", "message.delta", "message.completed"]
     assert events[0] == ToolStarted(tool_call_id="c1", name="look", arguments={"word": "motet"})
     assert events[1] == ToolCompleted(tool_call_id="c1", name="look", content="motet is a word")
+
+
+@pytest.mark.parametrize("changed", [None, {"word": "鱼"}])
+async def test_a_call_that_an_earlier_run_asked_for_is_told_with_its_arguments_when_it_ends(
+    changed: dict[str, Any] | None,
+) -> None:
+    """Its beginning is in the other run's log. A person may have changed it, in this run or the other."""
+    asked = {"word": "fish"}
+    more = {} if changed is None else {ARGUMENTS_KEY: changed}
+    ended = ToolMessage("swims", tool_call_id="c1", name="look", additional_kwargs=more)
+    translator = Translator()
+    translator.know([AIMessage("", id="m0", tool_calls=[{"name": "look", "args": asked, "id": "c1"}])])
+    events = await told(chain(lambda state: {"messages": [ended]}), translator=translator)
+    said = changed or asked
+    assert events == [ToolCompleted(tool_call_id="c1", name="look", content="swims", arguments=said)]
+    began = Translator()
+    began.know_events([ToolStarted(tool_call_id="c1", name="look", arguments=asked)])
+    [event] = await told(chain(lambda state: {"messages": [ended]}), translator=began)
+    assert isinstance(event, ToolCompleted)
+    assert event.arguments == changed
+    assert ("arguments" in event.model_dump()) is (changed is not None)
 
 
 async def test_calls_side_by_side_and_calls_that_fail_are_told_apart() -> None:

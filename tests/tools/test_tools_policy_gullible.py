@@ -19,6 +19,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command
 
 from motet.errors import InvalidInput
+from motet.events import ARGUMENTS_KEY
 from motet.memory.serde import StrictSerializer
 from motet.runs.execute import let_graphs_without_saver_be_sync
 from motet.storage.engine import Database
@@ -323,6 +324,8 @@ async def test_a_person_decides_and_a_crash_asks_nobody_twice(database: Database
     assert told.status == ("success" if expected else "error")
     if answer == "no, with a reason":
         assert "not today" in told.text
+    changed = {"url": "https://b.example/"} if answer == "edited" else None
+    assert told.additional_kwargs.get(ARGUMENTS_KEY) == changed
 
 
 async def test_a_person_cannot_change_a_call_into_one_that_is_denied(database: Database) -> None:

@@ -172,7 +172,8 @@ class Narrator:
 
     def _end_call(self, event: events.ToolCompleted) -> Line:
         started, _ = self.calls.pop(event.tool_call_id, (None, 0.0))
-        said = wording.call(event.name, started.arguments if started else {})
+        begun = started.arguments if started else {}
+        said = wording.call(event.name, begun if event.arguments is None else event.arguments)
         failed = event.status == "error"
         result = wording.clip(event.content, RESULT_CELLS) or "nothing"
         return Line("failed" if failed else "tool", f"  {said} → {'failed: ' if failed else ''}{result}")

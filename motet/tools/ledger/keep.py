@@ -28,6 +28,7 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command, interrupt
 
 from motet.errors import MotetError
+from motet.events import ARGUMENTS_KEY
 from motet.tools.base import IDEMPOTENCY_KEY, effect_of, fails_cleanly
 from motet.tools.ledger.base import Call
 from motet.tools.ledger.question import ANSWER_SCHEMA, decide, question
@@ -127,14 +128,16 @@ class CallKeeper:
         """
         asked = {"tool": tool.name, "arguments": dict(call["args"])}
         played = self._tape.given("tool", tool.name, asked) if self._tape is not None else []
+        made_with: Mapping[str, Any] = call["args"]
         if played:
             result = from_tape(played[0])
         else:
-            result = await self._keep(tool, call, config, execute, messages)
+            result, made_with = await self._keep(tool, call, config, execute, messages)
         if self._tape is not None:
             result = with_id(result)
             self._tape.keep("tool", tool.name, asked, to_tape(result))
-        return told_to(result, str(call["id"]), tool.name)
+        changed = dict(made_with) if made_with != call["args"] else None
+        return told_to(result, str(call["id"]), tool.name, changed)
 
     async def _keep(
         self,
@@ -143,7 +146,8 @@ class CallKeeper:
         config: RunnableConfig,
         execute: Callable[[Mapping[str, Any]], Awaitable[Any]],
         messages: Sequence[Any],
-    ) -> Any:
+    ) -> tuple[Any, Mapping[str, Any]]:
+        """Return what a call gives, and the arguments that it was made with: a person may have given others."""
         given = config.setdefault("configurable", {})
         place = str(given.get("checkpoint_ns", ""))
         # Calls of one task take their turns in the order they came: LangGraph hands answers out by order.
@@ -152,11 +156,11 @@ class CallKeeper:
                 made = await self._identify(tool, call, given)
                 told, arguments = await self._admit(made, tool, call["args"], place, messages)
             if told:
-                return told[0]
+                return told[0], arguments
             config["configurable"] = {**given, IDEMPOTENCY_KEY: made.key}
             if (tool.metadata or {}).get("asks"):  # it asks a person itself, in its turn
-                return await self._make(made, tool, lambda: execute(arguments))
-        return await self._make(made, tool, lambda: execute(arguments))
+                return await self._make(made, tool, lambda: execute(arguments)), arguments
+        return await self._make(made, tool, lambda: execute(arguments)), arguments
 
     async def _admit(
         self, call: Call, tool: BaseTool, arguments: Mapping[str, Any], place: str, messages: Sequence[Any]
@@ -369,17 +373,22 @@ def _messages(state: Any) -> Sequence[Any]:
     return cast("list[Any]", found) if isinstance(found, list) else ()
 
 
-def told_to(result: Any, call_id: str, tool: str) -> Any:
-    """Return a recorded result as the answer to the call with this id: the model may have given it a new one."""
+def told_to(result: Any, call_id: str, tool: str, changed: Mapping[str, Any] | None = None) -> Any:
+    """Return a recorded result as the answer to the call with this id: the model may have given it a new one.
+
+    `changed` are the arguments that a person had the call made with.
+    """
     if isinstance(result, ToolMessage):
-        return result.model_copy(update={"tool_call_id": call_id, "name": result.name or tool})
+        update = {"tool_call_id": call_id, "name": result.name or tool}
+        more = {ARGUMENTS_KEY: dict(changed)} if changed is not None else {}
+        return result.model_copy(update={**update, "additional_kwargs": {**result.additional_kwargs, **more}})
     if isinstance(result, list):
-        return [told_to(item, call_id, tool) for item in cast("list[Any]", result)]
+        return [told_to(item, call_id, tool, changed) for item in cast("list[Any]", result)]
     if isinstance(result, Command) and isinstance(result.update, dict):
         update = cast("dict[str, Any]", result.update)
         return Command(
             graph=result.graph,
-            update={key: told_to(value, call_id, tool) for key, value in update.items()},
+            update={key: told_to(value, call_id, tool, changed) for key, value in update.items()},
             resume=result.resume,
             goto=result.goto,
         )
