@@ -16,6 +16,7 @@ from motet.errors import Conflict
 from motet.events import Passage
 from motet.retrieval.copies import hand_over
 from motet.retrieval.filters import labels_text
+from motet.retrieval.load import NO_VERSION, Version
 from motet.storage import fulltext
 from motet.storage.clock import db_now
 from motet.storage.ready import Ready
@@ -98,6 +99,8 @@ class NewDocument:
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     copy_of: int | None = None
     """Key of the document of the same bytes; this one then brings no passages."""
+    version: Version = NO_VERSION
+    """Of a page."""
 
 
 def scope_of(tenant_id: str, name: str) -> str:
@@ -124,11 +127,16 @@ def _collection(tenant_id: str, row: Any) -> Collection:
     return Collection(tenant_id, row.collection, row.embedder, row.dimension, row.revision, row.chinese)
 
 
-def read_hash(connection: Connection, tenant_id: str, name: str, source: str) -> str | None:
-    """Return the content hash of a stored document, or None."""
-    return connection.execute(
-        sa.select(documents.c.content_hash).where(*_is(tenant_id, name, source))
-    ).scalar()
+def read_hash(connection: Connection, tenant_id: str, name: str, source: str) -> tuple[str, Version]:
+    """Return the content hash of a stored document, and a page's version; "" and none where there is none."""
+    columns = (documents.c.content_hash, documents.c.etag, documents.c.last_modified)
+    row = connection.execute(sa.select(*columns).where(*_is(tenant_id, name, source))).first()
+    return ("", NO_VERSION) if row is None else (row.content_hash, Version(row.etag, row.last_modified))
+
+
+def write_version(connection: Connection, tenant_id: str, name: str, source: str, version: Version) -> None:
+    """Remember what a page's server calls the version that is stored."""
+    connection.execute(sa.update(documents).where(*_is(tenant_id, name, source)).values(version._asdict()))
 
 
 def count_documents(connection: Connection, tenant_id: str, name: str) -> int:
@@ -167,6 +175,7 @@ def save(
             added_at=db_now(),
             labels=labels_text(document.labels),
             copy_of=document.copy_of,
+            **document.version._asdict(),
         )
         .returning(documents.c.document_key)
     ).scalar_one()

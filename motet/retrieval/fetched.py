@@ -13,11 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 from motet.errors import MotetError
 from motet.retrieval.decode import told
-from motet.retrieval.load import FileBytes, is_known
+from motet.retrieval.load import NO_VERSION, FileBytes, Version, is_known
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 ENDINGS = {
     "text/html": ".html",
@@ -36,6 +36,9 @@ ENDINGS = {
 """What a media type is read as, where the address has no ending that is known."""
 
 
+_NOT_MODIFIED = 304
+_MAX_VERSION_CHARS = 500
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*://", re.IGNORECASE)
 
 
@@ -45,6 +48,11 @@ class Answer(Protocol):
     @property
     def status(self) -> int:
         """HTTP's."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case."""
         ...
 
     @property
@@ -66,8 +74,8 @@ class Answer(Protocol):
 class Fetch(Protocol):
     """The way out."""
 
-    def __call__(self, url: str, *, max_bytes: int) -> Awaitable[Answer]:
-        """Get an address; a `MotetError` says why not."""
+    def __call__(self, url: str, *, max_bytes: int, headers: Mapping[str, str]) -> Awaitable[Answer]:
+        """Get an address, with these headers; a `MotetError` says why not."""
         ...
 
 
@@ -82,9 +90,16 @@ def has_scheme(place: str) -> bool:
 
 
 async def read_address(
-    fetch: Fetch | None, url: str, *, max_bytes: int, reads: Callable[[Path], bool] = is_known
-) -> tuple[FileBytes, Path]:
+    fetch: Fetch | None,
+    url: str,
+    *,
+    max_bytes: int,
+    reads: Callable[[Path], bool] = is_known,
+    known: Version = NO_VERSION,
+) -> tuple[FileBytes, Path] | None:
     """Fetch a document; return its bytes, and a name whose ending says what it is, which `reads` says is read.
+
+    None where its server says that it is still the known version, and sends nothing.
 
     Raises:
         DocumentUnreadable: It may not be called, does not answer, is empty or of no kind that is read; or there is no
@@ -95,9 +110,11 @@ async def read_address(
     if fetch is None:
         raise unreadable(url, "addresses are not fetched here", "Save the page and add the file.")
     try:
-        answer = await fetch(url, max_bytes=max_bytes)
+        answer = await fetch(url, max_bytes=max_bytes, headers=_asking(known))
     except MotetError as error:
         raise unreadable(url, error.message.rstrip("."), "Check the address.") from None
+    if answer.status == _NOT_MODIFIED and any(known):
+        return None
     if answer.status != 200:
         raise unreadable(url, f"it answered with status {answer.status}", "Check the address.")
     if not answer.body.strip():
@@ -110,7 +127,26 @@ async def read_address(
         )
     is_text = answer.content_type.startswith("text/") or path.suffix == ".html"
     body = told(answer.body, answer.charset) if is_text else answer.body
-    return FileBytes(body, hashlib.sha256(answer.body).hexdigest(), 0.0), path
+    return FileBytes(body, hashlib.sha256(answer.body).hexdigest(), 0.0, _version(answer.headers)), path
+
+
+def _asking(known: Version) -> dict[str, str]:
+    """Return the headers that ask for another version than the known one. Source: RFC 9110, section 13.1."""
+    headers = {"if-none-match": known.etag, "if-modified-since": known.last_modified}
+    return {name: value for name, value in headers.items() if value}
+
+
+def _version(headers: Mapping[str, str]) -> Version:
+    """Return a page's version. A page that was changed in the second of its answer may change in it once more."""
+    told = {name: headers.get(name, "").strip() for name in ("etag", "last-modified")}
+    if told["last-modified"] == headers.get("date", "").strip():
+        del told["last-modified"]
+    kept = {
+        name: value
+        for name, value in told.items()
+        if len(value) <= _MAX_VERSION_CHARS and value.isascii() and value.isprintable()
+    }
+    return Version(kept.get("etag", ""), kept.get("last-modified", ""))
 
 
 def _named(url: str, content_type: str) -> Path:

@@ -71,7 +71,14 @@ def to_rows(
         for ordinal, (chunk, terms) in enumerate(zip(cut.chunks, cut.terms, strict=True))
     ]
     return NewDocument(
-        source, cut.title, file.content_hash, len(file.data), file.modified_at, rows, labels or {}
+        source=source,
+        title=cut.title,
+        content_hash=file.content_hash,
+        size_bytes=len(file.data),
+        modified_at=file.modified_at,
+        passages=rows,
+        labels=labels or {},
+        version=file.version,
     )
 
 

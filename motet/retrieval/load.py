@@ -12,7 +12,7 @@ import stat
 import time
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from motet.retrieval.base import LoadedDocument
 from motet.retrieval.unreadable import unreadable
@@ -69,6 +69,16 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 """Name of the stream that holds an office file with a password. Source: [MS-OFFCRYPTO] 2.3.4."""
 
 
+class Version(NamedTuple):
+    """What a server calls a version of a page, in the words of its headers; "" where it does not say."""
+
+    etag: str = ""
+    last_modified: str = ""
+
+
+NO_VERSION = Version()
+
+
 @dataclass(frozen=True, slots=True)
 class FileBytes:
     """What was read of a file."""
@@ -78,6 +88,8 @@ class FileBytes:
     """SHA-256 of the bytes, in hexadecimal."""
     modified_at: float
     """Unix seconds."""
+    version: Version = NO_VERSION
+    """Of a page."""
 
 
 def is_known(path: Path) -> bool:

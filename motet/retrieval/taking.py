@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from motet.retrieval.documents import NewDocument
     from motet.retrieval.fetched import Fetch
     from motet.retrieval.ingest import CutDocument
-    from motet.retrieval.load import FileBytes
+    from motet.retrieval.load import FileBytes, Version
     from motet.retrieval.parse.base import Parser
     from motet.retrieval.reports import Status
     from motet.settings import RetrievalSettings
@@ -81,16 +81,16 @@ class DocumentJob:
         if not named and not self.shelf.parser.reads(self.path):
             return self.outcome("skipped")
         self.tell()
+        stored, version, failed = await self._known()
         try:
-            file, path = await self._read()
+            read = await self._read(version)
         except DocumentUnreadable as error:
             return self.outcome("failed", error=error)
+        if read is None or read[0].content_hash == stored:
+            await self._same(version if read is None else read[0].version, version, failed)
+            return self.outcome("unchanged")
+        file, path = read
         try:
-            stored, failed = await self._known()
-            if file.content_hash == stored:
-                if failed:
-                    await self._forget()
-                return self.outcome("unchanged")
             if failed and not (named and self.shelf.tries_again) and self._is_same(failed, file, path):
                 return self.outcome("failed", error=failed.error())
             if is_coming(file) or await self._original(file) is not None:
@@ -120,11 +120,16 @@ class DocumentJob:
         )
         await shelf.database.write(lambda c: failures.remember(c, shelf.tenant_id, failure))
 
-    async def _forget(self) -> None:
+    async def _same(self, told: Version, known: Version, failed: failures.Failure | None) -> None:
+        """Remember of what is stored already what its server calls it now, and that it can be read."""
         shelf = self.shelf
-        await shelf.database.write(
-            lambda c: failures.forget(c, shelf.tenant_id, shelf.collection, [self.source])
-        )
+        name, source = shelf.collection, self.source
+        if failed:
+            await shelf.database.write(lambda c: failures.forget(c, shelf.tenant_id, name, [source]))
+        if told != known:
+            await shelf.database.write(
+                lambda c: documents.write_version(c, shelf.tenant_id, name, source, told)
+            )
 
     def _is_same(self, failed: failures.Failure, file: FileBytes, path: Path) -> bool:
         now = (file.content_hash, self.shelf.parser.signature(path))
@@ -155,6 +160,7 @@ class DocumentJob:
             passages=(),
             labels=self.shelf.labels,
             copy_of=original[0],
+            version=file.version,
         )
 
     def tell(self, done: int = 0, passage_count: int = 0, outcome: FileOutcome | None = None) -> None:
@@ -168,25 +174,28 @@ class DocumentJob:
         """Return what became of the document."""
         return FileOutcome(self.path, status, passage_count, error, self.source)
 
-    async def _read(self) -> tuple[FileBytes, Path]:
-        """Return the bytes, and a path with the ending that says what they are."""
+    async def _read(self, known: Version) -> tuple[FileBytes, Path] | None:
+        """Return the bytes, and a path with the ending that says what they are; None for a page of a known version."""
         max_bytes = int(self.shelf.settings.max_file_mb * 1e6)
         if has_scheme(self.source):
             reads = self.shelf.parser.reads
-            return await read_address(self.shelf.fetch, self.source, max_bytes=max_bytes, reads=reads)
+            return await read_address(
+                self.shelf.fetch, self.source, max_bytes=max_bytes, reads=reads, known=known
+            )
         if not self.shelf.parser.reads(self.path):
             raise unknown_ending(self.path)
         if self.content is not None:
             return given_bytes(self.content, self.path, max_bytes=max_bytes), self.path
         return await asyncio.to_thread(read_bytes, self.path, max_bytes=max_bytes), self.path
 
-    async def _known(self) -> tuple[str | None, failures.Failure | None]:
-        """Return the hash of what is stored, and what could not be read."""
+    async def _known(self) -> tuple[str, Version, failures.Failure | None]:
+        """Return the hash of what is stored, a page's version, and what could not be read."""
         tenant_id, name, source = self.shelf.tenant_id, self.shelf.collection, self.source
 
-        def work(connection: Connection) -> tuple[str | None, failures.Failure | None]:
+        def work(connection: Connection) -> tuple[str, Version, failures.Failure | None]:
             failed = failures.listed(connection, tenant_id, name, source)
-            return documents.read_hash(connection, tenant_id, name, source), next(iter(failed), None)
+            stored = documents.read_hash(connection, tenant_id, name, source)
+            return *stored, next(iter(failed), None)
 
         return await self.shelf.database.read(work)
 

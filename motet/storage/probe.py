@@ -21,7 +21,7 @@ APPLICATION_ID = 0x4D6F7465
 
 VERSION_TABLE = "alembic_version"
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest migration, which this version of Motet works with."""
 
 _MAGIC = b"SQLite format 3\x00"

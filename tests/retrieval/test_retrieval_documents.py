@@ -28,7 +28,7 @@ def test_a_document_is_stored_replaced_and_deleted(database: Database) -> None:
         assert documents.read_collection(connection, "t", "default") is None
         assert save(connection, document("a.md", "One", "Two")) == "added"
         assert save(connection, document("a.md", "Three", content_hash="i")) == "replaced"
-        assert documents.read_hash(connection, "t", "default", "a.md") == "i"
+        assert documents.read_hash(connection, "t", "default", "a.md")[0] == "i"
         (stored,) = documents.list_documents(connection, "t", None)
         assert (stored.source, stored.title, stored.passage_count, stored.size_bytes) == ("a.md", "a", 1, 10)
         assert stored.added_at > 1_700_000_000

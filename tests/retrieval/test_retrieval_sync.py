@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,6 +144,7 @@ class Page(NamedTuple):
     body: bytes
     content_type: str
     charset: str = ""
+    headers: Mapping[str, str] = {}
 
 
 class Web:
@@ -151,12 +153,17 @@ class Web:
     def __init__(self, **pages: Page) -> None:
         self.pages = pages
         self.asked: list[tuple[str, int]] = []
+        self.told: list[Mapping[str, str]] = []
 
-    async def __call__(self, url: str, *, max_bytes: int) -> Page:
+    async def __call__(self, url: str, *, max_bytes: int, headers: Mapping[str, str]) -> Page:
         self.asked.append((url, max_bytes))
+        self.told.append(headers)
         page = self.pages.get(url.rpartition("/")[2])
         if page is None:
             raise ToolFailed(f"{url} does not answer.")
+        asked = (headers.get("if-none-match"), headers.get("if-modified-since"))
+        if any(asked) and asked == (page.headers.get("etag"), page.headers.get("last-modified")):
+            return Page(304, b"", "")
         return page
 
 
@@ -181,6 +188,43 @@ async def test_pages_are_taken_in_and_looked_at_again(knowledge: Knowledge) -> N
         (places[1], "replaced"),
     ]
     assert len(await base.list_documents()) == 2
+
+
+async def test_a_page_that_its_server_calls_unchanged_is_not_sent_again(knowledge: Knowledge) -> None:
+    day, url = "Mon, 02 Nov 2026 09:00:00 GMT", "https://example.org/fares"
+    first = Page(200, HTML, "text/html", "", {"etag": '"a"', "last-modified": day})
+    web = Web(fares=first, copy=first)
+    base = knowledge()
+    base.fetch = web
+    await base.add([url, "https://example.org/copy"])
+    assert [status for _, status in statuses(await base.sync())] == ["unchanged"] * 2
+    asked = {"if-none-match": '"a"', "if-modified-since": day}
+    assert web.told == [{}, {}, asked, asked]
+    # The same bytes under another version: sent once more, and then no more.
+    web.pages["fares"] = first._replace(headers={"etag": '"b"'})
+    assert [status for _, status in statuses(await base.sync())] == ["unchanged"] * 2
+    web.pages["fares"] = first._replace(headers={"etag": '"b"'}, body=b"never sent")
+    assert [status for _, status in statuses(await base.sync([url]))] == ["unchanged"]
+    assert web.told[-1] == {"if-none-match": '"b"'}
+    web.pages["fares"] = Page(200, "票价 70 元".encode(), "text/plain", "", {"etag": '"c"'})
+    assert [status for _, status in statuses(await base.sync([url]))] == ["replaced"]
+    await base.remove([url])
+    await base.add([url])
+    assert web.told[-1] == {}
+
+
+async def test_a_page_that_is_again_as_it_was_could_be_read(knowledge: Knowledge) -> None:
+    good = Page(200, HTML, "text/html", "", {"etag": '"a"'})
+    web = Web(fares=good)
+    base = knowledge()
+    base.fetch = web
+    await base.add(["https://example.org/fares"])
+    web.pages["fares"] = Page(200, b"none", "application/pdf", "", {"etag": '"b"'})
+    await base.sync()
+    assert [bool(document.error) for document in await base.listing()] == [True]
+    web.pages["fares"] = good
+    assert [status for _, status in statuses(await base.sync())] == ["unchanged"]
+    assert [bool(document.error) for document in await base.listing()] == [False]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ documents = Table(
     Column("added_at", Float, nullable=False),
     Column("copy_of", BIG_KEY),  # the document of the same bytes that has the passages; None for most
     Column("labels", Text, nullable=False, server_default="{}"),  # the user's own, JSON: name to value
+    Column("etag", Text, nullable=False, server_default=""),  # of a page: what its server calls this version
+    Column("last_modified", Text, nullable=False, server_default=""),  # the same, as a time
     UniqueConstraint("tenant_id", "collection", "source"),
     Index(None, "copy_of"),
     Index(None, "tenant_id", "collection", "content_hash"),
