@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import re
 import socket
 import subprocess
 import sys
@@ -37,7 +38,7 @@ from motet.tools.mcp.client import McpClient, Offer
 from motet.tools.mcp.pins import FILE, Pins, changes
 from motet.tools.mcp.servers import McpServer, read_servers
 from motet.tools.mcp.sessions import McpSessions
-from motet.tools.mcp.tools import fits, mcp_tools, tool_name
+from motet.tools.mcp.tools import READER, fits, mcp_tools, tool_names
 
 SERVER = '''
 import os, sys
@@ -371,8 +372,51 @@ def test_servers_come_from_the_operators_own_file_alone(tmp_path: Path) -> None:
 
 
 def test_names_do_not_meet() -> None:
-    assert tool_name("a", "send mail!") == "a__send_mail_"
-    assert tool_name("calculator", "x") != "calculator"
+    def names(*offers: tuple[str, str]) -> list[str]:
+        return list(tool_names("a", [Offer(kind, name, "", {}) for kind, name in offers]))
+
+    assert names(("tool", "send mail!"), ("prompt", "x"), ("resource", "y://1")) == ["a__send_mail_", "a__x"]
+    odd = [("tool", "查天气"), ("tool", "查日期"), ("prompt", "查天气"), ("prompt", "sum"), ("tool", "sum")]
+    odd += [("tool", "a.b"), ("tool", "a_b"), ("tool", READER), ("tool", "x" * 70), ("tool", "x" * 71)]
+    found = names(*odd)
+    assert len({*found}) == len(odd)
+    assert all(re.fullmatch(r"a__[A-Za-z0-9_-]{1,61}", name) for name in found)
+    assert (found[4], found[6], found[8]) == ("a__sum", "a__a_b", f"a__{'x' * 61}")
+    assert f"a__{READER}" not in found  # the tool that reads resources is called so
+    # a name is the same whatever else is there: a rule stays about what it was written for
+    assert [names(one)[0] for one in odd[:3]] == found[:3]
+    assert found[0].startswith("a__tool_")
+    assert names(("tool", "weather天气"))[0].startswith("a__weather_")
+
+
+async def test_a_tool_with_a_chinese_name_is_called_by_one_that_models_take(
+    tmp_path: Path, away: Egress
+) -> None:
+    code = """
+from mcp.server import MCPServer
+
+server = MCPServer("zh")
+
+@server.tool(name="查天气")
+def weather(城市: str) -> str:
+    "查询天气"
+    return f"{城市}：晴"
+
+@server.prompt(name="总结一")
+def summary(主题: str) -> str:
+    "总结"
+    return f"请总结{主题}"
+
+server.run()
+"""
+    path = tmp_path / "zh.py"
+    path.write_text(code, "utf-8")
+    server, pins = by_stdio(path), Pins(tmp_path)
+    pins.approve("library", await McpClient(server, away).offers())
+    tool, prompt = mcp_tools({"library": server}, pins, away, Settings().tools)
+    assert tool.description == "查天气: 查询天气"
+    assert await tool.ainvoke({"城市": "北京"}) == "北京：晴"
+    assert "请总结航线" in await prompt.ainvoke({"主题": "航线"})
 
 
 def test_an_operator_looks_and_approves(

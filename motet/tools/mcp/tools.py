@@ -5,6 +5,7 @@ What does not live here: the calls themselves (`client`).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from motet.tools.mcp.client import McpClient
 from motet.tools.wrap import GivenTool, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from motet.egress.client import Egress
     from motet.settings import ToolSettings
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from motet.tools.mcp.sessions import McpSessions
 
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
+_NAME_CHARS = 64
+"""Models take no longer names."""
+_MARK_CHARS = 6
+READER = "read_resource"
+"""Its server's name before it, the tool that reads resources."""
 _RESOURCE = {
     "type": "object",
     "properties": {
@@ -59,9 +65,8 @@ def mcp_tools(
         client = McpClient(server, egress, timeout_s=settings.timeout_s, sessions=sessions)
         approved = pins.approved(server.name)
         found += [
-            _tool(server, client, offer, settings.max_output_chars)
-            for offer in approved
-            if offer.kind in ("tool", "prompt")
+            _tool(server, client, offer, name, settings.max_output_chars)
+            for name, offer in tool_names(server.name, approved).items()
         ]
         resources = {offer.name: offer for offer in approved if offer.kind in ("resource", "template")}
         if resources:
@@ -69,9 +74,32 @@ def mcp_tools(
     return found
 
 
-def tool_name(server: str, name: str) -> str:
-    """Return a tool's name: the server's first, so that no server's tool takes another's place."""
-    return f"{server}__{_ODD.sub('_', name)}"[:64]
+def tool_names(server: str, offers: Iterable[Offer]) -> dict[str, Offer]:
+    """Return a server's tools and prompts by the names that agents call them by.
+
+    The server's name comes first, so that no server's tool takes another's place. What models take no names of becomes
+    `_`. A name in another script would leave nothing to tell it by, and two may become the same: such a one ends in a
+    mark that it has by itself, whatever else the server offers, so that a rule stays about what it was written for.
+    """
+    named = {f"{server}__{READER}"}
+    found: dict[str, Offer] = {}
+    callable_ = [offer for offer in offers if offer.kind in ("tool", "prompt")]
+    names: dict[int, str] = {}
+    for offer in sorted(callable_, key=lambda one: (_ODD.search(one.name) is not None, one.kind != "tool")):
+        name = f"{server}__{_ODD.sub('_', offer.name)}"[:_NAME_CHARS]
+        if name in named or not offer.name.isascii():
+            name = _marked(server, offer)
+        named.add(name)
+        names[id(offer)] = name
+    for offer in callable_:
+        found[names[id(offer)]] = offer
+    return found
+
+
+def _marked(server: str, offer: Offer) -> str:
+    mark = hashlib.sha256(f"{offer.kind} {offer.name}".encode("utf-8", "replace")).hexdigest()[:_MARK_CHARS]
+    kept = _ODD.sub("_", offer.name).strip("_") or offer.kind
+    return f"{f'{server}__{kept}'[: _NAME_CHARS - _MARK_CHARS - 1]}_{mark}"
 
 
 def fits(template: str, uri: str) -> bool:
@@ -94,12 +122,14 @@ def _place(named: str) -> str:
     return _PLACES.get(sign, r"[^/?#\s{}]+")
 
 
-def _tool(server: McpServer, client: McpClient, offer: Offer, limit: int) -> BaseTool:
+def _tool(server: McpServer, client: McpClient, offer: Offer, name: str, limit: int) -> BaseTool:
     async def call(values: dict[str, Any]) -> str:
         return await _answer(client, values, offer, limit)
 
     description = offer.description or offer.name
-    return _made(server, tool_name(server.name, offer.name), description, offer.schema, call)
+    if not offer.name.isascii() and offer.name not in description:
+        description = f"{offer.name}: {description}"
+    return _made(server, name, description, offer.schema, call)
 
 
 def _reader(server: McpServer, client: McpClient, resources: Mapping[str, Offer], limit: int) -> BaseTool:
@@ -117,7 +147,7 @@ def _reader(server: McpServer, client: McpClient, resources: Mapping[str, Offer]
     templates = [offer for offer in resources.values() if offer.kind == "template"]
 
     listed = "; ".join(f"{uri}: {cut(offer.description, 100)}" for uri, offer in list(resources.items())[:20])
-    return _made(server, tool_name(server.name, "read_resource"), f"Read one of: {listed}", _RESOURCE, read)
+    return _made(server, f"{server.name}__{READER}", f"Read one of: {listed}", _RESOURCE, read)
 
 
 async def _answer(client: McpClient, values: dict[str, Any], offer: Offer, limit: int) -> str:
