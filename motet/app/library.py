@@ -72,6 +72,9 @@ class RoomsLibrary:
 
     async def add(self, collection: str, name: str, content: bytes) -> Json:
         """See `Library.add`."""
+        from motet.retrieval.collection import check_name  # noqa: PLC0415  # the documents' room is heavy
+
+        check_name(collection)
         path = self._uploads(collection) / _file_name(name)
         knowledge = self._rooms.knowledge
         outcome = await knowledge.add_bytes(content, path, collection=collection)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from motet.errors import InvalidInput, NotFound, did_you_mean
+from motet.errors import InvalidInput, NotFound, did_you_mean, visible
 from motet.retrieval import documents, failures, roots
 from motet.retrieval.index import VectorIndexes
 from motet.retrieval.intake import Intake
@@ -104,7 +104,7 @@ class KnowledgeBase:
             Conflict: The collection's vectors were made by another model; both are named.
             ExtraMissing: Its full text is of Chinese words, and rjieba is not installed.
         """
-        _check_name(collection)
+        check_name(collection)
         found, closed = await asyncio.to_thread(find, places)
         shelf, notice = await self._shelf(collection, labels or {}, progress)
         report = await self._take(shelf, found, AddReport(collection, closed, notice))
@@ -122,7 +122,7 @@ class KnowledgeBase:
 
         The place is not remembered for `sync`: `remember` does that once the file is there. For the rest see `add`.
         """
-        _check_name(collection)
+        check_name(collection)
         shelf, notice = await self._shelf(collection, {}, None)
         found = Found(path, place_name(path), named=True, content=content)
         return (await self._take(shelf, [found], AddReport(collection, notice=notice))).files[0]
@@ -371,9 +371,15 @@ class KnowledgeBase:
         return self.embedder, known.chinese, ""
 
 
-def _check_name(collection: str) -> None:
+def check_name(collection: str) -> None:
+    """See that a collection may be called so.
+
+    Raises:
+        InvalidInput: It may not; the name is told, and what one is.
+    """
     if not _NAME.fullmatch(collection):
         raise InvalidInput(
-            f"'{collection}' is no name for a collection: use letters, digits, '_', '.' and '-', at most 64.",
+            f"'{visible(collection[:100])}' is no name for a collection: "
+            "use letters, digits, '_', '.' and '-', at most 64.",
             collection=collection,
         )

@@ -46,6 +46,10 @@ class Call:
             raise NotFound(f"There is no such {name.removesuffix('_id').replace('_', ' ')}.")
         return value
 
+    def new_name(self, name: str) -> str:
+        """Return a segment of the path as it was sent: the name of what may be made there, for its maker to check."""
+        return str(self.request.path_params[name])
+
     def below(self, path: str) -> str:
         """Return a path of this server's as a caller has to ask for it: below the prefix that the app is mounted at."""
         return f"{self.request.scope.get('root_path', '')}{path}"

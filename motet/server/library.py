@@ -40,12 +40,17 @@ class Library(Protocol):
         What cannot be read replaces nothing: neither passages nor the file of an earlier upload.
 
         Raises:
+            InvalidInput: The collection's name or the document's is none.
             DocumentUnreadable: It cannot be read.
         """
         ...
 
     async def add_pages(self, collection: str, urls: Sequence[str], labels: Mapping[str, str]) -> Json:
-        """Take in pages; return what became of each."""
+        """Take in pages; return what became of each.
+
+        Raises:
+            InvalidInput: The collection's name is none.
+        """
         ...
 
     async def sync(self, collection: str) -> Json:

@@ -174,10 +174,24 @@ async def test_documents_are_taken_in_and_found(client: httpx.AsyncClient) -> No
     found = await client.post("/motet/v1/knowledge/search", json={"query": "船票", "collections": ["票务"]})
     assert "十二欧元" in found.json()[0]["text"]
     assert [c["name"] for c in (await client.get("/motet/v1/knowledge")).json()] == ["票务"]
-    wrong = [("票务/..%2fx.md", 404), ("票务/.hidden.md", 422), ("票务/rules.exe", 422), ("a b/x.md", 404)]
-    for path, status in wrong:
+    wrong = {
+        "票务/..%2fx.md": (404, "nothing at"),
+        "票务/.hidden.md": (422, "is no name for a document"),
+        "票务/rules.exe": (422, "the ending '.exe' is unknown"),
+        "a b/x.md": (422, "'a b' is no name for a collection: use letters"),
+        "../x.md": (404, "nothing at"),
+        "%2e%2e/x.md": (422, "'..' is no name for a collection"),
+        f"{'k' * 65}/x.md": (422, "at most 64"),
+    }
+    for path, (status, told) in wrong.items():
         answer = await client.put(f"/motet/v1/knowledge/{path}", content=text)
-        assert answer.status_code == status, (path, answer.text)
+        assert (answer.status_code, told in answer.json()["detail"]) == (status, True), (path, answer.text)
+    pages = await client.post("/motet/v1/knowledge/a b/pages", json={"urls": ["https://example.org/"]})
+    assert (pages.status_code, "is no name for a collection" in pages.text) == (422, True)
+    spaced = await client.put("/motet/v1/knowledge/票务/rules (new).md", content="# 新\n\n猫。\n".encode())
+    assert spaced.json()["status"] == "added"
+    removed = {"source": "rules (new).md"}
+    assert (await client.delete("/motet/v1/knowledge/票务/document", params=removed)).status_code == 204
     nowhere = {"query": "x", "collections": ["nope"]}
     assert (await client.post("/motet/v1/knowledge/search", json=nowhere)).status_code == 404
 

@@ -61,7 +61,7 @@ async def search_documents(call: Call) -> Response:
 
 async def add_document(call: Call) -> Response:
     """Take in one document: the body is its bytes, its name's ending says what it is."""
-    collection, name = call.param("collection"), call.param("name")
+    collection, name = call.new_name("collection"), call.new_name("name")
     return PlainAnswer(await call.desk.library.add(collection, name, bytes(await call.body())))
 
 
@@ -71,7 +71,9 @@ async def add_pages(call: Call) -> Response:
     wrong = next((url for url in asked.urls if not url.startswith(("http://", "https://"))), None)
     if wrong is not None:
         raise InvalidInput(f"{wrong[:200]!r} is no address of a page: it begins with https:// or http://.")
-    return PlainAnswer(await call.desk.library.add_pages(call.param("collection"), asked.urls, asked.labels))
+    return PlainAnswer(
+        await call.desk.library.add_pages(call.new_name("collection"), asked.urls, asked.labels)
+    )
 
 
 async def sync_documents(call: Call) -> Response:
