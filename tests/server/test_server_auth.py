@@ -279,3 +279,13 @@ async def test_a_tool_that_a_callers_scopes_do_not_name_cannot_be_asked_for(lock
         body = says("x", graph="chat", options={"tools": ["calculator"]})
         answer = await client.post("/motet/v1/runs", json=body)
         assert (answer.status_code, answer.json()["fields"]["tool"]) == (403, "calculator")
+
+
+async def test_a_key_without_the_scope_may_narrow_its_runs_and_not_widen_them(locked: House) -> None:
+    async with locked.client(**carried(locked.keys["other"], "x-api-key")) as client:
+        for name in ("allow", "allow_tainted", "trusted"):
+            body = says("x", graph="chat", options={"permissions": {name: ["@write"]}})
+            answer = await client.post("/motet/v1/runs", json=body)
+            assert (answer.status_code, f"permissions.{name}" in answer.json()["detail"]) == (403, True)
+        narrowed = says("x", graph="chat", options={"permissions": {"deny": ["@write"], "ask": ["@read"]}})
+        assert (await client.post("/motet/v1/runs", json=narrowed)).status_code == 202

@@ -110,7 +110,7 @@ async def test_a_client_that_sends_nonsense_troubles_no_other(house: House) -> N
 
 async def test_a_field_that_nobody_knows_is_refused_on_motets_own_wire(house: House) -> None:
     async with house.client() as client:
-        for more in ({"graph_code": "x"}, {"options": {"permissions": {"allow": ["*"]}}}, {"caller": {}}):
+        for more in ({"graph_code": "x"}, {"options": {"sandbox": "off"}}, {"caller": {}}):
             body = {"input": {"messages": [{"role": "user", "content": "x"}]}, **more}
             assert (await client.post("/motet/v1/runs", json=body)).status_code == 422
 
