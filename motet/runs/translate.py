@@ -6,6 +6,7 @@ as Motet's own. What only Motet's graphs know (plans, steps, passages) they writ
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_args
@@ -30,6 +31,7 @@ from motet.events import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from langchain_core.messages import ToolCall as LangChainCall
     from langgraph.checkpoint.base import CheckpointTuple
     from langgraph.types import StreamMode
 
@@ -48,7 +50,9 @@ class Translator:
     def __init__(self) -> None:
         self._seen: set[str] = set()
         self._before: dict[str, dict[str, Any]] = {}
-        """The arguments of calls that were told by an earlier run, by call id."""
+        """The arguments of calls that an earlier run told of and that have no result, by call id."""
+        self._begun: Counter[str] = Counter()
+        """How many calls an earlier attempt told of, by call id: some servers give the same ids in every reply."""
         self._interrupts: set[str] = set()
         self._paused = False
         self._streamed: set[str] = set()
@@ -89,11 +93,16 @@ class Translator:
     def know(self, messages: Iterable[BaseMessage]) -> None:
         """Take messages as told: they were there before this run. A sub-graph repeats its whole state."""
         for message in messages:
-            for event in self.answers([message]):
-                if isinstance(event, ToolStarted):
-                    self._before[event.tool_call_id] = event.arguments
-            if message.type == "human":
-                self._seen.add(message.id or "")
+            if isinstance(message, ToolMessage):
+                self._before.pop(message.tool_call_id, None)
+                if message.tool_call_id not in self._begun:
+                    self._seen.add(f"result:{message.tool_call_id}")
+            if isinstance(message, AIMessage):
+                for call in message.tool_calls:
+                    call_id = _call_id(message, call)
+                    self._seen.add(_call_key(message, call_id))
+                    self._before[call_id] = call["args"]
+            self._seen.add(message.id or "")
 
     def know_events(self, events: Iterable[Event]) -> None:
         """Take events as told: the log has them from an earlier attempt."""
@@ -101,8 +110,8 @@ class Translator:
             if isinstance(event, MessageCompleted):
                 self._seen.add(event.message_id)
             elif isinstance(event, ToolStarted):
-                self._seen.add(f"call:{event.tool_call_id}")
-                self._before.pop(event.tool_call_id, None)
+                self._begun[event.tool_call_id] += 1
+                self._start(event.tool_call_id)
             elif isinstance(event, ToolCompleted):
                 self._seen.add(f"result:{event.tool_call_id}")
 
@@ -115,8 +124,13 @@ class Translator:
     def _message(self, message: BaseMessage, *, root: bool) -> Iterator[Event]:
         if isinstance(message, AIMessage):
             for call in message.tool_calls:
-                call_id = call["id"] or f"{message.id}:{call['name']}"
-                if self._first(f"call:{call_id}"):
+                call_id = _call_id(message, call)
+                if not self._first(_call_key(message, call_id)):
+                    continue
+                if self._begun[call_id]:
+                    self._begun[call_id] -= 1
+                else:
+                    self._start(call_id)
                     yield ToolStarted(tool_call_id=call_id, name=call["name"], arguments=call["args"])
             answered = root and message.text and not message.tool_calls
             if answered and message.id and self._first(message.id):
@@ -125,7 +139,7 @@ class Translator:
                 yield MessageCompleted(
                     message_id=message.id, role="assistant", text=_text(message), citations=citations
                 )
-        elif isinstance(message, ToolMessage) and self._first(f"result:{message.tool_call_id}"):
+        elif isinstance(message, ToolMessage) and self._is_new(message):
             yield ToolCompleted(
                 tool_call_id=message.tool_call_id,
                 name=message.name or "",
@@ -135,6 +149,20 @@ class Translator:
                     ARGUMENTS_KEY, self._before.get(message.tool_call_id)
                 ),
             )
+
+    def _start(self, call_id: str) -> None:
+        """Wait for a call's result, also where an earlier call had its id."""
+        self._seen.discard(f"result:{call_id}")
+        self._before.pop(call_id, None)
+
+    def _is_new(self, result: ToolMessage) -> bool:
+        """Say whether a result was not told. A node's own has no id yet; one that a state repeats has."""
+        if result.id and result.id in self._seen:
+            return False
+        if not self._first(f"result:{result.tool_call_id}"):
+            return False
+        self._seen |= {result.id} if result.id else set()
+        return True
 
     def _ask(self, interrupts: Iterable[Any]) -> Iterator[Event]:
         for interrupt in interrupts:
@@ -191,6 +219,14 @@ def new_messages(values: Any, known_ids: Iterable[str]) -> list[BaseMessage]:
     known = set(known_ids)
     last = max((i for i, message in enumerate(messages) if message.id in known), default=-1)
     return messages[last + 1 :]
+
+
+def _call_id(message: AIMessage, call: LangChainCall) -> str:
+    return call["id"] or f"{message.id}:{call['name']}"
+
+
+def _call_key(message: AIMessage, call_id: str) -> str:
+    return f"call:{message.id or ''}:{call_id}"
 
 
 def _text(message: BaseMessage) -> str:

@@ -181,6 +181,33 @@ async def test_a_call_that_an_earlier_run_asked_for_is_told_with_its_arguments_w
     assert ("arguments" in event.model_dump()) is (changed is not None)
 
 
+async def test_a_server_that_gives_every_call_the_same_id_has_each_told() -> None:
+    """In one run and in the next, and after a crash those alone that were not told."""
+    calls = [ToolCall("look", {"word": "motet"}, call_id="look:0") for _ in range(2)]
+    events = await told(agent(calls[0], calls[1], "It is a word."))
+    began = ["tool.started", "tool.completed"]
+    assert kinds(events) == [*began * 2, "message.delta", "message.completed"]
+    earlier = [
+        AIMessage("", id="m0", tool_calls=[{"name": "look", "args": {"word": "old"}, "id": "look:0"}]),
+        ToolMessage("found", id="t0", tool_call_id="look:0", name="look"),
+    ]
+    later = Translator()
+    later.know(earlier)
+    events = await told(agent(calls[0], "It is a word."), translator=later)
+    assert kinds(events)[:2] == began
+    assert isinstance(events[1], ToolCompleted)
+    assert events[1].arguments is None
+    mine = [
+        AIMessage("", id="m1", tool_calls=[{"name": "look", "args": {"word": "new"}, "id": "look:0"}]),
+        ToolMessage("new", id="t1", tool_call_id="look:0", name="look"),
+    ]
+    crashed = Translator()
+    crashed.know_events([ToolStarted(tool_call_id="look:0", name="look", arguments={"word": "new"})])
+    crashed.know(earlier)
+    assert list(crashed.answers(mine)) == [ToolCompleted(tool_call_id="look:0", name="look", content="new")]
+    assert list(crashed.answers([*earlier, *mine])) == []
+
+
 async def test_calls_side_by_side_and_calls_that_fail_are_told_apart() -> None:
     calls = [ToolCall("look", {"word": word}, call_id=word) for word in ("motet", "nothing")]
     events = await told(agent(calls, "Done."))
