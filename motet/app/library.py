@@ -82,7 +82,12 @@ class RoomsLibrary:
             raise outcome.error
         await asyncio.to_thread(_write, path, content)
         await knowledge.remember(path, collection=collection)
-        return {"source": str(path), "status": outcome.status, "passages": outcome.passage_count}
+        return {
+            "source": str(path),
+            "status": outcome.status,
+            "passages": outcome.passage_count,
+            "missing": outcome.missing,
+        }
 
     async def add_pages(self, collection: str, urls: Sequence[str], labels: Mapping[str, str]) -> Json:
         """See `Library.add_pages`."""

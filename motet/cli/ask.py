@@ -337,6 +337,9 @@ async def _take_documents(app: App, paths: Sequence[Path]) -> list[str]:
     report = await take_in(app.knowledge, [Path(path) for path in absolute], name)
     for file in report.failed:
         say(file.error.message if file.error else str(file.path))
+    for file in report.files:
+        if file.missing:
+            say(f"{file.path}: {file.missing}.")
     if not report.count("added", "replaced", "unchanged"):
         raise DocumentUnreadable(f"No document could be taken in from {', '.join(map(str, paths))}.")
     await app.knowledge.keep_only(report)

@@ -160,7 +160,8 @@ def outcome_line(file: FileOutcome) -> str:
     if file.error is not None:
         return f"{file.status:<10} {visible(file.error.message)}"
     passages = f" ({count(file.passage_count, 'passage')})" if file.passage_count else ""
-    return f"{file.status:<10} {visible(file.source or str(file.path))}{passages}"
+    missing = f": {file.missing}" if file.missing else ""
+    return f"{file.status:<10} {visible(file.source or str(file.path))}{passages}{missing}"
 
 
 @kb.command("list")

@@ -103,3 +103,5 @@ class LoadedDocument:
     text: str
     title: str
     sections: list[Section]
+    missing: str = ""
+    """What of it could not be read, as part of a sentence; "" for most."""

@@ -36,6 +36,8 @@ class CutDocument:
     chunks: Sequence[Chunk]
     terms: Sequence[str]
     """What the full-text index is given for each chunk."""
+    missing: str = ""
+    """See `LoadedDocument`."""
 
     def embedding_texts(self) -> list[str]:
         """Return what the embedder is given for each chunk: it stands under its headings."""
@@ -48,7 +50,7 @@ def cut_document(
     """Cut a document into passages; `cut` cuts Chinese for the full text, into pairs unless given."""
     chunks = split(document, width=settings.chunk_chars, overlap=settings.overlap_chars)
     terms = [fts_document(_under_headings(document.title, chunk), cut) for chunk in chunks]
-    return CutDocument(source, document.title, chunks, terms)
+    return CutDocument(source, document.title, chunks, terms, document.missing)
 
 
 def to_rows(

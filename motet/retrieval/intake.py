@@ -128,7 +128,7 @@ class Intake:
         (vectors,) = await self._embedded([(item, cut)])
         rows = await self._rows(item, cut, vectors)
         (status,) = await self._written([rows])
-        return item.job.outcome(status, len(rows.passages))
+        return item.job.outcome(status, len(rows.passages), missing=cut.missing)
 
     async def _rows(
         self, item: Ready, cut: CutDocument, vectors: NDArray[np.float32] | None
@@ -144,7 +144,8 @@ class Intake:
         for job, item in batch:
             if isinstance(item, Ready):
                 status, document = next(statuses)
-                self._done(job, job.outcome(status, len(document.passages)), item)
+                missing = item.cut.missing if item.cut else ""
+                self._done(job, job.outcome(status, len(document.passages), missing=missing), item)
             else:
                 self._done(job, item)
 

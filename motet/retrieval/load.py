@@ -10,11 +10,10 @@ import hashlib
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from motet.retrieval.base import LoadedDocument
 from motet.retrieval.unreadable import unreadable
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from motet.errors import DocumentUnreadable
+    from motet.retrieval.base import LoadedDocument
 
 _CODE = """
 bash c cc cfg cpp cs css go h hpp ini java js json jsx kt lua php pl proto ps1 py pyi r rb rs scala sh sql swift toml ts
@@ -177,7 +177,7 @@ def load_document(data: bytes, path: Path) -> LoadedDocument:
         )
     if not any(section.text.strip() for section in loaded.sections):
         raise unreadable(path, "it holds no text", "There is nothing to search in it.")
-    return LoadedDocument(loaded.text, loaded.title.strip() or _name_title(path), loaded.sections)
+    return replace(loaded, title=loaded.title.strip() or _name_title(path))
 
 
 def _other_kind(data: bytes, path: Path, kind: str) -> DocumentUnreadable:

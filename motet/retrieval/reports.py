@@ -26,6 +26,8 @@ class FileOutcome:
     """Why it failed."""
     source: str = ""
     """Its path or address as it is listed."""
+    missing: str = ""
+    """What of it could not be read and is not searched, as part of a sentence; "" for most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class AddReport:
                 "status": file.status,
                 "passages": file.passage_count,
                 "error": file.error.to_dict() if file.error else None,
+                "missing": file.missing,
             }
             for file in self.files
         ]

@@ -169,10 +169,14 @@ class DocumentJob:
             self.shelf.progress(AddProgress(self.path, self.number, self.count, done, passage_count, outcome))
 
     def outcome(
-        self, status: Status, passage_count: int = 0, error: DocumentUnreadable | None = None
+        self,
+        status: Status,
+        passage_count: int = 0,
+        error: DocumentUnreadable | None = None,
+        missing: str = "",
     ) -> FileOutcome:
         """Return what became of the document."""
-        return FileOutcome(self.path, status, passage_count, error, self.source)
+        return FileOutcome(self.path, status, passage_count, error, self.source, missing)
 
     async def _read(self, known: Version) -> tuple[FileBytes, Path] | None:
         """Return the bytes, and a path with the ending that says what they are; None for a page of a known version."""

@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
-from retrieval_fakes import write_pdf
+from fpdf import FPDF
+from PIL import Image
+from retrieval_fakes import Knowledge, write_pdf
 
+from motet.cli.kb import outcome_line
 from motet.errors import DocumentUnreadable
 from motet.retrieval.base import LoadedDocument
 from motet.retrieval.load import load_document
@@ -211,6 +214,43 @@ def test_wrapped_lines_of_chinese_are_joined_and_others_are_not() -> None:
         "票价表\n价格单位为克朗，按每人计算。本票价自三月一日起执行。"
     )
     assert join(["one line of words", "another line"]) == "one line of words\nanother line"
+
+
+def scanned(*pages: str) -> bytes:
+    """Return a PDF; a page `picture` shows one, a page "" is empty."""
+    made = FPDF()
+    made.set_font("helvetica")
+    for page in pages:
+        made.add_page()
+        if page == "picture":
+            made.image(Image.new("L", (40, 40), 90), w=100)
+        elif page:
+            made.write(text=page)
+    return bytes(made.output())
+
+
+@pytest.mark.parametrize(
+    ("pages", "missing"),
+    [
+        (["Text.", "picture", "Text."], "page 2 is a picture without text"),
+        (["picture", "Text.", "", "picture", "picture"], "pages 1 and 4 to 5 are pictures without text"),
+        (["picture", "Text."] * 12, "pages 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 and others are pictures"),
+        (["Text.", "", "Text."], ""),
+    ],
+)
+def test_pages_of_a_pdf_that_are_pictures_are_told(pages: list[str], missing: str) -> None:
+    assert (loaded(scanned(*pages), "a.pdf").missing or "").startswith(missing)
+    assert bool(loaded(scanned(*pages), "a.pdf").missing) is bool(missing)
+
+
+async def test_what_of_a_document_is_missing_is_told_when_it_is_taken_in(
+    knowledge: Knowledge, folder: Path
+) -> None:
+    (folder / "a.pdf").write_bytes(scanned("An adult pays 64 crowns.", "picture"))
+    (folder / "b.pdf").write_bytes(scanned("An adult pays 64 crowns."))
+    report = await knowledge().add([folder])
+    assert [file["missing"][:20] for file in report.to_dict()["files"]] == ["page 2 is a picture ", ""]
+    assert outcome_line(report.files[0]).endswith(f"a.pdf (1 passage): {report.files[0].missing}")
 
 
 def test_a_pdf_of_too_many_pages_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

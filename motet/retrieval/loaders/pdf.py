@@ -82,6 +82,7 @@ def _load(document: pdfium.PdfDocument, path: Path) -> LoadedDocument:
     deadline = time.monotonic() + MAX_SECONDS
     sections: list[Section] = []
     parts: list[str] = []
+    pictures: list[int] = []
     start, heading = 0, ""
     for number in range(count):
         if time.monotonic() > deadline:
@@ -89,6 +90,8 @@ def _load(document: pdfium.PdfDocument, path: Path) -> LoadedDocument:
                 path, f"reading took more than {MAX_SECONDS:.0f} s", "Split it into smaller parts."
             )
         text = _page_text(document, number)
+        if not text.strip() and _shows_picture(document, number):
+            pictures.append(number + 1)
         here = [mark for mark in bookmarks if mark.page == number]
         for begin, end, above in _cut(text, here, heading):
             if text[begin:end].strip() not in {"", title, above}:  # words that stand alone answer nothing
@@ -99,7 +102,40 @@ def _load(document: pdfium.PdfDocument, path: Path) -> LoadedDocument:
     whole = "".join(parts)
     if not whole.strip():
         raise unreadable(path, "no page holds text (are they scanned pictures?)", "Run it through OCR first.")
-    return LoadedDocument(whole, title, sections)
+    return LoadedDocument(whole, title, sections, _missing(pictures))
+
+
+def _shows_picture(document: pdfium.PdfDocument, number: int) -> bool:
+    """Say whether a page has a picture; one without anything on it is empty, and nothing of it is missing."""
+    page = document[number]
+    try:
+        return (
+            next(iter(page.get_objects(filter=[pdfium_c.FPDF_PAGEOBJ_IMAGE], max_depth=3)), None) is not None
+        )
+    finally:
+        page.close()
+
+
+def _missing(pages: list[int]) -> str:
+    """Say which pages, in order, are pictures without text: `pages 2 to 4 and 7 …`."""
+    if not pages:
+        return ""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][1] + 1:
+            runs[-1][1] = page
+        else:
+            runs.append([page, page])
+    named = [str(a) if a == b else f"{a} to {b}" for a, b in runs]
+    if len(named) > _MAX_RUNS:
+        named = [*named[:_MAX_RUNS], "others"]
+    told = " and ".join([part for part in (", ".join(named[:-1]), named[-1]) if part])
+    is_one = len(pages) == 1
+    kind = "is a picture" if is_one else "are pictures"
+    return f"page{'' if is_one else 's'} {told} {kind} without text, not searched; run it through OCR first"
+
+
+_MAX_RUNS = 10
 
 
 def _page_text(document: pdfium.PdfDocument, number: int) -> str:

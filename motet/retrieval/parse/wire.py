@@ -32,7 +32,7 @@ def encode(head: dict[str, Any], body: bytes = b"") -> bytes:
 def document_frame(document: LoadedDocument, *, tired: bool) -> bytes:
     """Return the frame of a document; `tired` asks for a new process for the next one."""
     sections = [[s.start, s.start + len(s.text), s.heading, s.page] for s in document.sections]
-    head = {"title": document.title, "sections": sections, "tired": tired}
+    head = {"title": document.title, "sections": sections, "missing": document.missing, "tired": tired}
     return encode(head, document.text.encode("utf-8", "replace"))
 
 
@@ -62,7 +62,8 @@ def to_document(head: dict[str, Any], body: bytes) -> LoadedDocument:
         sections = [_section(text, *place) for place in head["sections"]]
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenAnswer(str(error)) from None
-    return LoadedDocument(text, str(head.get("title", ""))[:1000], sections)
+    title, missing = (str(head.get(name, ""))[:1000] for name in ("title", "missing"))
+    return LoadedDocument(text, title, sections, missing)
 
 
 def _section(text: str, start: int, end: int, heading: str, page: int | None) -> Section:
