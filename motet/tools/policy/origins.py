@@ -20,7 +20,9 @@ MODEL = "written by the model"
 _WORD = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 MIN_FOUND_CHARS = 4
-"""A shorter text is found everywhere: where it was read is not told."""
+"""A shorter text is found inside of words everywhere: where it was read is told where it stands as a word."""
+MIN_WORD_CHARS = 2
+"""Most Chinese names have two or three characters, and sums of money as many digits."""
 EXCERPT_CHARS = 60
 """Most of a line that is shown on either side of what was found in it."""
 
@@ -167,9 +169,11 @@ def _parts(text: str) -> set[str]:
 def _read_in(value: Any, texts: Texts) -> tuple[str, str]:
     """Return where a value was read, and the text."""
     text = fold(str(value))
-    if len(text) >= MIN_FOUND_CHARS and not isinstance(value, bool):
+    if len(text) >= MIN_WORD_CHARS and not isinstance(value, bool):
+        is_long = len(text) >= MIN_FOUND_CHARS
         for where, read in reversed(texts.read):
-            if text in fold(read):
+            folded = fold(read)
+            if text in folded if is_long else _stands_in(text, folded):
                 return where, read
     return MODEL, ""
 
