@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from motet import telemetry
 from motet.app.allowances import Allowances
+from motet.app.own_tools import OwnTools
 from motet.app.rooms import Rooms, load
 from motet.graphs.base import DESCRIPTIONS, known_graphs
 from motet.runs.erase import erase_memories
@@ -20,7 +21,6 @@ from motet.runs.request import LOCAL_TENANT, Accepted, RunJob, RunOptions, RunRe
 from motet.runs.schedules import Schedules
 from motet.runs.submit import Gate
 from motet.storage.fence import Fence
-from motet.tools.base import given_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -105,7 +105,7 @@ class App:
             configurable=self.settings.agents.configurable_names(),
             check_webhook=self._check_webhook,
             keep_rule=self._rooms.policy.allow,
-            own_tools=[*self.settings.functions, *map(given_name, self._rooms.given_tools)],
+            own_tools=OwnTools(self._rooms, self.settings),
         )
         return self
 

@@ -47,7 +47,7 @@ def check_permissions(caller: Caller, options: RunOptions) -> None:
 def narrow(caller: Caller, options: RunOptions, own_tools: Collection[str] = ()) -> RunOptions:
     """Return the options with no more tools than the caller's scopes (`tools:NAME`, `tools:*`) allow.
 
-    `own_tools` are the names of the user's own, besides those that packages bring.
+    `own_tools` are the names of the user's own, besides those that packages bring; it is asked for names alone.
 
     Raises:
         PermissionRefused: A tool that is asked for by name is not among them.
@@ -65,4 +65,6 @@ def narrow(caller: Caller, options: RunOptions, own_tools: Collection[str] = ())
             )
     if options.tools is not None:
         return options
-    return options.model_copy(update={"tools": sorted(allowed & {*known_tools(), *own_tools})})
+    known = known_tools()
+    granted = sorted(name for name in allowed if name in known or name in own_tools)
+    return options.model_copy(update={"tools": granted})

@@ -65,7 +65,7 @@ class Gate:
         configurable: Iterable[str] = (),
         check_webhook: Callable[[str], None] | None = None,
         keep_rule: Callable[[str], None] | None = None,
-        own_tools: Iterable[str] = (),
+        own_tools: Collection[str] = (),
     ) -> None:
         self._database = database
         self._graphs = sorted(graphs)
@@ -75,7 +75,7 @@ class Gate:
         self._configurable = frozenset(configurable)
         self._check_webhook = check_webhook
         self._keep_rule = keep_rule
-        self._own_tools = frozenset(own_tools)
+        self._own_tools = own_tools
 
     async def submit(self, request: RunRequest) -> Accepted:
         """Admit a run: its row and its whole input are committed before this returns.
