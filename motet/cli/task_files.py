@@ -111,13 +111,16 @@ def trust(file: File) -> None:
 
 def known_names(settings: Settings | None = None) -> Known:
     """Return the tools and graphs that a task file may name with these settings."""
+    from motet.app.rooms import Rooms
+    from motet.app.toolbox import tool_names
     from motet.graphs.base import known_graphs
+    from motet.runs.request import LOCAL_TENANT
     from motet.settings import Settings
     from motet.tasks.check import Known
-    from motet.tools.base import known_tools
 
     settings = settings or Settings.load()
-    return Known(frozenset(known_tools()), frozenset(known_graphs(settings.graphs)))
+    named = tool_names(Rooms(settings, LOCAL_TENANT), settings)
+    return Known(frozenset(named), frozenset(known_graphs(settings.graphs)))
 
 
 def load(file: Path, *, model: str | None = None) -> TaskFile:

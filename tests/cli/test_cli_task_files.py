@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from cli_desk import Desk, open_desk
 
+from motet.cli.task_files import known_names
+from motet.settings import Settings
+
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
@@ -46,3 +49,17 @@ def test_every_problem_is_listed_one_a_line(
 
 def test_the_schema_is_json(desk: Desk) -> None:
     assert json.loads(desk("task", "schema"))["$defs"]["Step"]["oneOf"]
+
+
+def test_a_task_file_may_name_every_tool_that_runs_have(tmp_path: Path) -> None:
+    """The user's own too: functions, and HTTP services by their documents."""
+    paths = '{"/o": {"get": {"operationId": "list", "summary": "List."}}}'
+    servers = '[{"url": "https://shop.example"}]'
+    document = f'{{"openapi": "3.1.0", "servers": {servers}, "paths": {paths}}}'
+    (tmp_path / "shop.json").write_text(document, "utf-8")
+    own = '[functions]\npay = "shop:pay"\n[http_api.shop]\ndocument = "shop.json"\n'
+    (tmp_path / "config.toml").write_text(own, "utf-8")
+    environ = {"MOTET_CONFIG": str(tmp_path / "config.toml"), "MOTET_HOME": str(tmp_path / "home")}
+    known = known_names(Settings.load(environ=environ, cwd=tmp_path))
+    assert {"pay", "shop__list", "calculator"} <= known.tools
+    assert not (tmp_path / "home").exists()
