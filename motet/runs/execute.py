@@ -201,8 +201,8 @@ class Engine:
             return
         await writer.flush()
         translator = Translator()
-        translator.know(_earlier_messages(newest, job))
         translator.know_events(await self._told(job))
+        translator.know(_earlier_messages(newest, job))
         mine = new_messages(newest.checkpoint["channel_values"], _given_ids(job))
         await writer.put_all(translator.answers(mine))
 

@@ -53,6 +53,8 @@ class Translator:
         """The arguments of calls that an earlier run told of and that have no result, by call id."""
         self._begun: Counter[str] = Counter()
         """How many calls an earlier attempt told of, by call id: some servers give the same ids in every reply."""
+        self._ended: Counter[str] = Counter()
+        """How many results an earlier attempt told of calls that an earlier run had told of, by call id."""
         self._interrupts: set[str] = set()
         self._paused = False
         self._streamed: set[str] = set()
@@ -102,17 +104,24 @@ class Translator:
                     call_id = _call_id(message, call)
                     self._seen.add(_call_key(message, call_id))
                     self._before[call_id] = call["args"]
+                    self._ended[call_id] = max(0, self._ended[call_id] - 1)
             self._seen.add(message.id or "")
 
     def know_events(self, events: Iterable[Event]) -> None:
-        """Take events as told: the log has them from an earlier attempt."""
+        """Take events as told: the log has them from an earlier attempt. It comes before `know`."""
+        pending = Counter[str]()
         for event in events:
             if isinstance(event, MessageCompleted):
                 self._seen.add(event.message_id)
             elif isinstance(event, ToolStarted):
                 self._begun[event.tool_call_id] += 1
+                pending[event.tool_call_id] += 1
                 self._start(event.tool_call_id)
             elif isinstance(event, ToolCompleted):
+                if pending[event.tool_call_id]:
+                    pending[event.tool_call_id] -= 1
+                else:
+                    self._ended[event.tool_call_id] += 1
                 self._seen.add(f"result:{event.tool_call_id}")
 
     def _delta(self, data: tuple[BaseMessage, dict[str, Any]]) -> Iterator[Event]:
@@ -127,8 +136,9 @@ class Translator:
                 call_id = _call_id(message, call)
                 if not self._first(_call_key(message, call_id)):
                     continue
-                if self._begun[call_id]:
-                    self._begun[call_id] -= 1
+                told = next((each for each in (self._begun, self._ended) if each[call_id]), None)
+                if told is not None:
+                    told[call_id] -= 1
                 else:
                     self._start(call_id)
                     yield ToolStarted(tool_call_id=call_id, name=call["name"], arguments=call["args"])

@@ -66,6 +66,7 @@ def test_the_log_has_no_gap_and_one_end_and_tells_each_thing_once(trials: list[d
             assert counted["run.interrupted"] == len(trial["logs"]) - 1, trial
             assert counted["message.completed"] == 2, trial
             assert counted["tool.completed"] == 2, trial
+            assert counted["tool.started"] == 2, trial
 
 
 def test_the_conversation_is_whole_and_nothing_is_in_it_twice(trials: list[dict[str, Any]]) -> None:

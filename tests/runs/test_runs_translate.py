@@ -208,6 +208,24 @@ async def test_a_server_that_gives_every_call_the_same_id_has_each_told() -> Non
     assert list(crashed.answers([*earlier, *mine])) == []
 
 
+async def test_a_result_told_before_a_crash_of_a_call_that_an_earlier_run_told_is_not_told_again() -> None:
+    """The run that answers a question goes on inside of an agent, whose call's message the state does not have."""
+    mine = [
+        AIMessage("", id="m1", tool_calls=[{"name": "look", "args": {"word": "new"}, "id": "look:0"}]),
+        ToolMessage("new", id="t1", tool_call_id="look:0", name="look"),
+    ]
+    ended = ToolCompleted(tool_call_id="look:0", name="look", content="new")
+    crashed = Translator()
+    crashed.know_events([ended])
+    assert list(crashed.answers(mine)) == []
+    again = [mine[0].model_copy(update={"id": "m2"}), mine[1].model_copy(update={"id": "t2"})]
+    assert [event.type for event in crashed.answers(again)] == ["tool.started", "tool.completed"]
+    known = Translator()
+    known.know_events([ended])
+    known.know(mine)
+    assert [event.type for event in known.answers(again)] == ["tool.started", "tool.completed"]
+
+
 async def test_calls_side_by_side_and_calls_that_fail_are_told_apart() -> None:
     calls = [ToolCall("look", {"word": word}, call_id=word) for word in ("motet", "nothing")]
     events = await told(agent(calls, "Done."))
