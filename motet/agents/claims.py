@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
-from motet.agents.names import names_nobody, unknown_names
+from motet.agents.names import are_written_alike, names_strangers
 from motet.retrieval.render import whole_text
-from motet.storage.content_words import content_words, may_be_english
+from motet.storage.content_words import content_words
 from motet.storage.search import is_cjk, terms
 
 if TYPE_CHECKING:
@@ -88,11 +88,10 @@ class Claims:
         It is not told where its passage is in another language, nor of languages that write more than names with a
         capital, as German does.
         """
-        wide, text = is_cjk(claim), self._texts[number - 1]
-        if wide != is_cjk(text) or not (wide or (may_be_english(claim) and may_be_english(text))):
+        text = self._texts[number - 1]
+        if is_cjk(claim) != is_cjk(text) or not are_written_alike(claim, text):
             return False
-        same = [text for text in self._texts if is_cjk(text) == wide]
-        return bool(unknown_names(claim, self._texts, self._told)) or names_nobody(claim, same, self._asked)
+        return names_strangers(claim, self._texts, self._told, self._asked)
 
     def tells_else(self, text: str) -> bool:
         """Say whether a whole answer gives quantities, and none of a kind that was asked for."""

@@ -11,11 +11,11 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from motet.agents.figures import figures_in_words
-from motet.storage.content_words import without_function_words
+from motet.storage.content_words import may_be_english, without_function_words
 from motet.storage.search import is_cjk, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 INFLECTION = 3
 """Letters that a name may have more or less than it has elsewhere: `Solbergs`, `Lysneser`."""
@@ -80,6 +80,20 @@ def names_nobody(said: str, texts: Iterable[str], given: str) -> bool:
         return False
     added = {pair for piece in _added(said, given) for pair in terms(piece) if len(pair) > 1}
     return bool(added) and not any(added & set(terms(text)) for text in texts)
+
+
+def are_written_alike(said: str, text: str) -> bool:
+    """Say whether names in a text can be told as in another: Chinese, or both in English.
+
+    Other languages write more than names with a capital, as German does, and translate names.
+    """
+    return is_cjk(said) or (may_be_english(said) and may_be_english(text))
+
+
+def names_strangers(said: str, texts: Sequence[str], given: str, asked: str) -> bool:
+    """Say whether a text names what stands in no other: `unknown_names`, or in its own script `names_nobody`."""
+    same = [text for text in texts if is_cjk(text) == is_cjk(said)]
+    return bool(unknown_names(said, texts, given)) or names_nobody(said, same, asked)
 
 
 def _added(said: str, given: str) -> list[str]:

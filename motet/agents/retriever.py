@@ -16,13 +16,12 @@ from motet.agents.asked_words import asked_words, lacks, missing_pieces, repeats
 from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
-from motet.agents.names import names_nobody, unknown_names
+from motet.agents.names import are_written_alike, names_strangers
 from motet.agents.second_look import is_said
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json
 from motet.retrieval.render import place_of, whole_text
 from motet.retrieval.statements import statements
-from motet.storage.content_words import may_be_english
 from motet.storage.search import is_cjk, terms, text_width
 from motet.tools.policy.guard import note_read
 
@@ -218,14 +217,11 @@ def named_source(fact: str, source: Passage, passages: Sequence[Passage], given:
     Where they stand in none, they may be translated from the best passage in another language, and that is it. None
     without such a passage: a name was made up.
     """
-    wide = is_cjk(fact)
-    if not wide and not (may_be_english(fact) and may_be_english(whole_text(source))):
-        return source  # others write more than names with a capital, as German does
-    same = [whole_text(passage) for passage in passages if is_cjk(whole_text(passage)) == wide]
-    everywhere = [whole_text(passage) for passage in passages]
-    if not unknown_names(fact, everywhere, given) and not names_nobody(fact, same, given):
+    texts = [whole_text(passage) for passage in passages]
+    if not are_written_alike(fact, whole_text(source)) or not names_strangers(fact, texts, given, given):
         return source
-    return next((passage for passage in passages if is_cjk(whole_text(passage)) != wide), None)
+    others = (p for p, text in zip(passages, texts, strict=True) if is_cjk(text) != is_cjk(fact))
+    return next(others, None)
 
 
 def _misses(fact: str, assignment: Assignment, passages: Sequence[Passage]) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from motet.retrieval.words import K1, B, best_hits
 from motet.storage.search import has_cjk, terms
 from motet.storage.tables import passages
 
@@ -26,8 +27,6 @@ MAX_CHARACTERS = 8
 
 MAX_FOUND = 2_000
 """Passages that are ranked, of those that hold any of the characters; the newest."""
-
-_K1, _B = 1.2, 0.75
 
 
 def lone_characters(question: str) -> list[str]:
@@ -66,9 +65,8 @@ def search(
         rare[character] = math.log(1 + (total - rows + 0.5) / (rows + 0.5))
 
     def score(text: str) -> float:
-        burden = _K1 * (1 - _B + _B * len(text) / mean)
+        burden = K1 * (1 - B + B * len(text) / mean)
         counts = {character: text.count(character) for character in characters}
-        return sum(rare[c] * count * (_K1 + 1) / (count + burden) for c, count in counts.items())
+        return sum(rare[c] * count * (K1 + 1) / (count + burden) for c, count in counts.items())
 
-    ranked = sorted(((key, score(text)) for key, text in found), key=lambda hit: (-hit[1], hit[0]))
-    return ranked[:limit]
+    return best_hits(((key, score(text)) for key, text in found), limit)

@@ -16,7 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from motet.retrieval.vectors.faiss import FaissStore
-from motet.retrieval.words import WordIndexes
+from motet.retrieval.words import WordIndexes, best_hits
 from motet.storage.cores import Both
 from motet.storage.tables import passages
 
@@ -83,7 +83,7 @@ class VectorIndexes:
 
         def search() -> list[tuple[int, float]]:
             found = [self.store.search(name, vector, limit=limit, allowed=allowed) for name in names]
-            return sorted(chain.from_iterable(found), key=lambda hit: (-hit[1], hit[0]))[:limit]
+            return best_hits(chain.from_iterable(found), limit)
 
         return search
 

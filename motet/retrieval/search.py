@@ -18,6 +18,7 @@ from motet.errors import ModelError
 from motet.retrieval import characters, documents
 from motet.retrieval.filters import Where, allowed_keys
 from motet.retrieval.render import place_of, whole_text
+from motet.retrieval.words import best_hits
 from motet.storage import fulltext
 from motet.storage.content_words import content_words
 from motet.storage.search import cut_of, terms
@@ -274,7 +275,7 @@ class HybridRetriever:
         if lone := characters.lone_characters(asked):
             for collection in searched:
                 words += characters.search(connection, collection, lone, limit=depth, allowed=allowed)
-            return _best(words, depth)
+            return best_hits(words, depth)
         ranks = self._knowledge.indexes.words
         for chinese in sorted({collection.chinese for collection in searched}):
             cut, scopes = cut_of(chinese), list[str]()
@@ -292,7 +293,7 @@ class HybridRetriever:
                 keys=None if allowed is None else allowed.tolist(),
                 cut=cut,
             )
-        return _best(words, depth)
+        return best_hits(words, depth)
 
     def _has_vectors(self, collection: Collection) -> bool:
         """Say whether a collection can be searched by this embedder's vectors; an empty one has none."""
@@ -302,11 +303,6 @@ class HybridRetriever:
         if collection.embedder != embedder.name:
             raise documents.embedder_conflict(collection, embedder.name)
         return True
-
-
-def _best(hits: Iterable[tuple[int, float]], limit: int) -> list[tuple[int, float]]:
-    """Return the best `(key, score)`, ties in the order of the keys."""
-    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:limit]
 
 
 def fuse(rankings: Iterable[tuple[float, Sequence[int]]], *, k: int = RRF_K) -> dict[int, float]:

@@ -24,7 +24,7 @@ from motet.storage.search import terms
 from motet.storage.tables import passages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from sqlalchemy.engine import Connection
@@ -44,7 +44,7 @@ MAX_ROWS = 20_000_000
 COMMON = 0.25
 """A word that this part of the passages has is kept with a weight for each passage: adding all is quicker."""
 
-_K1, _B, LEAST = 1.2, 0.75, 1e-6
+K1, B, LEAST = 1.2, 0.75, 1e-6
 """Those that FTS5 has; `LEAST` is the weight of a word that most passages have. A row's scope is one of its words."""
 
 
@@ -74,6 +74,11 @@ class _Words:
     """What a passage's length adds below the line of BM25's fraction."""
     lengths: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def best_hits(hits: Iterable[tuple[int, float]], limit: int) -> list[tuple[int, float]]:
+    """Return the best `(key, score)`, best first, ties in the order of the keys."""
+    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:limit]
 
 
 class WordIndexes:
@@ -164,7 +169,7 @@ def _renew(words: _Words, connection: Connection, collection: Collection, large:
             del words.old_keys[old]
         words.keys = keys
         mean = np.float32(words.lengths.mean())
-        words.burden = np.float32(_K1) * (np.float32(1 - _B) + np.float32(_B) * words.lengths / mean)
+        words.burden = np.float32(K1) * (np.float32(1 - B) + np.float32(B) * words.lengths / mean)
     words.revision = collection.revision
 
 
@@ -203,7 +208,7 @@ def _best(
     for rows in found:
         if len(rows.at):
             rare = max(math.log((total - len(rows.at) + 0.5) / (len(rows.at) + 0.5)), LEAST)
-            given = np.float32(rare * (_K1 + 1)) * rows.weights
+            given = np.float32(rare * (K1 + 1)) * rows.weights
             if len(given) == total:
                 scores += given
             else:
