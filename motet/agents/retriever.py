@@ -17,9 +17,9 @@ from motet.agents.base import Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
 from motet.agents.names import are_written_alike, names_strangers
-from motet.agents.second_look import is_said
+from motet.agents.second_look import is_said, is_stated
 from motet.errors import ModelOutputInvalid
-from motet.models.structured import ask_json
+from motet.models.structured import ask_json, ask_json_with_odds
 from motet.retrieval.render import place_of, whole_text
 from motet.retrieval.statements import statements
 from motet.storage.search import is_cjk, terms, text_width
@@ -43,6 +43,13 @@ LONG_QUESTION = 240
 
 UNSURE = 2
 """Passages that go on to the answer when none of them seemed to say anything."""
+
+SURE = 5.0
+"""Odds from which on a small model is believed that statements say something, as `odds.list_odds` gives them.
+
+Measured with the embedded model over 105 own questions in both languages, about half of them with an answer: of the
+facts that were right, 95 % were above; of those that were wrong and passed every other rule, 31 %.
+"""
 
 RRF_K = 60
 """Constant of reciprocal rank fusion, Cormack et al. 2009."""
@@ -97,14 +104,14 @@ class RetrieverAgent:
             # So many words find everything a little: what matters of them is asked for as well.
             queries += await self._rewrite(assignment)
         found = await self._look(queries)
-        facts = await self._note(assignment, found)
-        if not facts and len(queries) == 2:
+        facts, sure = await self._note(assignment, found)
+        if not (facts and sure) and len(queries) == 2:
             # The words or the language of the task may not be the documents': look again in both.
             rewritten = await self._rewrite(assignment)
             if rewritten:
                 found = await self._look([*queries, *rewritten])
-                facts = await self._note(assignment, found)
-        denied = bool(facts) and await self._is_denied(assignment, found, list(facts))
+                facts, sure = await self._note(assignment, found)
+        denied = not sure or (bool(facts) and await self._is_denied(assignment, found, list(facts)))
         if denied or not facts:
             nothing = "the passages do not say it" if assignment.language == "en" else "段落里没有说明"
             passages = {passage.passage_id: passage for _, passage in found}
@@ -126,14 +133,20 @@ class RetrieverAgent:
         leads = {places.index(places[i]) for i in best}
         return [stated[i] for i in sorted({*best, *leads})]
 
-    async def _note(self, assignment: Assignment, found: Sequence[tuple[str, Passage]]) -> dict[str, Passage]:
+    async def _note(
+        self, assignment: Assignment, found: Sequence[tuple[str, Passage]]
+    ) -> tuple[dict[str, Passage], bool]:
         """Note what the statements say about the task, each fact with the passage that it was taken from.
 
         A fact with a figure or a name that neither its passage nor the question has is dropped, and of a small model
-        one that `_misses`. {} when nothing is said, or when the model cannot be understood.
+        one that `_misses`.
+
+        Returns:
+            The facts, {} when nothing is said or when the model cannot be understood; and False where a small model
+            wrote some though it was not `SURE` that the statements say anything.
         """
         if not found:
-            return {}
+            return {}, True
         text = self._parts.prompts.text(
             "extract_material",
             assignment.language,
@@ -141,32 +154,47 @@ class RetrieverAgent:
             task=assignment.task,
         )
         prompt = self._parts.prompts.text("extract", assignment.language)
+        model = self._parts.model_of("retriever")
+        small = model.capabilities.small
         try:
-            noted = await ask_json(
-                self._parts.model_of("retriever"), [SystemMessage(prompt), HumanMessage(text)], Facts
-            )
+            noted, odds = await ask_json_with_odds(model, [SystemMessage(prompt), HumanMessage(text)], Facts)
         except ModelOutputInvalid:
-            return {}
+            return {}, True
+        sure = not noted.facts or not small or odds is None or odds >= SURE
         given = f"{assignment.question} {assignment.task}"
         passages = [passage for _, passage in found]
-        small = self._parts.model_of("retriever").capabilities.small
-        facts = [fact for fact in noted.facts if not (small and _misses(fact, assignment, passages))]
+        facts = noted.facts
+        if small and odds is not None:
+            facts = [in_own_words(fact, found, given) for fact in facts]
+        if small:
+            facts = [fact for fact in facts if not _misses(fact, assignment, passages)]
         sources = {fact: source_of(fact, found, all_figures(given)) for fact in facts}
         named = {
             fact: named_source(fact, source, passages, given)
             for fact, source in sources.items()
             if source is not None
         }
-        return {fact: source for fact, source in named.items() if source is not None}
+        return {fact: source for fact, source in named.items() if source is not None}, sure
 
     async def _is_denied(
         self, assignment: Assignment, found: Sequence[tuple[str, Passage]], facts: Sequence[str]
     ) -> bool:
-        """Say whether a small model made the facts up: they look so, and asked for that alone it says so itself."""
+        """Say whether a small model made the facts up.
+
+        One that tells how likely its words are is asked about the statement of each fact; another one is asked about
+        all that was found, where the facts look made up.
+        """
         model = self._parts.model_of("retriever")
+        if not model.capabilities.small:
+            return False
+        if model.capabilities.logprobs:
+            for fact in facts:
+                statement = statement_of(fact, found, assignment.question)
+                if await is_stated(self._parts, assignment.task, statement, assignment.language):
+                    return False
+            return True
         texts = [whole_text(passage) for _, passage in found]
-        looks = all(repeats_missing(fact, assignment.question, texts) for fact in facts)
-        if not (model.capabilities.small and looks):
+        if not all(repeats_missing(fact, assignment.question, texts) for fact in facts):
             return False
         shown = [said for said, _ in found]
         return not await is_said(self._parts, assignment.task, shown, assignment.language)
@@ -233,6 +261,35 @@ def _misses(fact: str, assignment: Assignment, passages: Sequence[Passage]) -> b
         or all(answers_otherwise(fact, question) for question in asked)
         or pays_otherwise(fact, spoken)
     )
+
+
+def statement_of(fact: str, found: Sequence[tuple[str, Passage]], question: str) -> str:
+    """Return the statement that a fact was most likely taken from, with its place.
+
+    The one with most of its figures; of those the one with most of the words that it does not have from the question.
+    """
+    words, noted = set(terms(fact)), figures(fact)
+    new = words - set(terms(question))
+
+    def held(one: tuple[str, Passage]) -> tuple[int, int, int]:
+        has = set(terms(one[0]))
+        return len(noted & all_figures(one[0])), len(new & has), len(words & has)
+
+    said, passage = max(found, key=held)
+    return f"{place_of(passage)}: {said}"
+
+
+def in_own_words(fact: str, found: Sequence[tuple[str, Passage]], given: str) -> str:
+    """Return a fact; in the place of one in a currency that nobody spoke of, the first statement with its figures.
+
+    A small model takes the currency of an example for one that it cannot translate. As it is where no statement has
+    its figures.
+    """
+    spoken = currencies(" ".join([given, *(whole_text(passage) for _, passage in found)]))
+    noted = figures(fact)
+    if not noted or not pays_otherwise(fact, spoken):
+        return fact
+    return next((said for said, _ in found if noted <= all_figures(said)), fact)
 
 
 def only_repeats(fact: str, question: str, passages: Sequence[Passage]) -> bool:

@@ -142,6 +142,8 @@ class Capabilities:
     """Whether it sees images; None when nobody asked."""
     small: bool = False
     """A model that needs short prompts, few-shot lines and help with citations."""
+    logprobs: bool = False
+    """Whether it may be asked how likely each of its tokens was, over OpenAI's chat wire."""
 
 
 @dataclass(frozen=True, slots=True)

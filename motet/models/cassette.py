@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from motet.errors import InvalidInput, NotFound
+from motet.models.odds import ODDS_KEY, list_odds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,11 +145,16 @@ def reply_of(message: AIMessage) -> dict[str, Any]:
     if message.usage_metadata:
         names = ("input_tokens", "output_tokens", "total_tokens")
         found["usage"] = {name: message.usage_metadata[name] for name in names}
-    kept = {
+    kept: dict[str, Any] = {
         name: value
         for name, value in message.response_metadata.items()
         if isinstance(value, str | int | float)
     }
+    odds, told = list_odds(message), message.response_metadata.get("logprobs")
+    if isinstance(told, dict) and len(told.get("content") or ()) == 1:
+        kept["logprobs"] = told
+    elif odds is not None:  # log-probabilities of a longer reply take more room than all the rest
+        kept[ODDS_KEY] = odds
     return found | ({"metadata": kept} if kept else {})
 
 

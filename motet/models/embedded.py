@@ -105,6 +105,7 @@ class EmbeddedProvider:
             images=False,
             context_tokens=self._settings.embedded.context_tokens,
             small=True,
+            logprobs=True,
         )
         chat = self._chat(name, server, address)
         tokenizer = Tokenizer(lambda text: ask_server(chat, text))

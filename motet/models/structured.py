@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from motet.errors import ModelOutputInvalid, ModelRefused
 from motet.models.json_text import find_json, schema_problem, strict_schema
+from motet.models.odds import ASK_FOR_ODDS, list_odds
 from motet.models.prompt_files import language_of
 
 if TYPE_CHECKING:
@@ -61,7 +62,27 @@ async def ask_json(
     """
     asking = _Asking(model, schema.__name__, strict_schema(schema.model_json_schema()), max_repairs, config)
     prompt, options = _request(model, list(messages), asking.name, asking.wire)
-    return await asking.ask(prompt, options, schema.model_validate)
+    value, _ = await asking.ask(prompt, options, schema.model_validate)
+    return value
+
+
+async def ask_json_with_odds(
+    model: ConnectedModel, messages: Sequence[BaseMessage], schema: type[Shape], *, max_repairs: int = 2
+) -> tuple[Shape, float | None]:
+    """Ask as `ask_json` for an object with a list; return the odds that the list has something in it, too.
+
+    The odds are those of `odds.list_odds`; None where the server tells no log-probabilities.
+
+    Raises:
+        ModelOutputInvalid: Still unfit after every repair.
+        ModelError: The model's server failed.
+    """
+    asking = _Asking(model, schema.__name__, strict_schema(schema.model_json_schema()), max_repairs, None)
+    prompt, options = _request(model, list(messages), asking.name, asking.wire)
+    if model.capabilities.logprobs:
+        options |= ASK_FOR_ODDS
+    value, reply = await asking.ask(prompt, options, schema.model_validate)
+    return value, list_odds(reply)
 
 
 async def ask_schema(
@@ -95,7 +116,8 @@ async def ask_schema(
             raise ValueError(problem)
         return value if bare else value["value"]
 
-    return await asking.ask(prompt, options, check)
+    found, _ = await asking.ask(prompt, options, check)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +133,12 @@ class _Asking:
 
     async def ask(
         self, prompt: list[BaseMessage], options: dict[str, Any], check: Callable[[Any], Result]
-    ) -> Result:
-        """Ask until `check` takes the reply; it raises `ValueError` (pydantic's is one) for one that is unfit."""
+    ) -> tuple[Result, AIMessage]:
+        """Ask until `check` takes the reply; it raises `ValueError` (pydantic's is one) for one that is unfit.
+
+        Returns:
+            What `check` made of the reply, and the reply.
+        """
         given = self.config or {}
         tagged: RunnableConfig = {**given, "tags": [*(given.get("tags") or []), NOSTREAM]}
         problem, language = "", language_of(prompt)
@@ -120,7 +146,7 @@ class _Asking:
             reply = await self.model.chat.ainvoke(prompt, tagged, **options)
             _refuse_refusal(reply, self.model)
             try:
-                return check(find_json(reply.text))
+                return check(find_json(reply.text)), reply
             except ValidationError as error:
                 problem = validation_text(error)
             except ValueError as error:

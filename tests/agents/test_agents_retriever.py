@@ -1,10 +1,21 @@
 import dataclasses
 
 import pytest
+from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
+from langchain_core.messages import AIMessage, BaseMessage
 from stage import Library, stage
 
 from motet.agents.base import Assignment, build_agents
-from motet.agents.retriever import STATEMENTS, fuse, named_source, only_repeats, source_of
+from motet.agents.retriever import (
+    STATEMENTS,
+    SURE,
+    fuse,
+    in_own_words,
+    named_source,
+    only_repeats,
+    source_of,
+    statement_of,
+)
 from motet.events import Passage
 
 
@@ -172,6 +183,78 @@ async def test_another_quantity_or_currency_of_a_small_model_is_not_noted(fact: 
         fast = dataclasses.replace(parts.agents.fast, capabilities=able)
         agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
         assert (await agents["retriever"].do(given)).found is not small
+
+
+def telling(*odds: float, stated: bool = True) -> FakeMessagesListChatModel:
+    """Return a model that notes the price with these odds, and says whether a statement says what is asked."""
+    replies: list[BaseMessage] = [
+        AIMessage('{"facts": ["A ticket costs 12 euros."]}', response_metadata={"list_odds": value})
+        for value in odds
+    ]
+    if odds[0] < SURE:
+        replies.insert(1, AIMessage('{"en": "ticket price", "zh": "票价"}'))
+    word, other = ("yes", "no") if stated else ("no", "yes")
+    likely = [{"token": word, "logprob": -0.1}, {"token": other, "logprob": -3.0}]
+    told = {"logprobs": {"content": [{"token": word, "top_logprobs": likely}]}}
+    return FakeMessagesListChatModel(responses=[*replies, AIMessage(word, response_metadata=told)])
+
+
+@pytest.mark.parametrize(
+    ("odds", "small", "found"),
+    [
+        ((SURE + 1,), True, True),
+        ((SURE - 1, SURE + 1), True, True),
+        ((SURE - 1, SURE - 1), True, False),
+        ((SURE - 1,), False, True),
+    ],
+)
+async def test_a_small_model_that_nearly_noted_nothing_found_nothing(
+    odds: tuple[float, ...], *, small: bool, found: bool
+) -> None:
+    library = Library()
+    parts, _ = stage(library=library)
+    able = dataclasses.replace(parts.agents.fast.capabilities, small=small, logprobs=True)
+    fast = dataclasses.replace(parts.agents.fast, chat=telling(*odds), capabilities=able)
+    outcome = await build_agents(dataclasses.replace(parts.agents, fast=fast))["retriever"].do(GIVEN)
+    assert outcome.found is found
+    assert bool(outcome.passages) is found, "what it was not sure of is not answered from"
+    assert ("ticket price" in library.queries) is (small and odds[0] < SURE)
+
+
+@pytest.mark.parametrize("stated", [True, False])
+async def test_what_its_statement_does_not_say_is_not_found(*, stated: bool) -> None:
+    parts, _ = stage()
+    able = dataclasses.replace(parts.agents.fast.capabilities, small=True, logprobs=True)
+    fast = dataclasses.replace(parts.agents.fast, chat=telling(SURE + 1, stated=stated), capabilities=able)
+    outcome = await build_agents(dataclasses.replace(parts.agents, fast=fast))["retriever"].do(GIVEN)
+    assert outcome.found is stated
+    assert bool(outcome.passages) is stated
+
+
+def test_the_statement_of_a_fact_has_its_figures_or_what_it_does_not_have_from_the_question() -> None:
+    texts = (
+        "冯立群负责采购苗木。",
+        "云杉小区谁负责通知各户，由罗敏决定。",
+        "A lock costs 95 pounds.",
+        "A stall is 15 pounds.",
+    )
+    found = [(text, passage(text, text)) for text in texts]
+    assert statement_of("冯立群负责买花苗。", found, "云杉小区谁负责买花苗？").endswith(texts[0])
+    assert statement_of("The stall costs 15 pounds.", found, "What costs 15 pounds?").endswith(texts[3])
+    assert statement_of("It costs 95.", found, "").endswith(texts[2])
+
+
+def test_a_fact_in_a_currency_that_nobody_spoke_of_is_told_in_the_statements_words() -> None:
+    found = [
+        ("押金为 200 元，可退。", passage("a", "押金为 200 元，可退。")),
+        ("年费 30 元。", passage("b", "年费 30 元。")),
+    ]
+    deposit = "The deposit is 200 francs."
+    assert in_own_words(deposit, found, "How high is the deposit?") == "押金为 200 元，可退。"
+    assert in_own_words(deposit, found, "How many francs is the deposit?") == deposit
+    assert in_own_words("The deposit is 200 yuan.", found, "") == "The deposit is 200 yuan."
+    assert in_own_words("The deposit is 210 francs.", found, "") == "The deposit is 210 francs."
+    assert in_own_words("It is paid in francs.", found, "") == "It is paid in francs."
 
 
 async def test_a_name_that_stands_nowhere_is_dropped_with_its_fact() -> None:

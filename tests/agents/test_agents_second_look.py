@@ -1,9 +1,12 @@
+import dataclasses
 from typing import Any
 
 import pytest
+from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
+from langchain_core.messages import AIMessage
 from stage import stage
 
-from motet.agents.second_look import MAX_CHARS, is_said
+from motet.agents.second_look import MAX_CHARS, STATED, is_said, is_stated
 
 
 @pytest.mark.parametrize("said", [True, False])
@@ -18,3 +21,37 @@ async def test_a_model_that_cannot_be_understood_denies_nothing() -> None:
     parts, calls = stage(no_json)
     assert await is_said(parts.agents, "查找船长。", ["船" * 5000], "zh")
     assert calls[0].user_text == f"文字：{'船' * MAX_CHARS} -> 任务：查找船长。 ->"
+
+
+def saying(word: str, other: str, odds: float) -> AIMessage:
+    """Return a reply of one word that is by so much likelier than another."""
+    likely = [{"token": word, "logprob": -0.5}, {"token": other, "logprob": -0.5 - odds}]
+    return AIMessage(
+        word, response_metadata={"logprobs": {"content": [{"token": word, "top_logprobs": likely}]}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "stated"),
+    [
+        (saying("yes", "no", STATED + 0.1), True),
+        (saying("yes", "no", STATED - 0.1), False),
+        (saying("no", "yes", 2), False),
+        (saying("是", "否", 1), True),
+        (saying("否", "是", 1), False),
+        (AIMessage("no"), True),
+    ],
+)
+async def test_a_statement_says_it_where_the_model_is_sure_of_that(reply: AIMessage, *, stated: bool) -> None:
+    parts, _ = stage()
+    able = dataclasses.replace(parts.agents.fast.capabilities, logprobs=True)
+    chat = FakeMessagesListChatModel(responses=[reply])
+    fast = dataclasses.replace(parts.agents.fast, chat=chat, capabilities=able)
+    agents = dataclasses.replace(parts.agents, fast=fast)
+    assert await is_stated(agents, "Find the captain.", "Fleet: Ada built it.", "en") is stated
+
+
+async def test_a_model_that_tells_no_odds_is_not_asked_about_a_statement() -> None:
+    parts, calls = stage()
+    assert await is_stated(parts.agents, "查找船长。", "船队：艾达造了它。", "zh")
+    assert not calls

@@ -24,7 +24,7 @@ from motet.models.base import ModelSpec
 from motet.models.embedded import EmbeddedProvider
 from motet.models.embedded_check import check_embedded
 from motet.models.embedded_server import EmbeddedServer
-from motet.models.structured import ask_json
+from motet.models.structured import ask_json, ask_json_with_odds
 from motet.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,6 +120,23 @@ async def test_the_server_enforces_a_json_schema(model: ConnectedModel) -> None:
     )
     assert town.name == "Ulm"
     assert "Danube" in town.river
+
+
+@pytest.mark.embedded
+async def test_a_list_is_rather_left_empty_where_nothing_belongs_into_it(model: ConnectedModel) -> None:
+    class Prices(BaseModel):
+        prices: list[str]
+
+    async def odds(text: str) -> float:
+        asked = (
+            f'Note the prices in the text as JSON, {{"prices": [...]}}, [] where it has none. Text: {text}'
+        )
+        _, found = await ask_json_with_odds(model, [HumanMessage(asked)], Prices)
+        assert found is not None
+        return found
+
+    assert await odds("A lamp costs 12 euros.") > await odds("The shop opens at nine.")
+    assert await odds("一盏灯 12 欧元。") > await odds("商店九点开门。")
 
 
 @pytest.mark.embedded

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from motet.errors import ModelOutputInvalid, ModelRefused, ModelUnavailable
 from motet.models.base import Capabilities, ConnectedModel, ModelSpec
 from motet.models.scripted import Call, Reply, ScriptedChatModel, scripted
-from motet.models.structured import NOSTREAM, ask_json
+from motet.models.structured import NOSTREAM, ask_json, ask_json_with_odds
 
 
 class Plan(BaseModel):
@@ -44,6 +44,17 @@ async def test_enforced_schema_goes_over_the_wire_and_not_into_the_prompt() -> N
     assert call.schema_name == "Plan"
     assert call.schema["required"] == ["steps", "goal"]
     assert call.response_format["json_schema"]["strict"] is True
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_log_probabilities_are_asked_of_a_server_that_tells_them(*, tells: bool) -> None:
+    chat = ScriptedChatModel(script=[GOOD])
+    able = Capabilities("native", json_schema=True, logprobs=tells)
+    connected = ConnectedModel(ModelSpec("scripted", "plan"), chat, able)
+    assert await ask_json_with_odds(connected, [HumanMessage("Plan it.")], Plan) == (GOOD, None)
+    (call,) = calls(connected)
+    assert bool(call.options.get("logprobs")) is tells
+    assert call.schema_name == "Plan"
 
 
 async def test_elsewhere_the_schema_is_in_the_prompt_and_json_is_found_in_the_reply() -> None:
