@@ -39,6 +39,9 @@ ROLES: dict[str, Role] = {
 }
 """Each agent whose model can be chosen by itself, with the role whose model it uses otherwise."""
 
+LONG_QUESTION = 240
+"""Columns from which a question is too long to be looked up, or to be a step's task, in its own words alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentParts:

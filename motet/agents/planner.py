@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from motet.agents.base import LONG_QUESTION
 from motet.events import PlanStep
 from motet.memory.window import dialogue, last_user_text
 from motet.models.structured import ask_json
+from motet.storage.search import text_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +33,8 @@ async def make_plan(
 ) -> list[PlanStep]:
     """Plan the newest user's message: 1 to `max_plan_steps` steps, each depending on earlier ones only.
 
-    Where documents were named to search, a plan that forgets them gets a look-up before all its steps.
+    Where documents were named to search, a plan that forgets them gets a look-up before all its steps. One that only
+    looks something up looks up what was asked, in the words that it was asked in: a small model's own lose something.
 
     Raises:
         ModelError: The model cannot be reached, or does not answer in the asked shape.
@@ -42,6 +45,8 @@ async def make_plan(
     steps = await _ask(parts, agents, text, language, first_id=1)
     if parts.documents_named and LOOK_UP in agents and all(step.agent != LOOK_UP for step in steps):
         return _after_look_up(steps, asked) if asked.strip() else steps
+    if [step.agent for step in steps] == [LOOK_UP] and 0 < text_width(asked.strip()) <= LONG_QUESTION:
+        return [steps[0].model_copy(update={"task": asked.strip()})]
     return steps
 
 

@@ -13,7 +13,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
 from motet.agents.asked_words import asked_words, lacks, missing_pieces, repeats_missing, says_none
-from motet.agents.base import Agent, AgentParts, Assignment, Outcome
+from motet.agents.base import LONG_QUESTION, Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
 from motet.agents.names import are_written_alike, names_strangers
@@ -37,9 +37,6 @@ PASSAGES = 4
 
 STATEMENTS = 5
 """Statements that facts are noted from."""
-
-LONG_QUESTION = 240
-"""Columns from which a question is rewritten before anything is looked up."""
 
 UNSURE = 2
 """Passages that go on to the answer when none of them seemed to say anything."""
@@ -99,13 +96,14 @@ class RetrieverAgent:
     async def do(self, assignment: Assignment) -> Outcome:
         """See `Agent.do`. No passage at all is not a failure: it is what the documents say."""
         await note_read("documents")
-        queries = [assignment.task, assignment.question]
-        if text_width(assignment.question) > LONG_QUESTION:
+        queries = list(dict.fromkeys([assignment.task, assignment.question]))
+        is_long = text_width(assignment.question) > LONG_QUESTION
+        if is_long:
             # So many words find everything a little: what matters of them is asked for as well.
             queries += await self._rewrite(assignment)
         found = await self._look(queries)
         facts, sure = await self._note(assignment, found)
-        if not (facts and sure) and len(queries) == 2:
+        if not (facts and sure) and not is_long:
             # The words or the language of the task may not be the documents': look again in both.
             rewritten = await self._rewrite(assignment)
             if rewritten:

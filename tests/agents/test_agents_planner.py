@@ -72,6 +72,15 @@ async def test_a_step_that_builds_on_none_waits_for_none() -> None:
     assert await plan_of([step("price"), step("sum", agent="worker")]) == [(1, "price", []), (2, "sum", [])]
 
 
+async def test_a_look_up_alone_looks_up_what_was_asked_in_its_own_words() -> None:
+    assert await plan_of([step("look for something like it")]) == [(1, "q", [])]
+    assert await plan_of([step("calculate", agent="worker")]) == [(1, "calculate", [])]
+    parts, _ = stage({"Plan": {"steps": [step("find the price")]}})
+    long = [HumanMessage("Tell me about the price. " * 20)]
+    (made,) = await make_plan(parts.agents, build_agents(parts.agents), long, "en")
+    assert made.task == "find the price"
+
+
 async def test_a_plan_that_forgets_named_documents_looks_them_up_first() -> None:
     forgets = [step("calculate", agent="worker"), step("write", 1, agent="worker")]
     assert await plan_of(forgets, documents_named=True) == [

@@ -35,6 +35,13 @@ async def test_it_searches_in_the_words_of_the_task_and_of_the_question() -> Non
     assert [call.schema_name for call in calls] == ["Facts"]
 
 
+async def test_a_task_that_is_the_question_is_searched_for_once() -> None:
+    library = Library()
+    parts, _ = stage({"Facts": {"facts": []}}, library=library)
+    await build_agents(parts.agents)["retriever"].do(dataclasses.replace(GIVEN, question=GIVEN.task))
+    assert library.queries == ["Find the price.", "Find the price.", "ticket price", "票价"]
+
+
 async def test_the_model_sees_the_nearest_statements_only_and_the_first_of_their_passage() -> None:
     rows = "\n".join(f"| Item {n}: the price | {n} |" for n in range(30))
     library = Library(
