@@ -31,6 +31,9 @@ _PLAIN = re.compile(r"(?P<blank>\s?)(?P<mark>\[(?P<number>\d{1,3})\])(?!\()")
 SUPPORT = 0.45
 """Share of an answer's terms that a passage must hold to be named as its source."""
 
+TOLD = 0.8
+"""Share of the terms of what was noted that a text must hold to tell it, and a passage to be where it was noted."""
+
 
 class CitationFilter:
     """Takes citations of nothing out of a text that comes in pieces, and doubts those that do not bear out their claim.
@@ -154,8 +157,9 @@ def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[
     """Return the numbers of the passages that a text without citations was plainly taken from.
 
     One that holds about half of its words, or a few of them and a number of it. A text that tells a result of what
-    was noted (`noted` has its figure) rests on the passages that hold the noted figures too. Used with models too
-    small to cite; [] when nothing supports the text, as when it says that the documents do not have the answer.
+    was noted (`noted` has its figure) rests on the passages that hold the noted figures too, and one that tells what
+    was noted on those that hold that. Used with models too small to cite; [] when nothing supports the text, as when it
+    says that the documents do not have the answer.
     """
     words = set(terms(text))
     numbers = {number for number in figures(text) if len(number) > 1}
@@ -163,10 +167,13 @@ def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[
     worked_out = results if numbers & results else set[str]()
     if not words:
         return []
+    told = set(terms(noted))
+    tells = bool(told) and len(told & words) >= TOLD * len(told)
     found: list[int] = []
     for number, passage in enumerate(passages, start=1):
         shared = len(words & set(terms(passage.text))) / len(words)
         held = figures(passage.text)
-        if shared >= SUPPORT or worked_out & held or (shared >= SUPPORT / 2 and numbers & held):
+        tells_it = tells and len(told & set(terms(passage.text))) >= TOLD * len(told)
+        if tells_it or shared >= SUPPORT or worked_out & held or (shared >= SUPPORT / 2 and numbers & held):
             found.append(number)
     return found[:3]

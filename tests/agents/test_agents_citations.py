@@ -81,3 +81,12 @@ def test_an_answer_that_nothing_supports_gets_none() -> None:
     assert supporting("The documents do not say when the shop opens.", TWO) == []
     assert supporting("文档里没有说明。", TWO) == []
     assert supporting("", TWO) == []
+
+
+def test_an_answer_that_tells_what_was_noted_rests_on_the_passages_that_hold_it() -> None:
+    board = passages("理事会每届三年。财务理事何建平负责账目和押金。", "学生会员年费 320 元。")
+    answer = "羽毛球俱乐部里管钱的人，也就是大家交费时要找的，是财务理事何建平。"
+    assert supporting(answer, board, "财务理事何建平。") == [1]
+    assert supporting(answer, board) == []
+    assert supporting(answer, board, "财务理事王小明负责账目。") == []
+    assert supporting("大家都不知道。", board, "财务理事何建平。") == []
