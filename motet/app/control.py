@@ -56,18 +56,19 @@ async def surroundings(rooms: Rooms, job: RunJob, own: dict[str, str]) -> dict[s
         models = (await rooms.recordings.played(job.tenant_id, played)).header.get("models", {})
     else:
         connected = await rooms.connected(job.options)
-        models = {"fast": _described(connected.fast), "deep": _described(connected.deep)}
+        models = {"fast": described(connected.fast), "deep": described(connected.deep)}
     target = {"graph_target": own[job.graph]} if job.graph in own else {}
     return {"tools": [tool.name for tool in tools], "models": models, **target}
 
 
-def _described(model: ConnectedModel) -> dict[str, Any]:
+def described(model: ConnectedModel) -> dict[str, Any]:
     """Return what a recording says of a model: what it can do decides how it is asked."""
     can = model.capabilities
     return {
         "spec": str(model.spec),
         "json_schema": can.json_schema,
         "small": can.small,
+        "logprobs": can.logprobs,
         "context_tokens": can.context_tokens,
         "tokenizer": model.tokenizer is not None,
     }

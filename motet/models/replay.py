@@ -219,6 +219,7 @@ def replayed(
         json_schema=bool(known.get("json_schema", True)),
         context_tokens=int(known.get("context_tokens", 0)),
         small=bool(known.get("small", False)),
+        logprobs=bool(known.get("logprobs", False)),
     )
     name = str(known.get("name") or spec.name)
     chat = ReplayChatModel(model=name, cassette=cassette, inner=inner.chat if inner is not None else None)

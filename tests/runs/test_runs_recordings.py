@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,10 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from motet.app import App, build_app
+from motet.app.control import described
 from motet.app.play import play
 from motet.errors import InvalidInput, NotFound
 from motet.events import Event, MessageCompleted, RunCompleted, RunFailed, ToolCompleted
+from motet.models.base import Capabilities, ConnectedModel, ModelSpec
 from motet.models.cassette import VERSION, Cassette
+from motet.models.replay import replayed as replayed_model
+from motet.models.scripted import ScriptedChatModel
 from motet.runs.recordings import store
 from motet.runs.recordings.service import request_of
 from motet.runs.request import Replay, RunOptions, RunRequest
@@ -274,6 +279,14 @@ def test_a_recording_is_written_and_read_as_it_is() -> None:
     line = {"number": 1, "kind": "tool", "name": "now", "request": {"tool": "now"}, "response": "noon 正午"}
     text = f'{{"cassette": {VERSION}, "graph": "chat"}}\n{json.dumps(line, ensure_ascii=False)}\n'
     assert "".join(Cassette.parse(text, "x").lines()) == text
+
+
+def test_what_a_model_can_do_is_played_as_it_was() -> None:
+    able = Capabilities("native", json_schema=True, small=True, logprobs=True, context_tokens=9)
+    known = described(ConnectedModel(ModelSpec("embedded", "m"), ScriptedChatModel(), able))
+    played = replayed_model(ModelSpec("scripted", "x"), Cassette({"models": {"fast": known}}), "fast")
+    assert played.capabilities == dataclasses.replace(able, json_by=None)
+    assert str(played.spec) == known["spec"]
 
 
 def test_a_run_that_answers_a_question_is_not_played_by_itself() -> None:
