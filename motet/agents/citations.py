@@ -100,7 +100,9 @@ class CitationFilter:
     def _is_unsupported(self, found: Sequence[int]) -> bool:
         """Say whether the whole text is to be doubted, which rests on these passages."""
         if not found:
-            return DOUBT in self._said  # it cites, and none of it stands in what was found
+            # It cites, and none of it stands in what was found; or it cites nothing, and its figures stand nowhere.
+            nowhere = self._names_sources and bool(self._passages) and self._claims.is_made_up(self._said, ())
+            return DOUBT in self._said or nowhere
         texts = [whole_text(passage) for passage in self._passages]
         if self._claims.tells_else(self._said) or (
             self._doubted and repeats_missing(self._said, self._asked, texts)

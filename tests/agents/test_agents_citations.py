@@ -90,3 +90,18 @@ def test_an_answer_that_tells_what_was_noted_rests_on_the_passages_that_hold_it(
     assert supporting(answer, board) == []
     assert supporting(answer, board, "财务理事王小明负责账目。") == []
     assert supporting("大家都不知道。", board, "财务理事何建平。") == []
+
+
+def test_a_figure_that_stands_nowhere_is_told_though_nothing_is_cited() -> None:
+    def told(answer: str, *texts: str, noted: str = "", names_sources: bool = True) -> str:
+        citing = CitationFilter(
+            passages(*texts), noted, asked="冠军有多少奖金？", names_sources=names_sources
+        )
+        return citing.feed(answer) + citing.finish()
+
+    rule, made_up = "冠军保管奖杯一年。", "奖金是 100000 法郎，由大家共同承担。"
+    assert told(made_up, rule).endswith("（文档中没有依据。）")
+    assert told(made_up, rule, noted="一共 100000。") == made_up
+    assert told(made_up) == made_up
+    assert told(made_up, rule, names_sources=False) == made_up
+    assert told("大家都很高兴。", rule) == "大家都很高兴。"
