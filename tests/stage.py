@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from langchain_core.language_models.chat_models import BaseChatModel
 from langgraph.checkpoint.memory import InMemorySaver
 
 from motet.agents.base import AgentParts
@@ -102,6 +104,15 @@ def stage(
         model, model, Prompts(), settings or AgentSettings(), built, library, documents_named=documents_named
     )
     return GraphParts(agents, memories), chat.calls
+
+
+def with_fast(parts: GraphParts, *, chat: BaseChatModel | None = None, **capabilities: Any) -> AgentParts:
+    """Return agents' parts whose fast model can what is said, or is another one."""
+    fast = parts.agents.fast
+    able = dataclasses.replace(fast.capabilities, **capabilities)
+    return dataclasses.replace(
+        parts.agents, fast=dataclasses.replace(fast, chat=chat or fast.chat, capabilities=able)
+    )
 
 
 async def play_through(graph: Any, *questions: str) -> list[Event]:

@@ -173,9 +173,9 @@ def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[
     tells = bool(told) and len(told & words) >= TOLD * len(told)
     found: list[int] = []
     for number, passage in enumerate(passages, start=1):
-        shared = len(words & set(terms(passage.text))) / len(words)
-        held = figures(passage.text)
-        tells_it = tells and len(told & set(terms(passage.text))) >= TOLD * len(told)
+        has, held = set(terms(passage.text)), figures(passage.text)
+        shared = len(words & has) / len(words)
+        tells_it = tells and len(told & has) >= TOLD * len(told)
         if tells_it or shared >= SUPPORT or worked_out & held or (shared >= SUPPORT / 2 and numbers & held):
             found.append(number)
     return found[:3]

@@ -26,7 +26,7 @@ from motet.storage.search import is_cjk, terms, text_width
 from motet.tools.policy.guard import note_read
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from motet.agents.prompts import Language
     from motet.events import Passage
@@ -253,12 +253,16 @@ def named_source(fact: str, source: Passage, passages: Sequence[Passage], given:
 def _misses(fact: str, assignment: Assignment, passages: Sequence[Passage]) -> bool:
     """Say whether a fact repeats the question, gives another quantity than asked, or is in another currency."""
     asked = (assignment.task, assignment.question)
-    spoken = currencies(" ".join([*asked, *map(whole_text, passages)]))
     return (
         only_repeats(fact, assignment.question, passages)
         or all(answers_otherwise(fact, question) for question in asked)
-        or pays_otherwise(fact, spoken)
+        or pays_otherwise(fact, _spoken(" ".join(asked), passages))
     )
+
+
+def _spoken(given: str, passages: Iterable[Passage]) -> set[str]:
+    """Return the currencies that what was asked or a passage speaks of."""
+    return currencies(" ".join([given, *map(whole_text, passages)]))
 
 
 def statement_of(fact: str, found: Sequence[tuple[str, Passage]], question: str) -> str:
@@ -283,9 +287,8 @@ def in_own_words(fact: str, found: Sequence[tuple[str, Passage]], given: str) ->
     A small model takes the currency of an example for one that it cannot translate. As it is where no statement has
     its figures.
     """
-    spoken = currencies(" ".join([given, *(whole_text(passage) for _, passage in found)]))
     noted = figures(fact)
-    if not noted or not pays_otherwise(fact, spoken):
+    if not noted or not pays_otherwise(fact, _spoken(given, (passage for _, passage in found))):
         return fact
     return next((said for said, _ in found if noted <= all_figures(said)), fact)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from motet.errors import InvalidInput, NotFound
-from motet.models.odds import ODDS_KEY, list_odds
+from motet.models.odds import kept_odds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -149,12 +149,7 @@ def reply_of(message: AIMessage) -> dict[str, Any]:
         name: value
         for name, value in message.response_metadata.items()
         if isinstance(value, str | int | float)
-    }
-    odds, told = list_odds(message), message.response_metadata.get("logprobs")
-    if isinstance(told, dict) and len(told.get("content") or ()) == 1:
-        kept["logprobs"] = told
-    elif odds is not None:  # log-probabilities of a longer reply take more room than all the rest
-        kept[ODDS_KEY] = odds
+    } | kept_odds(message)
     return found | ({"metadata": kept} if kept else {})
 
 

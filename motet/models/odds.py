@@ -35,15 +35,13 @@ def list_odds(reply: AIMessage) -> float | None:
     known = reply.response_metadata.get(ODDS_KEY)
     if isinstance(known, float):
         return known
-    told = reply.response_metadata.get("logprobs")
-    tokens: list[Mapping[str, Any]] = (told.get("content") or []) if isinstance(told, dict) else []
+    tokens = _tokens_of(reply)
     for token, after in zip_longest(tokens, tokens[1:]):
         text = str(token["token"])
         if "[" not in text:
             continue
-        if (
-            text.rstrip().endswith("[") and after is not None
-        ):  # the next token says whether it is closed at once
+        if text.rstrip().endswith("[") and after is not None:
+            # The next token says whether it is closed at once.
             return _odds(after, lambda one: one.startswith("]"))
         return _odds(token, lambda one: "[]" in one, lambda one: "[" in one)
     return None
@@ -54,11 +52,27 @@ def word_odds(reply: AIMessage, words: Collection[str], others: Collection[str])
 
     A word counts where it is a token of its own, whatever blanks stand around it. None without log-probabilities.
     """
-    told = reply.response_metadata.get("logprobs")
-    tokens: list[Mapping[str, Any]] = (told.get("content") or []) if isinstance(told, dict) else []
+    tokens = _tokens_of(reply)
     if not tokens:
         return None
     return _odds(tokens[0], lambda one: one in others, lambda one: one in words)
+
+
+def kept_odds(reply: AIMessage) -> dict[str, Any]:
+    """Return what a recording keeps, so that the same odds are read from it; {} of a reply without any.
+
+    Of a reply of one word its log-probabilities; those of a longer one would take more room than all the rest.
+    """
+    if len(_tokens_of(reply)) == 1:
+        return {"logprobs": reply.response_metadata["logprobs"]}
+    odds = list_odds(reply)
+    return {} if odds is None else {ODDS_KEY: odds}
+
+
+def _tokens_of(reply: AIMessage) -> list[Mapping[str, Any]]:
+    """Return a reply's tokens with their log-probabilities; [] where the server told none."""
+    told = reply.response_metadata.get("logprobs")
+    return (told.get("content") or []) if isinstance(told, dict) else []
 
 
 def _odds(

@@ -60,9 +60,7 @@ async def ask_json(
         ModelOutputInvalid: Still unfit after every repair; the last problem is in the message.
         ModelError: The model's server failed; see `faults.map_errors`.
     """
-    asking = _Asking(model, schema.__name__, strict_schema(schema.model_json_schema()), max_repairs, config)
-    prompt, options = _request(model, list(messages), asking.name, asking.wire)
-    value, _ = await asking.ask(prompt, options, schema.model_validate)
+    value, _ = await _ask_shape(model, messages, schema, max_repairs, config)
     return value
 
 
@@ -77,12 +75,23 @@ async def ask_json_with_odds(
         ModelOutputInvalid: Still unfit after every repair.
         ModelError: The model's server failed.
     """
-    asking = _Asking(model, schema.__name__, strict_schema(schema.model_json_schema()), max_repairs, None)
-    prompt, options = _request(model, list(messages), asking.name, asking.wire)
-    if model.capabilities.logprobs:
-        options |= ASK_FOR_ODDS
-    value, reply = await asking.ask(prompt, options, schema.model_validate)
+    more = ASK_FOR_ODDS if model.capabilities.logprobs else {}
+    value, reply = await _ask_shape(model, messages, schema, max_repairs, None, **more)
     return value, list_odds(reply)
+
+
+async def _ask_shape(
+    model: ConnectedModel,
+    messages: Sequence[BaseMessage],
+    schema: type[Shape],
+    max_repairs: int,
+    config: RunnableConfig | None,
+    **more: Any,
+) -> tuple[Shape, AIMessage]:
+    """Return an object of a shape and the reply that it was read from; `more` are options of the request."""
+    asking = _Asking(model, schema.__name__, strict_schema(schema.model_json_schema()), max_repairs, config)
+    prompt, options = _request(model, list(messages), asking.name, asking.wire)
+    return await asking.ask(prompt, options | more, schema.model_validate)
 
 
 async def ask_schema(

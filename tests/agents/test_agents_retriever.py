@@ -4,7 +4,7 @@ import json
 import pytest
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from stage import Library, stage
+from stage import Library, stage, with_fast
 
 from motet.agents.base import Assignment, build_agents
 from motet.agents.retriever import (
@@ -168,9 +168,7 @@ async def test_what_a_small_model_makes_of_the_question_alone_is_not_noted() -> 
         parts, _ = stage(
             made_up, library=Library("Corvane Ferries has sailed since 1968.", "Kestrel Light sails.")
         )
-        able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
-        fast = dataclasses.replace(parts.agents.fast, capabilities=able)
-        agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
+        agents = build_agents(with_fast(parts, small=small))
         assert (await agents["retriever"].do(given)).found is not small
 
 
@@ -187,9 +185,7 @@ async def test_another_quantity_or_currency_of_a_small_model_is_not_noted(fact: 
     for small in (True, False):
         library = Library("A calibration of a scale costs 140 euros.", "一台秤校准一次 140 欧元。")
         parts, _ = stage({"Facts": {"facts": [fact]}}, library=library)
-        able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
-        fast = dataclasses.replace(parts.agents.fast, capabilities=able)
-        agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
+        agents = build_agents(with_fast(parts, small=small))
         assert (await agents["retriever"].do(given)).found is not small
 
 
@@ -222,9 +218,9 @@ async def test_a_small_model_that_nearly_noted_nothing_found_nothing(
 ) -> None:
     library = Library()
     parts, _ = stage(library=library)
-    able = dataclasses.replace(parts.agents.fast.capabilities, small=small, logprobs=True)
-    fast = dataclasses.replace(parts.agents.fast, chat=telling(*odds), capabilities=able)
-    outcome = await build_agents(dataclasses.replace(parts.agents, fast=fast))["retriever"].do(GIVEN)
+    outcome = await build_agents(with_fast(parts, chat=telling(*odds), small=small, logprobs=True))[
+        "retriever"
+    ].do(GIVEN)
     assert outcome.found is found
     assert bool(outcome.passages) is found, "what it was not sure of is not answered from"
     assert ("ticket price" in library.queries) is (small and odds[0] < SURE)
@@ -233,19 +229,18 @@ async def test_a_small_model_that_nearly_noted_nothing_found_nothing(
 @pytest.mark.parametrize("stated", [True, False])
 async def test_what_its_statement_does_not_say_is_not_found(*, stated: bool) -> None:
     parts, _ = stage()
-    able = dataclasses.replace(parts.agents.fast.capabilities, small=True, logprobs=True)
-    fast = dataclasses.replace(parts.agents.fast, chat=telling(SURE + 1, stated=stated), capabilities=able)
-    outcome = await build_agents(dataclasses.replace(parts.agents, fast=fast))["retriever"].do(GIVEN)
+    outcome = await build_agents(
+        with_fast(parts, chat=telling(SURE + 1, stated=stated), small=True, logprobs=True)
+    )["retriever"].do(GIVEN)
     assert outcome.found is stated
     assert bool(outcome.passages) is stated
 
 
 async def test_a_wrong_currency_loses_nothing_that_the_model_was_sure_of() -> None:
     parts, _ = stage()
-    able = dataclasses.replace(parts.agents.fast.capabilities, small=True, logprobs=True)
     chat = telling(SURE + 1, fact="A ticket costs 12 francs.")
-    fast = dataclasses.replace(parts.agents.fast, chat=chat, capabilities=able)
-    outcome = await build_agents(dataclasses.replace(parts.agents, fast=fast))["retriever"].do(GIVEN)
+    agents = build_agents(with_fast(parts, chat=chat, small=True, logprobs=True))
+    outcome = await agents["retriever"].do(GIVEN)
     assert outcome.text == "A ticket costs 12 euros."
 
 
@@ -333,9 +328,7 @@ async def test_facts_that_look_made_up_are_asked_for_once_more(
 ) -> None:
     question = "Who is the captain of the Anna Morrow?"
     parts, calls = stage({**MADE_UP, "Says": says}, library=Library(text))
-    able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
-    fast = dataclasses.replace(parts.agents.fast, capabilities=able)
-    agents = build_agents(dataclasses.replace(parts.agents, fast=fast))
+    agents = build_agents(with_fast(parts, small=small))
     outcome = await agents["retriever"].do(
         Assignment(step_id=1, task="Find the captain.", question=question, language="en")
     )

@@ -1,10 +1,9 @@
-import dataclasses
 from typing import Any
 
 import pytest
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage
-from stage import stage
+from stage import stage, with_fast
 
 from motet.agents.second_look import MAX_CHARS, STATED, is_said, is_stated
 
@@ -44,10 +43,7 @@ def saying(word: str, other: str, odds: float) -> AIMessage:
 )
 async def test_a_statement_says_it_where_the_model_is_sure_of_that(reply: AIMessage, *, stated: bool) -> None:
     parts, _ = stage()
-    able = dataclasses.replace(parts.agents.fast.capabilities, logprobs=True)
-    chat = FakeMessagesListChatModel(responses=[reply])
-    fast = dataclasses.replace(parts.agents.fast, chat=chat, capabilities=able)
-    agents = dataclasses.replace(parts.agents, fast=fast)
+    agents = with_fast(parts, chat=FakeMessagesListChatModel(responses=[reply]), logprobs=True)
     assert await is_stated(agents, "Find the captain.", "Fleet: Ada built it.", "en") is stated
 
 

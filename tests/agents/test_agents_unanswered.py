@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from stage import Library, calculation, only, play_through, stage
+from stage import Library, calculation, only, play_through, stage, with_fast
 
 from motet.agents.citations import CitationFilter
 from motet.agents.unanswered import NOTHING, UNSUPPORTED, may_hold, tells_nothing
@@ -188,9 +188,7 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
         "answer": "The captain is Ada Lind [1].",
     }
     parts, calls = stage(script, library=Library("Ada Lind built the Anna Morrow."))
-    able = dataclasses.replace(parts.agents.fast.capabilities, small=small)
-    fast = dataclasses.replace(parts.agents.fast, capabilities=able)
-    parts = dataclasses.replace(parts, agents=dataclasses.replace(parts.agents, fast=fast))
+    parts = dataclasses.replace(parts, agents=with_fast(parts, small=small))
     events = await play_through(build_ensemble(parts), "Who is the captain of the Anna Morrow?")
     answer = [e.text for e in only(events, MessageCompleted) if e.role == "assistant"][-1]
     assert answer == f"The captain is Ada Lind [1].{note}"
