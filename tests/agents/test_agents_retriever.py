@@ -255,6 +255,8 @@ def test_the_statement_of_a_fact_has_its_figures_or_what_it_does_not_have_from_t
     assert statement_of("冯立群负责买花苗。", found, "云杉小区谁负责买花苗？").endswith(texts[1])
     assert statement_of("The stall costs 15 pounds.", found, "What costs 15 pounds?").endswith(texts[3])
     assert statement_of("It costs 95.", found, "").endswith(texts[2])
+    wordy = [(text, passage(text, text)) for text in ("It costs some euros in all.", "1,200 for one.")]
+    assert statement_of("It costs 1200 euros in all.", wordy, "").endswith("1,200 for one.")
 
 
 def test_a_fact_in_a_currency_that_nobody_spoke_of_is_told_in_the_statements_words() -> None:
