@@ -201,8 +201,14 @@ class _Score:
         return {"results": {str(step.step_id): _result(outcome)}}
 
     async def review(self, state: EnsembleState) -> dict[str, Any]:
-        """Find out whether something is missing; not asked when nothing could be done about it."""
-        if state["replans"] >= self._parts.settings.max_replans:
+        """Find out whether something is missing; not asked when nothing could be done about it.
+
+        Nor of a small model where nothing at all was found: it was looked for in other words too, and what a small
+        model plans instead finds what is near, or makes something up.
+        """
+        small = self._parts.model_of("retriever").capabilities.small
+        spent = state["replans"] >= self._parts.settings.max_replans
+        if spent or (small and _found_nothing(state)):
             return {"missing": ""}
         verdict = await review(self._parts, self._brief(state, await self._known(state)), state["language"])
         missing = "" if verdict.enough else verdict.missing.strip()
@@ -332,12 +338,15 @@ def _documents_say_nothing(state: EnsembleState) -> bool:
 
     Small models answer all the same when they are given the nearest passages, so none is asked then.
     """
+    return _found_nothing(state) and not may_hold(_question(state), _passages(state))
+
+
+def _found_nothing(state: EnsembleState) -> bool:
+    """Say whether something was looked up, and neither a look-up nor a tool gave anything."""
     done = [step for step in _plan(state) if str(step.step_id) in state["results"]]
     results = [(step.agent, state["results"][str(step.step_id)]) for step in done]
-    return (
-        any(agent == "retriever" and not result.get("found", True) for agent, result in results)
-        and not any(result["ok"] and result.get("found", True) for _, result in results)
-        and not may_hold(_question(state), _passages(state))
+    return any(agent == "retriever" and not result.get("found", True) for agent, result in results) and not any(
+        result["ok"] and result.get("found", True) for _, result in results
     )
 
 

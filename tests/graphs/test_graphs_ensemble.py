@@ -1,11 +1,14 @@
 import asyncio
+import dataclasses
 from typing import Any
 
+import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.memory import InMemoryStore
-from stage import Call, Library, ToolCall, only, play_through, stage
+from stage import Call, Library, ToolCall, only, play_through, stage, with_fast
 
+from motet.agents.unanswered import NOTHING
 from motet.events import (
     CITATIONS_KEY,
     MemoryWritten,
@@ -115,6 +118,19 @@ async def test_a_review_that_finds_something_missing_has_the_plan_mended_once() 
     assert any(e.reason == "the discount" for e in only(events, PlanUpdated))
     assert len([c for c in calls if c.schema_name == "Review"]) == 1  # a second could change nothing
     assert len(only(events, MessageCompleted)) == 1
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_what_a_small_model_did_not_find_at_all_is_not_planned_once_more(small: bool) -> None:
+    plan = {"steps": [{"agent": "retriever", "task": "Who mends the roof?", "depends_on": []}]}
+    given, calls = stage(
+        {"Plan": plan, "Facts": {"facts": []}, "Review": {"enough": False, "missing": "who"}}
+    )
+    parts = dataclasses.replace(given, agents=with_fast(given, small=small))
+    events = await play_through(build_ensemble(parts), "Who mends the roof?")
+    assert len(only(events, PlanUpdated)[-1].steps) == (1 if small else 2)
+    assert any(call.schema_name == "Review" for call in calls) == (not small)
+    assert only(events, MessageCompleted)[-1].text == NOTHING["en"]
 
 
 async def test_a_tool_that_fails_is_told_to_the_agent_and_ends_nothing() -> None:
