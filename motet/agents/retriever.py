@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.agents.asked_words import asked_words, lacks, missing_pieces, repeats_missing, says_none
+from motet.agents.asked_words import asked_words, lacks, missing_pieces, says_none
 from motet.agents.base import LONG_QUESTION, Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
 from motet.agents.names import are_written_alike, names_strangers
-from motet.agents.second_look import is_said, is_stated
+from motet.agents.second_look import is_stated
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json, ask_json_with_odds
 from motet.retrieval.render import place_of, whole_text
@@ -177,25 +177,14 @@ class RetrieverAgent:
     async def _is_denied(
         self, assignment: Assignment, found: Sequence[tuple[str, Passage]], facts: Sequence[str]
     ) -> bool:
-        """Say whether a small model made the facts up.
-
-        One that tells how likely its words are is asked about the statement of each fact; another one is asked about
-        all that was found, where the facts look made up.
-        """
-        model = self._parts.model_of("retriever")
-        if not model.capabilities.small:
+        """Say whether a small model, asked about the statement of each fact, finds what is looked for in none."""
+        if not self._parts.model_of("retriever").capabilities.small:
             return False
-        if model.capabilities.logprobs:
-            for fact in facts:
-                statement = statement_of(fact, found, assignment.question)
-                if await is_stated(self._parts, assignment.task, statement, assignment.language):
-                    return False
-            return True
-        texts = [whole_text(passage) for _, passage in found]
-        if not all(repeats_missing(fact, assignment.question, texts) for fact in facts):
-            return False
-        shown = [said for said, _ in found]
-        return not await is_said(self._parts, assignment.task, shown, assignment.language)
+        for fact in facts:
+            statement = statement_of(fact, found, assignment.question)
+            if await is_stated(self._parts, assignment.task, statement, assignment.language):
+                return False
+        return True
 
     async def _rewrite(self, assignment: Assignment) -> list[str]:
         prompt = self._parts.prompts.text("queries", assignment.language)

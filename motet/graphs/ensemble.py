@@ -23,7 +23,7 @@ from motet.agents.rememberer import keep_facts
 from motet.agents.rephraser import stand_alone
 from motet.agents.reviewer import review
 from motet.agents.router import choose_route
-from motet.agents.second_look import is_said
+from motet.agents.second_look import is_stated
 from motet.agents.unanswered import NOTHING, may_hold
 from motet.agents.ways import Way
 from motet.agents.writer import brief, write_answer, write_direct
@@ -263,7 +263,7 @@ class _Score:
         small = self._parts.model_of("retriever").capabilities.small
         if not small or worked_out or not asks_missing(question, texts):
             return False
-        return not await is_said(self._parts, question, texts, state["language"])
+        return not await is_stated(self._parts, question, " ".join(texts), state["language"])
 
     async def _known(self, state: EnsembleState) -> list[Memory]:
         """Return what was recalled, as it stands now."""
@@ -343,11 +343,12 @@ def _documents_say_nothing(state: EnsembleState) -> bool:
 
 def _found_nothing(state: EnsembleState) -> bool:
     """Say whether something was looked up, and neither a look-up nor a tool gave anything."""
-    done = [step for step in _plan(state) if str(step.step_id) in state["results"]]
-    results = [(step.agent, state["results"][str(step.step_id)]) for step in done]
-    return any(agent == "retriever" and not result.get("found", True) for agent, result in results) and not any(
-        result["ok"] and result.get("found", True) for _, result in results
-    )
+    results = [state["results"].get(str(step.step_id)) for step in _plan(state)]
+    looked_up = [
+        result for step, result in zip(_plan(state), results, strict=True) if step.agent == "retriever"
+    ]
+    missed = any(result and not result.get("found", True) for result in looked_up)
+    return missed and not any(result and result["ok"] and result.get("found", True) for result in results)
 
 
 def _passages(state: EnsembleState) -> list[Passage]:

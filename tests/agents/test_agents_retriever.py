@@ -4,7 +4,7 @@ import json
 import pytest
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from stage import Library, stage, with_fast
+from stage import Library, is_look, stage, with_fast
 
 from motet.agents.base import Assignment, build_agents
 from motet.agents.retriever import (
@@ -317,22 +317,22 @@ MADE_UP = {"Facts": {"facts": ["The captain of the Anna Morrow is Ada Lind."]}}
 
 
 @pytest.mark.parametrize(
-    ("says", "text", "small", "found", "asked"),
-    [
-        ({"asked": "captain", "said": False}, "Ada Lind built the Anna Morrow.", True, False, 1),
-        ({"asked": "captain", "said": True}, "Ada Lind commands the Anna Morrow.", True, True, 1),
-        ({"asked": "captain", "said": False}, "Ada Lind built the Anna Morrow.", False, True, 0),
-        ({"asked": "captain", "said": False}, "Captain of the Anna Morrow is Ada Lind.", True, True, 0),
-    ],
+    ("stated", "small", "found"), [("no", True, False), ("yes", True, True), ("no", False, True)]
 )
-async def test_facts_that_look_made_up_are_asked_for_once_more(
-    says: dict[str, object], text: str, *, small: bool, found: bool, asked: int
+async def test_a_small_model_is_asked_whether_a_statement_says_what_it_noted(
+    stated: str, *, small: bool, found: bool
 ) -> None:
-    question = "Who is the captain of the Anna Morrow?"
-    parts, calls = stage({**MADE_UP, "Says": says}, library=Library(text))
+    text = "Ada Lind built the Anna Morrow."
+    parts, calls = stage({**MADE_UP, "stated": stated}, library=Library(text))
     agents = build_agents(with_fast(parts, small=small))
     outcome = await agents["retriever"].do(
-        Assignment(step_id=1, task="Find the captain.", question=question, language="en")
+        Assignment(
+            step_id=1,
+            task="Find the captain.",
+            question="Who is the captain of the Anna Morrow?",
+            language="en",
+        )
     )
     assert (outcome.found, bool(outcome.passages)) == (found, found)
-    assert [call.schema_name for call in calls].count("Says") == asked
+    looks = [call.user_text for call in calls if is_look(call)]
+    assert looks == ([f"Text: Document 1: {text}\nQuestion: Find the captain."] if small else [])
