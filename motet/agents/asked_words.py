@@ -67,20 +67,6 @@ def _are_forms(one: str, other: str) -> bool:
     return one == other or (shared >= STEM - 1 and one[:shared] == other[:shared])
 
 
-def repeats_missing(said: str, question: str, texts: Sequence[str]) -> bool:
-    """Say whether a text answers in words of the question of which no other text has a form.
-
-    A sign that it was made up, and no proof: what stands in a text is usually noted in its own words, but a word may
-    be kept from the question (`boss`, where the text has `is led by`). False without a text in the question's language.
-    """
-    if is_cjk(said) != is_cjk(question):
-        return False
-    if is_cjk(question):
-        return any(piece in said for piece in _missing(question, texts))
-    repeated = asked_words(question) & asked_words(said)
-    return bool(repeated) and repeated <= _missing(question, texts)
-
-
 def asks_missing(question: str, texts: Sequence[str]) -> bool:
     """Say whether no text has a form of a word that a question asks with; in Chinese, whether a piece is in none."""
     missing = _missing(question, texts)

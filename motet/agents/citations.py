@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from motet.agents.asked_words import repeats_missing
 from motet.agents.claims import DOUBT, Claims, last_claim
 from motet.agents.figures import figures
 from motet.agents.unanswered import UNSUPPORTED, language_of, tells_nothing
-from motet.retrieval.render import whole_text
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ class CitationFilter:
     A citation of a passage that does not have the claim's figures becomes that of one that has them, and `[?]` where
     none has, or where the claim names what stands in none. That the documents do not say something has no source.
 
-    An answer that is `doubted` beforehand is called so when it repeats words of the question that are in no passage.
+    An answer that is `doubted` beforehand is called so, unless it says itself that the documents do not say it.
 
     `feed` may hold back the last few characters, in case they are the beginning of a citation; `finish` gives them,
     and the sources of a text that cited none.
@@ -59,7 +57,6 @@ class CitationFilter:
     ) -> None:
         self._passages = passages
         self._names_sources = names_sources
-        self._asked = asked
         self._doubted = doubted
         self._claims = Claims(passages, given, asked, noted)
         self._noted = noted
@@ -99,14 +96,13 @@ class CitationFilter:
 
     def _is_unsupported(self, found: Sequence[int]) -> bool:
         """Say whether the whole text is to be doubted, which rests on these passages."""
+        if self._doubted:
+            return True
         if not found:
             # It cites, and none of it stands in what was found; or it cites nothing, and its figures stand nowhere.
             nowhere = self._names_sources and bool(self._passages) and self._claims.is_made_up(self._said, ())
             return DOUBT in self._said or nowhere
-        texts = [whole_text(passage) for passage in self._passages]
-        if self._claims.tells_else(self._said) or (
-            self._doubted and repeats_missing(self._said, self._asked, texts)
-        ):
+        if self._claims.tells_else(self._said):
             return True
         # Where no citation stands behind its claim, nothing was held against any yet.
         unjudged = not cited(self._said, len(self._passages)) or _PLAIN.match(self._said) is not None

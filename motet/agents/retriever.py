@@ -17,11 +17,11 @@ from motet.agents.base import LONG_QUESTION, Agent, AgentParts, Assignment, Outc
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
 from motet.agents.names import are_written_alike, names_strangers
+from motet.agents.nearest import abridged, nearest_statements
 from motet.agents.second_look import is_stated
 from motet.errors import ModelOutputInvalid
 from motet.models.structured import ask_json, ask_json_with_odds
 from motet.retrieval.render import place_of, whole_text
-from motet.retrieval.statements import statements
 from motet.storage.search import is_cjk, terms, text_width
 from motet.tools.policy.guard import note_read
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 PASSAGES = 4
 """Passages that a look-up reads."""
-
-STATEMENTS = 5
-"""Statements that facts are noted from."""
 
 UNSURE = 2
 """Passages that go on to the answer when none of them seemed to say anything."""
@@ -122,14 +119,7 @@ class RetrieverAgent:
         """Return the best passages' statements nearest to the queries, in order, each with its passage."""
         rankings = await asyncio.gather(*(self._retriever.search(q, limit=PASSAGES * 2) for q in queries))
         passages = fuse(rankings, limit=PASSAGES)
-        stated = [(said, passage) for passage in passages for said in statements(passage.text)]
-        placed = [f"{place_of(passage)}: {said}" for said, passage in stated]
-        scores = await self._retriever.nearness(queries, placed)
-        best = sorted(range(len(stated)), key=lambda i: (-scores[i], i))[:STATEMENTS]
-        # A passage's first statement says what the others are about, and often in which unit.
-        places = [passage.passage_id for _, passage in stated]
-        leads = {places.index(places[i]) for i in best}
-        return [stated[i] for i in sorted({*best, *leads})]
+        return await nearest_statements(self._retriever, queries, passages)
 
     async def _note(
         self, assignment: Assignment, found: Sequence[tuple[str, Passage]]
@@ -148,7 +138,7 @@ class RetrieverAgent:
         text = self._parts.prompts.text(
             "extract_material",
             assignment.language,
-            statements=_abridged(found),
+            statements=abridged(found),
             task=assignment.task,
         )
         prompt = self._parts.prompts.text("extract", assignment.language)
@@ -194,15 +184,6 @@ class RetrieverAgent:
         except ModelOutputInvalid:
             return []  # the task's own words still search
         return [query for query in (queries.en.strip(), queries.zh.strip()) if query]
-
-
-def _abridged(found: Sequence[tuple[str, Passage]]) -> str:
-    """Return the passages with their found statements only, in the documents' order."""
-    lines: dict[str, str] = {}
-    for said, passage in found:
-        place = place_of(passage)
-        lines[place] = f"{lines[place]} {said}" if place in lines else f"- {place}: {said}"
-    return "\n".join(lines.values())
 
 
 def source_of(fact: str, found: Sequence[tuple[str, Passage]], asked: Collection[str] = ()) -> Passage | None:

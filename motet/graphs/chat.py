@@ -12,8 +12,10 @@ from langgraph.prebuilt import ToolNode
 from motet.agents.citations import CitationFilter
 from motet.agents.context import condense, earlier_of, is_long, shown
 from motet.agents.links import with_safe_links
+from motet.agents.nearest import abridged, nearest_statements
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
+from motet.agents.second_look import is_stated
 from motet.agents.tool_agent import must_answer, results_of_turn
 from motet.agents.ways import Way
 from motet.agents.writer import with_citations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage, BaseMessage
     from langgraph.graph.state import CompiledStateGraph
 
+    from motet.agents.prompts import Language
     from motet.graphs.base import GraphParts
 
 
@@ -74,7 +77,10 @@ class _Score:
         passages = _tell_new_passages(messages)
         given = _given(messages)
         asked = last_user_text(messages)
-        safe = await with_safe_links(lambda: CitationFilter(passages, given=given, asked=asked))
+        doubted = await self._is_doubted(messages, passages, language)
+        safe = await with_safe_links(
+            lambda: CitationFilter(passages, given=given, asked=asked, doubted=doubted)
+        )
         model: Any = StreamFilterModel(inner=parts.model_of("chat").chat, make_filter=safe)
         if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(list(parts.tools))
@@ -89,6 +95,28 @@ class _Score:
         told = with_notes(parts, told, memories, language)
         reply: AIMessage = await model.ainvoke([SystemMessage(system), *told])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
+
+    async def _is_doubted(
+        self, messages: Sequence[AnyMessage], passages: Sequence[Passage], language: Language
+    ) -> bool:
+        """Say whether a small model, asked for that alone, finds that the passages do not say what is looked for.
+
+        It is not asked where another tool gave something: the answer may be from that.
+        """
+        retriever = self._parts.retriever
+        small = self._parts.model_of("chat").capabilities.small
+        results = results_of_turn(messages)
+        others = any(not isinstance(result.artifact, list) for result in results)
+        if not passages or not small or others or retriever is None:
+            return False
+        # A follow-up is not understood without the conversation; what was searched for is.
+        first = sum(message.type == "human" for message in messages) == 1
+        queries = _queries(messages)
+        task = (
+            last_user_text(messages) if first else " ".join(queries.get(r.tool_call_id, "") for r in results)
+        )
+        found = await nearest_statements(retriever, [task], passages)
+        return not await is_stated(self._parts, task, abridged(found), language)
 
     async def after_agent(self, state: LongConversation) -> str:
         """Name the node that goes on; where nothing is to be remembered the turn ends, without a step for it."""
@@ -116,15 +144,21 @@ class _Score:
 def _tell_new_passages(messages: Sequence[AnyMessage]) -> list[Passage]:
     """Return the passages that this turn's searches found, and tell of those that are new."""
     write = get_stream_writer()
-    queries = {call["id"]: call["args"] for m in messages for call in getattr(m, "tool_calls", ())}
+    queries = _queries(messages)
     newest = next((i for i in range(len(messages) - 1, -1, -1) if messages[i].type != "tool"), -1)
     results = results_of_turn(messages)
     for result in messages[newest + 1 :]:
         found = _passages_of(result)
         if found:
-            query = " ".join(str(v) for v in queries.get(getattr(result, "tool_call_id", ""), {}).values())
+            query = queries.get(getattr(result, "tool_call_id", ""), "")
             write(RetrievalCompleted(query=query, passages=found))
     return list({p.passage_id: p for result in results for p in _passages_of(result)}.values())
+
+
+def _queries(messages: Sequence[AnyMessage]) -> dict[str | None, str]:
+    """Return what each tool call asked for, by its id."""
+    calls = [call for message in messages for call in getattr(message, "tool_calls", ())]
+    return {call["id"]: " ".join(str(value) for value in call["args"].values()) for call in calls}
 
 
 def _given(messages: Sequence[AnyMessage]) -> str:

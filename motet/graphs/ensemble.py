@@ -252,7 +252,7 @@ class _Score:
         return "remember" if told or long else END
 
     async def _is_doubted(self, state: EnsembleState) -> bool:
-        """Say whether a small model, asked for that alone, finds that the passages do not say what is asked.
+        """Say whether a small writer, asked for that alone, finds that the passages do not say what is asked.
 
         It is asked where no passage has a word of what is asked, and no step worked anything out.
         """
@@ -260,7 +260,7 @@ class _Score:
         results = state["results"].items()
         by_tools = {str(step.step_id) for step in _plan(state) if step.agent != "retriever"}
         worked_out = any(n in by_tools and result.get("found", True) for n, result in results)
-        small = self._parts.model_of("retriever").capabilities.small
+        small = self._parts.model_of("writer").capabilities.small
         if not small or worked_out or not asks_missing(question, texts):
             return False
         return not await is_stated(self._parts, question, " ".join(texts), state["language"])

@@ -6,7 +6,6 @@ from motet.agents.asked_words import (
     lacks,
     missing_pieces,
     questions,
-    repeats_missing,
     says_none,
 )
 
@@ -78,24 +77,6 @@ def test_questions_of_a_text_end_with_a_question_mark() -> None:
         == "What does it cost? 它多重？"
     )
     assert questions("Sum this up.") == ""
-
-
-@pytest.mark.parametrize(
-    ("said", "question", "repeats"),
-    [
-        ("The captain is Anna Morrow.", "Who is the captain of the Kestrel Light?", True),
-        ("Anna Morrow commands it.", "Who is the captain of the Kestrel Light?", False),
-        ("It was built in 2009.", "When was the Kestrel Light built?", False),
-        ("科文轮渡的船长是红隼之光号。", "科文轮渡的船长是谁？", True),
-        ("红隼之光号运输货物。", "科文轮渡的船长是谁？", False),
-        ("The captain is 红隼.", "科文轮渡的船长是谁？", False),
-    ],
-)
-def test_words_of_a_question_that_stand_nowhere_may_be_repeated(
-    said: str, question: str, *, repeats: bool
-) -> None:
-    assert repeats_missing(said, question, [FLEET, FREIGHT]) is repeats
-    assert not repeats_missing(said, question, [])
 
 
 @pytest.mark.parametrize(

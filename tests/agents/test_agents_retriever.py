@@ -7,8 +7,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from stage import Library, is_look, stage, with_fast
 
 from motet.agents.base import Assignment, build_agents
+from motet.agents.nearest import STATEMENTS
 from motet.agents.retriever import (
-    STATEMENTS,
     SURE,
     fuse,
     in_own_words,

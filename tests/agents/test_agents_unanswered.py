@@ -189,7 +189,8 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
         "answer": "The captain is Ada Lind [1].",
     }
     parts, calls = stage(script, library=Library("Ada Lind built the Anna Morrow."))
-    parts = dataclasses.replace(parts, agents=with_fast(parts, small=small))
+    agents = with_fast(parts, small=small)
+    parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
     events = await play_through(build_ensemble(parts), "Who is the captain of the Anna Morrow?")
     answer = [e.text for e in only(events, MessageCompleted) if e.role == "assistant"][-1]
     assert answer == f"The captain is Ada Lind [1].{note}"

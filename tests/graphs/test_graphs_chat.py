@@ -1,12 +1,16 @@
+import dataclasses
 from typing import Any
 
+import pytest
 from langgraph.store.memory import InMemoryStore
-from stage import Call, ToolCall, only, play_through, stage
+from stage import Call, ToolCall, calculation, is_look, only, play_through, stage, with_fast
 
+from motet.agents.unanswered import UNSUPPORTED
 from motet.events import MessageCompleted, MessageDelta, RetrievalCompleted, ToolCompleted, ToolStarted
 from motet.graphs.base import GraphParts
 from motet.graphs.chat import build_chat
 from motet.memory.recall import Memories
+from motet.models.scripted import scripted
 
 
 def searching(call: Call) -> Any:
@@ -34,8 +38,6 @@ async def test_it_calls_a_tool_and_answers_from_the_result() -> None:
 
 
 async def test_passages_of_several_searches_are_numbered_through_and_citations_checked() -> None:
-    from motet.models.scripted import scripted
-
     parts, _ = stage()
     model = scripted(searching)
     agents = type(parts.agents)(
@@ -48,9 +50,47 @@ async def test_passages_of_several_searches_are_numbered_through_and_citations_c
     assert [e.query for e in only(events, RetrievalCompleted)] == ["ticket price", "group discount"]
 
 
-async def test_a_model_without_tools_that_calls_one_is_told_so() -> None:
-    from motet.models.scripted import scripted
+@pytest.mark.parametrize(
+    ("small", "look", "note"), [(True, "no", f" {UNSUPPORTED['en']}"), (True, "yes", ""), (False, "no", "")]
+)
+async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_noted(
+    *, small: bool, look: str, note: str
+) -> None:
+    found = ToolCall("search_documents", {"query": "ticket weight"})
+    parts, calls = stage({"tool": found, "stated": look, "answer": "A ticket weighs 12 euros [1]."})
+    agents = with_fast(parts, small=small)
+    parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
+    events = await play_through(build_chat(parts), "How heavy is a ticket?", "And for groups?")
+    assert only(events, MessageCompleted)[-1].text == f"A ticket weighs 12 euros [1].{note}"
+    looks = [call.user_text for call in calls if is_look(call)]
+    assert len(looks) == 2 * small
+    assert not looks or looks[0].endswith("Question: How heavy is a ticket?")
+    assert not looks or looks[1].endswith("Question: ticket weight"), "a follow-up says too little"
 
+
+async def test_where_another_tool_gave_something_passages_are_not_looked_at_once_more() -> None:
+    turns = [
+        ToolCall("search_documents", {"query": "ticket price"}),
+        calculation("20 * 12"),
+        "20 tickets cost 240 euros.",
+    ]
+    looks: list[Call] = []
+
+    def reply(call: Call) -> Any:
+        if not is_look(call):
+            return turns.pop(0)
+        looks.append(call)
+        return "no"
+
+    parts, _ = stage()
+    agents = with_fast(parts, chat=scripted(reply).chat, small=True)
+    parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
+    events = await play_through(build_chat(parts), "What do 20 tickets cost?")
+    assert only(events, MessageCompleted)[-1].text == "20 tickets cost 240 euros."
+    assert len(looks) == 1, "before the other tool was called"
+
+
+async def test_a_model_without_tools_that_calls_one_is_told_so() -> None:
     parts, _ = stage()
     calls = [ToolCall("pay", {"to": "bob"}), "I cannot pay."]
     model = scripted(lambda call: calls.pop(0))
@@ -62,8 +102,6 @@ async def test_a_model_without_tools_that_calls_one_is_told_so() -> None:
 
 async def test_tools_end_when_they_are_used_up_or_repeat_themselves() -> None:
     again = ToolCall("calculator", {"expression": "1 + 1"})
-    from motet.models.scripted import scripted
-
     parts, _ = stage()
     model = scripted(lambda call: again if call.tools else "Two.")
     agents = type(parts.agents)(model, model, parts.agents.prompts, parts.agents.settings, parts.agents.tools)

@@ -1,0 +1,30 @@
+from stage import Library
+
+from motet.agents.nearest import STATEMENTS, abridged, nearest_statements
+from motet.events import Passage
+
+
+def passage(name: str, text: str) -> Passage:
+    return Passage(passage_id=name, text=text, source=f"{name}.md", title=name)
+
+
+async def test_statements_are_those_nearest_to_any_query_and_the_first_of_each_of_their_passages() -> None:
+    many = " ".join(f"Number {n} is of no use." for n in range(20))
+    hire = passage("Hire", f"Prices in francs. {many} A lamp is twelve. A tent is forty.")
+    hours = passage("Hours", "The shop opens at nine.")
+    found = await nearest_statements(Library(), ["lamp twelve", "tent forty"], [hire, hours])
+    said = [text for text, _ in found]
+    assert said[0] == "Prices in francs."
+    assert said[-3:-1] == ["A lamp is twelve.", "A tent is forty."] or said[-2:] == [
+        "A lamp is twelve.",
+        "A tent is forty.",
+    ]
+    assert STATEMENTS <= len(found) <= STATEMENTS + 2
+    assert abridged(found).startswith("- Hire: Prices in francs. ")
+
+
+async def test_statements_of_one_passage_are_told_in_one_line() -> None:
+    one, other = passage("One", "Ann came. Bob left."), passage("Two", "一盏灯十二元。")
+    found = await nearest_statements(Library(), ["ann bob"], [one, other])
+    assert abridged(found) == "- One: Ann came. Bob left.\n- Two: 一盏灯十二元。"
+    assert await nearest_statements(Library(), ["ann"], []) == []
