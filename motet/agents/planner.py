@@ -82,8 +82,9 @@ async def _ask(
         max_steps=str(most),
     )
     shape = _plan_shape(tuple(agents), most)
-    plan = await ask_json(parts.model_of("planner"), [SystemMessage(prompt), HumanMessage(text)], shape)
-    return _steps(plan.model_dump()["steps"], first_id)
+    model = parts.model_of("planner")
+    plan = await ask_json(model, [SystemMessage(prompt), HumanMessage(text)], shape)
+    return _steps(plan.model_dump()["steps"], first_id, small=model.capabilities.small)
 
 
 def _plan_shape(agents: tuple[str, ...], most: int) -> type[BaseModel]:
@@ -101,14 +102,14 @@ def _plan_shape(agents: tuple[str, ...], most: int) -> type[BaseModel]:
     return create_model("Plan", __config__=config, steps=(steps, Field(min_length=1, max_length=most)))
 
 
-def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:
+def _steps(raw: Sequence[dict[str, Any]], first_id: int, *, small: bool) -> list[PlanStep]:
     """Number the steps, drop those that repeat another, and keep only dependencies on earlier steps.
 
     A model counts its steps from 1, also when it adds to a plan; numbers that it cannot mean are dropped.
     """
     steps: list[PlanStep] = []
     new_ids: dict[int, int] = {}
-    for position, item in enumerate(raw, start=1):
+    for position, item in enumerate(_look_ups_first(raw) if small and first_id == 1 else raw, start=1):
         same = next((s for s in steps if (s.agent, s.task) == (item["agent"], item["task"])), None)
         if same is not None:
             new_ids[position] = same.step_id
@@ -116,8 +117,8 @@ def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:
         step_id = first_id + len(steps)
         new_ids[position] = step_id
         needs = {_dependency(n, position, new_ids, first_id) for n in item["depends_on"]} - {0}
-        if needs and item["agent"] != LOOK_UP:
-            # Small models name one look-up where they mean them all.
+        if (needs or small) and item["agent"] != LOOK_UP:
+            # Small models name one look-up where they mean them all, or none, and the worker makes its figures up.
             needs |= {step.step_id for step in steps if step.agent == LOOK_UP}
         steps.append(
             PlanStep(
@@ -125,6 +126,13 @@ def _steps(raw: Sequence[dict[str, Any]], first_id: int) -> list[PlanStep]:
             )
         )
     return steps
+
+
+def _look_ups_first(raw: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a plan with the look-ups that depend on nothing before all else."""
+    order = sorted(range(len(raw)), key=lambda i: raw[i]["agent"] != LOOK_UP or bool(raw[i]["depends_on"]))
+    place = {old + 1: new for new, old in enumerate(order, start=1)}
+    return [raw[i] | {"depends_on": [place.get(n, 0) for n in raw[i]["depends_on"]]} for i in order]
 
 
 def _after_look_up(steps: Sequence[PlanStep], asked: str) -> list[PlanStep]:

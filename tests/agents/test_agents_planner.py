@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from stage import stage
+from stage import stage, with_fast
 
 from motet.agents.base import Finding, build_agents
 from motet.agents.planner import make_plan, mend_plan
@@ -30,6 +30,29 @@ async def test_steps_are_numbered_and_keep_earlier_dependencies_only() -> None:
 
 async def test_a_repeated_step_is_dropped_and_what_needs_it_needs_the_first() -> None:
     assert await plan_of([step("one"), step("one"), step("two", 2)]) == [(1, "one", []), (2, "two", [1])]
+
+
+@pytest.mark.parametrize(
+    ("steps", "small", "made"),
+    [
+        ([step("find"), step("sum", agent="worker")], True, [(1, "find", []), (2, "sum", [1])]),
+        ([step("find"), step("sum", agent="worker")], False, [(1, "find", []), (2, "sum", [])]),
+        ([step("sum", agent="worker"), step("find")], True, [(1, "find", []), (2, "sum", [1])]),
+        (
+            [step("sum", 2, agent="worker"), step("find"), step("see", 1)],
+            True,
+            [(1, "find", []), (2, "sum", [1]), (3, "see", [2])],
+        ),
+        ([step("sum", agent="worker")], True, [(1, "sum", [])]),
+    ],
+)
+async def test_what_a_small_model_has_worked_out_waits_for_what_is_looked_up(
+    steps: list[dict[str, Any]], *, small: bool, made: list[tuple[int, str, list[int]]]
+) -> None:
+    parts, _ = stage({"Plan": {"steps": steps}})
+    agents = with_fast(parts, small=small)
+    planned = await make_plan(agents, build_agents(agents), [HumanMessage("q")], "en")
+    assert [(s.step_id, s.task, s.depends_on) for s in planned] == made
 
 
 async def test_the_schema_names_the_agents_that_are_there_and_the_most_steps() -> None:
