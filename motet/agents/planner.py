@@ -8,6 +8,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from motet.agents.base import LONG_QUESTION
+from motet.agents.one_thing import asks_one_thing
 from motet.events import PlanStep
 from motet.memory.window import dialogue, last_user_text
 from motet.models.structured import ask_json
@@ -35,6 +36,7 @@ async def make_plan(
 
     Where documents were named to search, a plan that forgets them gets a look-up before all its steps. One that only
     looks something up looks up what was asked, in the words that it was asked in: a small model's own lose something.
+    So does a small planner's with more steps, where one thing is asked: the others are made up.
 
     Raises:
         ModelError: The model cannot be reached, or does not answer in the asked shape.
@@ -45,8 +47,8 @@ async def make_plan(
     steps = await _ask(parts, agents, text, language, first_id=1)
     if parts.documents_named and LOOK_UP in agents and all(step.agent != LOOK_UP for step in steps):
         return _after_look_up(steps, asked) if asked.strip() else steps
-    if [step.agent for step in steps] == [LOOK_UP] and 0 < text_width(asked.strip()) <= LONG_QUESTION:
-        return [steps[0].model_copy(update={"task": asked.strip()})]
+    if 0 < text_width(asked.strip()) <= LONG_QUESTION and _only_looks_up(parts, steps, asked):
+        return [PlanStep(step_id=1, agent=LOOK_UP, task=asked.strip(), depends_on=[])]
     return steps
 
 
@@ -126,6 +128,12 @@ def _steps(raw: Sequence[dict[str, Any]], first_id: int, *, small: bool) -> list
             )
         )
     return steps
+
+
+def _only_looks_up(parts: AgentParts, steps: Sequence[PlanStep], asked: str) -> bool:
+    named = [step.agent for step in steps]
+    small = parts.model_of("planner").capabilities.small
+    return named == [LOOK_UP] or (small and LOOK_UP in named and asks_one_thing(asked))
 
 
 def _look_ups_first(raw: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

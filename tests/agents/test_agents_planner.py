@@ -55,6 +55,33 @@ async def test_what_a_small_model_has_worked_out_waits_for_what_is_looked_up(
     assert [(s.step_id, s.task, s.depends_on) for s in planned] == made
 
 
+@pytest.mark.parametrize(
+    ("question", "small", "count"),
+    [
+        ("How much extra do you pay if you bring your dog?", True, 1),
+        ("How much extra do you pay if you bring your dog?", False, 3),
+        ("How much do two dogs cost?", True, 3),
+        (f"How much do you pay if you bring your {'very ' * 50}old dog?", True, 3),
+    ],
+)
+async def test_a_small_planners_steps_for_one_thing_that_is_asked_are_one_look_up(
+    question: str, *, small: bool, count: int
+) -> None:
+    steps = [step("a dog"), step("what is extra"), step("the sum", 1, 2, agent="worker")]
+    parts, _ = stage({"Plan": {"steps": steps}})
+    agents = with_fast(parts, small=small)
+    planned = await make_plan(agents, build_agents(agents), [HumanMessage(question)], "en")
+    assert len(planned) == count
+    assert planned[0].task == (question if count == 1 else "a dog")
+
+
+async def test_a_small_plan_without_a_look_up_stays_for_one_thing_too() -> None:
+    parts, _ = stage({"Plan": {"steps": [step("Look at the clock.", agent="worker")]}})
+    agents = with_fast(parts, small=True)
+    [only] = await make_plan(agents, build_agents(agents), [HumanMessage("What time is it?")], "en")
+    assert (only.agent, only.task) == ("worker", "Look at the clock.")
+
+
 async def test_the_schema_names_the_agents_that_are_there_and_the_most_steps() -> None:
     parts, calls = stage(settings=AgentSettings(max_plan_steps=3))
     await make_plan(parts.agents, build_agents(parts.agents), [HumanMessage("q")], "en")
