@@ -33,6 +33,13 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 _JOINS = re.compile(r"[的了是由为叫被让和与在及有]|谁|哪[些个家位]?|何人|几[个种名位台只条座家]?|多少")
 
 
+_OPEN = re.compile(
+    r"\b(?:who|whom|whose|what|when|where|why|how)\b|谁|什么|多少|几|怎么|怎样|如何|何时|何地|为何|多[久大高长远重宽深快厚热冷]",
+    re.IGNORECASE,
+)
+_OFFERS = re.compile(r"\b(?:which|or|whether|if)\b|哪|还是|吗|是否|([\u3400-\u9fff])[不没]\1", re.IGNORECASE)
+"""A question that offers what may be the answer, which then is in the question's words."""
+
 _QUESTION = re.compile(r"[^.!?。！？\n]*[?？]")
 
 
@@ -52,6 +59,13 @@ def asked_words(question: str) -> set[str]:
         for part in terms(word.group())
     }
     return {word for word in terms(content_words(question)) if word.isalpha() and word not in names}
+
+
+def adds_nothing(said: str, question: str) -> bool:
+    """Say whether a text answers an open question with nothing but the question's own words."""
+    if not _OPEN.search(question) or _OFFERS.search(question):
+        return False
+    return not set(terms(content_words(said))) - set(terms(question))
 
 
 def says_none(text: str, words: set[str]) -> bool:

@@ -75,6 +75,8 @@ class Finding:
     text: str
     found: bool = True
     """Whether a passage or a tool is behind it, and not an agent's own words alone; see `Outcome.found`."""
+    passage_ids: Sequence[str] = ()
+    """Of the passages that it was taken from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from motet.agents.unanswered import UNSUPPORTED, language_of, tells_nothing
 from motet.storage.search import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from motet.events import Passage
 
@@ -30,7 +30,7 @@ SUPPORT = 0.45
 """Share of an answer's terms that a passage must hold to be named as its source."""
 
 TOLD = 0.8
-"""Share of the terms of what was noted that a text must hold to tell it, and a passage to be where it was noted."""
+"""Share of the terms of what was noted that a text must hold to tell it."""
 
 
 class CitationFilter:
@@ -52,6 +52,7 @@ class CitationFilter:
         given: str = "",
         *,
         asked: str = "",
+        sources: Mapping[str, Sequence[int]] | None = None,
         names_sources: bool = True,
         doubted: bool = False,
     ) -> None:
@@ -59,7 +60,7 @@ class CitationFilter:
         self._names_sources = names_sources
         self._doubted = doubted
         self._claims = Claims(passages, given, asked, noted)
-        self._noted = noted
+        self._noted, self._sources = noted, sources
         self._held = ""
         self._said = ""
         self._moved = ""  # what stands where another citation stood
@@ -87,7 +88,7 @@ class CitationFilter:
         numbers = cited(self._said, len(self._passages))
         found = numbers
         if not numbers and DOUBT not in self._said and self._names_sources:
-            found = supporting(self._said, self._passages, self._noted)
+            found = supporting(self._said, self._passages, self._noted, self._sources)
         if self._is_unsupported(found):
             return f"{rest} {UNSUPPORTED[language_of(self._said)]}"
         if numbers or not found:
@@ -151,13 +152,18 @@ def cited(text: str, passages: int) -> list[int]:
     return list(dict.fromkeys(n for n in found if 1 <= n <= passages))
 
 
-def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[int]:
+def supporting(
+    text: str,
+    passages: Sequence[Passage],
+    noted: str = "",
+    sources: Mapping[str, Sequence[int]] | None = None,
+) -> list[int]:
     """Return the numbers of the passages that a text without citations was plainly taken from.
 
     One that holds about half of its words, or a few of them and a number of it. A text that tells a result of what
     was noted (`noted` has its figure) rests on the passages that hold the noted figures too, and one that tells what
-    was noted on those that hold that. Used with models too small to cite; [] when nothing supports the text, as when it
-    says that the documents do not have the answer.
+    was noted on those that it was noted from (`sources` has their numbers). Used with models too small to cite; []
+    when nothing supports the text, as when it says that the documents do not have the answer.
     """
     words = set(terms(text))
     numbers = {number for number in figures(text) if len(number) > 1}
@@ -165,13 +171,17 @@ def supporting(text: str, passages: Sequence[Passage], noted: str = "") -> list[
     worked_out = results if numbers & results else set[str]()
     if not words:
         return []
-    told = set(terms(noted))
-    tells = bool(told) and len(told & words) >= TOLD * len(told)
+    told = {number for note, held in (sources or {}).items() if _tells(words, note) for number in held}
     found: list[int] = []
     for number, passage in enumerate(passages, start=1):
         has, held = set(terms(passage.text)), figures(passage.text)
         shared = len(words & has) / len(words)
-        tells_it = tells and len(told & has) >= TOLD * len(told)
-        if tells_it or shared >= SUPPORT or worked_out & held or (shared >= SUPPORT / 2 and numbers & held):
+        few = shared >= SUPPORT / 2 and bool(numbers & held)
+        if number in told or shared >= SUPPORT or worked_out & held or few:
             found.append(number)
     return found[:3]
+
+
+def _tells(words: set[str], note: str) -> bool:
+    noted = set(terms(note))
+    return bool(noted) and len(noted & words) >= TOLD * len(noted)

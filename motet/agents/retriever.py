@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel, ConfigDict, Field
 
-from motet.agents.asked_words import asked_words, lacks, missing_pieces, says_none
+from motet.agents.asked_words import adds_nothing, asked_words, lacks, missing_pieces, says_none
 from motet.agents.base import LONG_QUESTION, Agent, AgentParts, Assignment, Outcome
 from motet.agents.figures import all_figures, figures
 from motet.agents.measures import answers_otherwise, currencies, pays_otherwise
@@ -224,7 +224,8 @@ def _misses(fact: str, assignment: Assignment, passages: Sequence[Passage]) -> b
     """Say whether a fact repeats the question, gives another quantity than asked, or is in another currency."""
     asked = (assignment.task, assignment.question)
     return (
-        only_repeats(fact, assignment.question, passages)
+        adds_nothing(fact, assignment.question)
+        or only_repeats(fact, assignment.question, passages)
         or all(answers_otherwise(fact, question) for question in asked)
         or pays_otherwise(fact, _spoken(" ".join(asked), passages))
     )

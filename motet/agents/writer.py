@@ -82,10 +82,13 @@ async def write_answer(
     Raises:
         ModelError: The model cannot be reached.
     """
-    noted = " ".join(finding.text for finding in findings if finding.found)
+    found = [finding for finding in findings if finding.found]
+    noted = " ".join(finding.text for finding in found)
+    numbers = {passage.passage_id: number for number, passage in enumerate(passages, start=1)}
+    sources = {f.text: [numbers[one] for one in f.passage_ids if one in numbers] for f in found}
     told = " ".join([given, *(finding.task for finding in findings)])
     safe = await with_safe_links(
-        lambda: CitationFilter(passages, noted, told, asked=question, doubted=doubted)
+        lambda: CitationFilter(passages, noted, told, asked=question, sources=sources, doubted=doubted)
     )
     model = StreamFilterModel(inner=parts.model_of("writer").chat, make_filter=safe)
     return with_citations(await model.ainvoke(list(messages)), passages)

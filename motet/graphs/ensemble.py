@@ -328,9 +328,17 @@ def _task(state: EnsembleState, step_id: int) -> str:
 def _findings(state: EnsembleState) -> list[Finding]:
     """Return what each finished step found, in the plan's order."""
     results = state["results"]
-    done = [step for step in _plan(state) if str(step.step_id) in results]
-    told = [(step, results[str(step.step_id)]) for step in done]
-    return [Finding(step.step_id, step.task, r["text"], found=r.get("found", True)) for step, r in told]
+    done = [(step, results[str(step.step_id)]) for step in _plan(state) if str(step.step_id) in results]
+    return [
+        Finding(
+            step.step_id,
+            step.task,
+            result["text"],
+            found=result.get("found", True),
+            passage_ids=[passage["passage_id"] for passage in result["passages"]],
+        )
+        for step, result in done
+    ]
 
 
 def _documents_say_nothing(state: EnsembleState) -> bool:

@@ -1,6 +1,7 @@
 import pytest
 
 from motet.agents.asked_words import (
+    adds_nothing,
     asked_words,
     asks_missing,
     lacks,
@@ -93,3 +94,23 @@ def test_questions_of_a_text_end_with_a_question_mark() -> None:
 def test_a_question_may_ask_with_words_that_stand_nowhere(question: str, *, missing: bool) -> None:
     assert asks_missing(question, [FLEET, FREIGHT]) is missing
     assert not asks_missing(question, [])
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "nothing"),
+    [
+        ("泡岚溪云针的水应该多热。", "泡岚溪云针的水应该多热？", True),
+        ("泡岚溪云针的水应该八十度。", "泡岚溪云针的水应该多热？", False),
+        ("可以带狗。", "可不可以带狗？", False),
+        ("灯便宜。", "灯和帐篷哪个便宜？", False),
+        ("The water should be hot.", "How hot should the water be?", True),
+        ("The water should be very hot, 80 degrees.", "How hot should the water be?", False),
+        ("Breakfast is included.", "Is breakfast included?", False),
+        ("The lamp is dear.", "What is dear, the lamp or the tent?", False),
+        ("Tom leads it.", "Who leads it?", False),
+    ],
+)
+def test_an_open_question_is_not_answered_in_its_own_words(
+    said: str, question: str, *, nothing: bool
+) -> None:
+    assert adds_nothing(said, question) is nothing

@@ -83,13 +83,17 @@ def test_an_answer_that_nothing_supports_gets_none() -> None:
     assert supporting("", TWO) == []
 
 
-def test_an_answer_that_tells_what_was_noted_rests_on_the_passages_that_hold_it() -> None:
-    board = passages("理事会每届三年。财务理事何建平负责账目和押金。", "学生会员年费 320 元。")
+def test_an_answer_that_tells_what_was_noted_rests_on_the_passages_that_it_was_noted_from() -> None:
+    board = passages("学生会员年费 320 元。", "理事会每届三年。财务理事何建平负责账目和押金。")
     answer = "羽毛球俱乐部里管钱的人，也就是大家交费时要找的，是财务理事何建平。"
-    assert supporting(answer, board, "财务理事何建平。") == [1]
+    sources = {"财务理事何建平。": [2]}
+    assert supporting(answer, board, sources=sources) == [2]
     assert supporting(answer, board) == []
-    assert supporting(answer, board, "财务理事王小明负责账目。") == []
-    assert supporting("大家都不知道。", board, "财务理事何建平。") == []
+    assert supporting(answer, board, sources={"财务理事王小明负责账目。": [2]}) == []
+    assert supporting("大家都不知道。", board, sources=sources) == []
+    orders = CitationFilter(TWO, sources={"A wedding cake is ordered six weeks in advance.": [1]})
+    told = "A customer must order it: a wedding cake is ordered six weeks in advance."
+    assert orders.feed(told) + orders.finish() == f"{told} [1]"
 
 
 def test_a_figure_that_stands_nowhere_is_told_though_nothing_is_cited() -> None:

@@ -313,6 +313,17 @@ def test_a_fact_that_only_repeats_what_was_asked_is_told_in_chinese(
     assert not only_repeats(fact, question, [*freight, passage("c", "Corvane Ferries has three ships.")])
 
 
+@pytest.mark.parametrize("small", [True, False])
+async def test_a_small_models_fact_in_the_questions_own_words_is_none(*, small: bool) -> None:
+    question = "泡岚溪云针的水应该多热？"
+    parts, _ = stage(
+        {"Facts": {"facts": [question.rstrip("？")]}}, library=Library("岚溪云针用水 80 度冲泡。")
+    )
+    given = Assignment(step_id=1, task=question, question=question, language="zh")
+    outcome = await build_agents(with_fast(parts, small=small))["retriever"].do(given)
+    assert outcome.found is not small
+
+
 MADE_UP = {"Facts": {"facts": ["The captain of the Anna Morrow is Ada Lind."]}}
 
 

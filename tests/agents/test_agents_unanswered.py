@@ -166,7 +166,7 @@ def test_that_nothing_is_said_has_no_source(answer: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "small", "worked", "note", "asked"),
+    ("said", "small", "worked", "note", "looked"),
     [
         (False, True, False, f" {UNSUPPORTED['en']}", 1),
         (True, True, False, "", 1),
@@ -175,7 +175,7 @@ def test_that_nothing_is_said_has_no_source(answer: str, shown: str) -> None:
     ],
 )
 async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_noted(
-    said: Any, small: Any, worked: Any, note: str, asked: int
+    said: Any, small: Any, worked: Any, note: str, looked: int
 ) -> None:
     steps = [*LOOK["steps"]]
     if worked:
@@ -191,7 +191,10 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
     parts, calls = stage(script, library=Library("Ada Lind built the Anna Morrow."))
     agents = with_fast(parts, small=small)
     parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
-    events = await play_through(build_ensemble(parts), "Who is the captain of the Anna Morrow?")
+    asked = (
+        "Who are the 2 captains" if worked else "Who is the captain"
+    )  # nothing is worked out for one thing
+    events = await play_through(build_ensemble(parts), f"{asked} of the Anna Morrow?")
     answer = [e.text for e in only(events, MessageCompleted) if e.role == "assistant"][-1]
     assert answer == f"The captain is Ada Lind [1].{note}"
-    assert len([call for call in calls if is_look(call)]) == small + asked
+    assert len([call for call in calls if is_look(call)]) == small + looked

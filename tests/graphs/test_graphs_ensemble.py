@@ -183,6 +183,21 @@ async def test_the_answers_message_carries_its_passages_for_plain_langgraph_code
     assert result["messages"][-1].additional_kwargs[CITATIONS_KEY][0]["text"] == "A ticket costs 12 euros."
 
 
+async def test_an_answer_that_cites_nothing_has_the_passages_of_the_notes_that_it_tells() -> None:
+    library = Library("The shop opens at nine.", "Cakes for weddings need notice of six weeks.")
+    look = {
+        "steps": [{"agent": "retriever", "task": "Find the notice for a wedding cake.", "depends_on": []}]
+    }
+    noted = "A wedding cake must be ordered six weeks in advance."
+    parts, _ = stage(
+        {"Plan": look, "Facts": {"facts": [noted]}, "answer": f"You are early: {noted}"}, library=library
+    )
+    events = await play_through(build_ensemble(parts), "How early must I order a wedding cake?")
+    [answer] = only(events, MessageCompleted)
+    assert answer.text == f"You are early: {noted} [1]"
+    assert [passage.passage_id for passage in answer.citations] == ["p2"]
+
+
 async def test_a_follow_up_is_planned_looked_up_and_answered_as_a_whole_question() -> None:
     whole = "What does a ticket cost for one adult?"
     library = Library()
