@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, SystemMessage, ToolCall, ToolMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -15,6 +16,8 @@ from motet.agents.links import with_safe_links
 from motet.agents.nearest import abridged, nearest_statements
 from motet.agents.notes import with_notes
 from motet.agents.rememberer import keep_facts, speaks_of_self
+from motet.agents.rephraser import stand_alone
+from motet.agents.router import choose_route
 from motet.agents.second_look import is_stated
 from motet.agents.tool_agent import must_answer, results_of_turn
 from motet.agents.ways import Way
@@ -25,6 +28,7 @@ from motet.memory.window import last_user_text
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
 from motet.tools.ledger.keep import keep_call
+from motet.tools.search_documents import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,9 +73,11 @@ class _Score:
         return {"memories": memories, "found": await look_back(self._history, messages, earlier_of(state))}
 
     async def agent(self, state: LongConversation) -> dict[str, list[AIMessage]]:
-        """Ask the model for an answer or a tool call."""
+        """Ask the model for an answer or a tool call, once what is asked of named documents was looked up."""
         parts, messages = self._parts, state["messages"]
         language = parts.prompts.language_of(last_user_text(messages))
+        if look_up := await self._look_up(messages, language):
+            return {"messages": [look_up]}
         memories = await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
         system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
@@ -82,8 +88,9 @@ class _Score:
             lambda: CitationFilter(passages, given=given, asked=asked, doubted=doubted)
         )
         model: Any = StreamFilterModel(inner=parts.model_of("chat").chat, make_filter=safe)
-        if parts.tools and not must_answer(messages, parts.settings.max_tool_turns):
-            model = model.bind_tools(list(parts.tools))
+        tools = [tool for tool in parts.tools if tool.name != NAME or not (self._looks_up and passages)]
+        if tools and not must_answer(messages, parts.settings.max_tool_turns):
+            model = model.bind_tools(tools)
         told = await shown(
             parts,
             "chat",
@@ -95,6 +102,24 @@ class _Score:
         told = with_notes(parts, told, memories, language)
         reply: AIMessage = await model.ainvoke([SystemMessage(system), *told])
         return {"messages": [reply if reply.tool_calls else with_citations(reply, passages)]}
+
+    @property
+    def _looks_up(self) -> bool:
+        """Whether the graph searches by itself: where documents are named, a small model says what it knows instead."""
+        parts = self._parts
+        has_search = any(tool.name == NAME for tool in parts.tools)
+        return parts.documents_named and has_search and parts.model_of("chat").capabilities.small
+
+    async def _look_up(self, messages: Sequence[AnyMessage], language: Language) -> AIMessage | None:
+        """Return a search for what the user just asked; None where it is not for the graph to search."""
+        if not self._looks_up or messages[-1].type != "human":
+            return None
+        chosen = await choose_route(self._parts, messages, language)
+        if chosen.route == "direct":
+            return None
+        query = await stand_alone(self._parts, messages, language)
+        call = ToolCall(name=NAME, args={"query": query}, id=f"call_{uuid.uuid4().hex}")
+        return AIMessage("", tool_calls=[call])
 
     async def _is_doubted(
         self, messages: Sequence[AnyMessage], passages: Sequence[Passage], language: Language

@@ -15,6 +15,8 @@ from motet.retrieval.render import render_passages
 if TYPE_CHECKING:
     from motet.tools.base import ToolContext
 
+NAME = "search_documents"
+
 _DESCRIPTION = "Search the user's documents for facts, figures and rules. Returns numbered passages."
 
 
@@ -40,7 +42,7 @@ def build(context: ToolContext) -> BaseTool | None:
 
     return StructuredTool.from_function(
         coroutine=search_documents,
-        name="search_documents",
+        name=NAME,
         description=_DESCRIPTION,
         response_format="content_and_artifact",
         handle_tool_error=True,

@@ -68,6 +68,48 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
     assert not looks or looks[1].endswith("Question: ticket weight"), "a follow-up says too little"
 
 
+@pytest.mark.parametrize(
+    ("small", "named", "asked", "route", "queries"),
+    [
+        (True, True, "How heavy is a ticket?", "direct", ["How heavy is a ticket?"]),
+        (True, True, "Hello!", "direct", []),
+        (True, False, "How heavy is a ticket?", "plan", []),
+        (False, True, "How heavy is a ticket?", "plan", []),
+    ],
+)
+async def test_what_is_asked_of_named_documents_is_looked_up_before_a_small_model_is_asked(
+    *, small: bool, named: bool, asked: str, route: str, queries: list[str]
+) -> None:
+    given, calls = stage(
+        {"Route": {"route": route, "personal": False}, "tool": "Hello."}, documents_named=named
+    )
+    agents = with_fast(given, small=small)
+    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    events = await play_through(build_chat(parts), asked)
+    assert [event.query for event in only(events, RetrievalCompleted)] == queries
+    assert [event.name for event in only(events, ToolStarted)] == ["search_documents"] * len(queries)
+    offered = [tool["function"]["name"] for tool in calls[-1].tools]
+    assert "calculator" in offered
+    assert ("search_documents" in offered) is not bool(queries), "it has searched"
+
+
+@pytest.mark.parametrize(("route", "queries"), [("plan", ["What do groups pay?"]), ("direct", [])])
+async def test_a_follow_up_to_named_documents_is_looked_up_as_a_whole_where_the_router_says_so(
+    route: str, queries: list[str]
+) -> None:
+    routes = ["plan", route]
+    script: dict[str, Any] = {
+        "Route": lambda _: {"json": {"route": routes.pop(0), "personal": False}},
+        "Question": {"question": "What do groups pay?"},
+        "tool": "12 euros.",
+    }
+    given, _ = stage(script, documents_named=True)
+    agents = with_fast(given, small=True)
+    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    events = await play_through(build_chat(parts), "What does a ticket cost?", "And groups?")
+    assert [event.query for event in only(events, RetrievalCompleted)] == queries
+
+
 async def test_where_another_tool_gave_something_passages_are_not_looked_at_once_more() -> None:
     turns = [
         ToolCall("search_documents", {"query": "ticket price"}),
