@@ -20,6 +20,7 @@ from motet.agents.rephraser import stand_alone
 from motet.agents.router import choose_route
 from motet.agents.second_look import is_stated
 from motet.agents.tool_agent import must_answer, results_of_turn
+from motet.agents.unanswered import NOTHING
 from motet.agents.ways import Way
 from motet.agents.writer import with_citations
 from motet.events import Passage, RetrievalCompleted
@@ -83,7 +84,9 @@ class _Score:
         passages = _tell_new_passages(messages)
         given = _given(messages)
         asked = last_user_text(messages)
-        doubted = await self._is_doubted(messages, passages, language)
+        nearest, doubted = await self._look_again(messages, passages, language)
+        if doubted and self._looks_up:
+            return {"messages": [AIMessage(NOTHING[language])]}
         safe = await with_safe_links(
             lambda: CitationFilter(passages, given=given, asked=asked, doubted=doubted)
         )
@@ -94,7 +97,7 @@ class _Score:
         told = await shown(
             parts,
             "chat",
-            _numbered(messages),
+            _numbered(messages, nearest),
             language,
             earlier=earlier_of(state),
             found=state.get("found") or (),
@@ -121,27 +124,27 @@ class _Score:
         call = ToolCall(name=NAME, args={"query": query}, id=f"call_{uuid.uuid4().hex}")
         return AIMessage("", tool_calls=[call])
 
-    async def _is_doubted(
+    async def _look_again(
         self, messages: Sequence[AnyMessage], passages: Sequence[Passage], language: Language
-    ) -> bool:
-        """Say whether a small model, asked for that alone, finds that the passages do not say what is looked for.
+    ) -> tuple[list[tuple[str, Passage]], bool]:
+        """Return the statements of passages that a small model is shown, and whether it finds that they do not say it.
 
-        It is not asked where another tool gave something: the answer may be from that.
+        It is asked for that alone. It is shown all, and not asked, where another tool gave something: the answer may be
+        from that.
         """
         retriever = self._parts.retriever
         small = self._parts.model_of("chat").capabilities.small
         results = results_of_turn(messages)
         others = any(not isinstance(result.artifact, list) for result in results)
         if not passages or not small or others or retriever is None:
-            return False
+            return [], False
         # A follow-up is not understood without the conversation; what was searched for is.
         first = sum(message.type == "human" for message in messages) == 1
         queries = _queries(messages)
-        task = (
-            last_user_text(messages) if first else " ".join(queries.get(r.tool_call_id, "") for r in results)
-        )
+        searched = " ".join(queries.get(result.tool_call_id, "") for result in results)
+        task = last_user_text(messages) if first else searched
         found = await nearest_statements(retriever, [task], passages)
-        return not await is_stated(self._parts, task, abridged(found), language)
+        return found, not await is_stated(self._parts, task, abridged(found), language)
 
     async def after_agent(self, state: LongConversation) -> str:
         """Name the node that goes on; where nothing is to be remembered the turn ends, without a step for it."""
@@ -192,18 +195,29 @@ def _given(messages: Sequence[AnyMessage]) -> str:
     return " ".join([last_user_text(messages), *told])
 
 
-def _numbered(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
-    """Return the messages with this turn's passages numbered through, not from 1 in each search."""
+def _numbered(
+    messages: Sequence[AnyMessage], nearest: Sequence[tuple[str, Passage]] = ()
+) -> list[BaseMessage]:
+    """Return the messages with this turn's passages numbered through, not from 1 in each search.
+
+    Of each passage the nearest statements alone are shown, where some are given, and none of the other passages.
+    """
     turn = results_of_turn(messages)
+    texts: dict[str, str] = {}
+    for said, passage in nearest:
+        texts[passage.passage_id] = f"{texts.get(passage.passage_id, '')} {said}".strip()
     numbers: dict[str, int] = {}
     for result in turn:
         for passage in _passages_of(result):
             numbers.setdefault(passage.passage_id, len(numbers) + 1)
     shown: list[BaseMessage] = []
     for message in messages:
-        found = _passages_of(message) if message in turn else []
-        text = render_passages([p.model_copy(update={"number": numbers[p.passage_id]}) for p in found])
-        shown.append(message.model_copy(update={"content": text}) if found else message)
+        found = [
+            p.model_copy(update={"number": numbers[p.passage_id], "text": texts.get(p.passage_id, p.text)})
+            for p in (_passages_of(message) if message in turn else [])
+            if not texts or p.passage_id in texts
+        ]
+        shown.append(message.model_copy(update={"content": render_passages(found)}) if found else message)
     return shown
 
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 from langgraph.store.memory import InMemoryStore
-from stage import Call, ToolCall, calculation, is_look, only, play_through, stage, with_fast
+from stage import Call, Library, ToolCall, calculation, is_look, only, play_through, stage, with_fast
 
-from motet.agents.unanswered import UNSUPPORTED
+from motet.agents.unanswered import NOTHING, UNSUPPORTED
 from motet.events import MessageCompleted, MessageDelta, RetrievalCompleted, ToolCompleted, ToolStarted
 from motet.graphs.base import GraphParts
 from motet.graphs.chat import build_chat
@@ -108,6 +108,31 @@ async def test_a_follow_up_to_named_documents_is_looked_up_as_a_whole_where_the_
     parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
     events = await play_through(build_chat(parts), "What does a ticket cost?", "And groups?")
     assert [event.query for event in only(events, RetrievalCompleted)] == queries
+
+
+async def test_what_named_documents_are_found_not_to_say_is_not_answered_by_a_small_model() -> None:
+    given, calls = stage({"stated": "no", "answer": "12 kilograms."}, documents_named=True)
+    agents = with_fast(given, small=True)
+    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    events = await play_through(build_chat(parts), "How heavy is a ticket?")
+    assert only(events, MessageCompleted)[-1].text == NOTHING["en"]
+    assert is_look(calls[-1]), "nobody was asked to answer"
+
+
+@pytest.mark.parametrize("small", [True, False])
+async def test_a_small_model_is_shown_the_nearest_statements_of_passages(*, small: bool) -> None:
+    many = " ".join(f"Number {n} is of no use." for n in range(30))
+    library = Library(f"A ticket costs 12 euros. {many}", "Nothing of that.")
+    found = ToolCall("search_documents", {"query": "ticket costs"})
+    given, calls = stage({"tool": found, "answer": "12 euros [1]."}, library=library)
+    agents = with_fast(given, small=small)
+    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    events = await play_through(build_chat(parts), "What does a ticket cost?")
+    [result] = [message.text for message in calls[-1].messages if message.type == "tool"]
+    assert "A ticket costs 12 euros." in result
+    assert ("Number 29" in result) is not small
+    assert ("Nothing of that." in result) is not small
+    assert len(only(events, MessageCompleted)[-1].citations[0].text) > 500, "the whole passage is kept"
 
 
 async def test_where_another_tool_gave_something_passages_are_not_looked_at_once_more() -> None:
