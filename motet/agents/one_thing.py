@@ -37,16 +37,20 @@ _WORKED_OUT_ZH = re.compile(
 
 
 def asks_one_thing(question: str) -> bool:
-    """Say whether a question, in English or Chinese, asks one thing, and gives nothing to calculate with.
+    """Say whether a question, in English or Chinese, asks one thing, with nothing `to_work_out`.
 
-    A figure that is not 1, a year or part of a name is something to calculate with. False also of what is no question:
-    what it needs is the planner's to say.
+    False of what is no question: what it needs is the planner's to say.
     """
-    if all_figures(_NAMED.sub(" ", question)) - {"1"}:
+    if to_work_out(question):
         return False
-    chinese = is_cjk(question)
-    if (_WORKED_OUT_ZH if chinese else _WORKED_OUT_EN).search(question):
-        return False
-    asking = len((_ASKS_ZH if chinese else _ASKS_EN).findall(question))
-    marks = len(_MARK.findall(question))
-    return max(asking, marks) == 1
+    asking = len((_ASKS_ZH if is_cjk(question) else _ASKS_EN).findall(question))
+    return max(asking, len(_MARK.findall(question))) == 1
+
+
+def to_work_out(question: str) -> bool:
+    """Say whether what a question asks for may have to be worked out: it compares or sums, or has a figure.
+
+    A figure that is 1, a year or part of a name is nothing to calculate with.
+    """
+    compares = (_WORKED_OUT_ZH if is_cjk(question) else _WORKED_OUT_EN).search(question)
+    return bool(compares or all_figures(_NAMED.sub(" ", question)) - {"1"})

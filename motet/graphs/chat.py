@@ -15,6 +15,7 @@ from motet.agents.context import condense, earlier_of, is_long, shown
 from motet.agents.links import with_safe_links
 from motet.agents.nearest import abridged, nearest_statements
 from motet.agents.notes import with_notes
+from motet.agents.one_thing import to_work_out
 from motet.agents.rememberer import keep_facts, speaks_of_self
 from motet.agents.rephraser import stand_alone
 from motet.agents.router import choose_route
@@ -129,8 +130,8 @@ class _Score:
     ) -> tuple[list[tuple[str, Passage]], bool]:
         """Return the statements of passages that a small model is shown, and whether it finds that they do not say it.
 
-        It is asked for that alone. It is shown all, and not asked, where another tool gave something: the answer may be
-        from that.
+        It is asked for that alone, unless the answer may have to be worked out. It is shown all, and not asked, where
+        another tool gave something: the answer may be from that.
         """
         retriever = self._parts.retriever
         small = self._parts.model_of("chat").capabilities.small
@@ -144,6 +145,8 @@ class _Score:
         searched = " ".join(queries.get(result.tool_call_id, "") for result in results)
         task = last_user_text(messages) if first else searched
         found = await nearest_statements(retriever, [task], passages)
+        if to_work_out(task):
+            return found, False
         return found, not await is_stated(self._parts, task, abridged(found), language)
 
     async def after_agent(self, state: LongConversation) -> str:

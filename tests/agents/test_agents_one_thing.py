@@ -1,6 +1,6 @@
 import pytest
 
-from motet.agents.one_thing import asks_one_thing
+from motet.agents.one_thing import asks_one_thing, to_work_out
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,19 @@ from motet.agents.one_thing import asks_one_thing
 )
 def test_one_thing_is_asked_or_more_than_that(question: str, *, one: bool) -> None:
     assert asks_one_thing(question) is one
+
+
+@pytest.mark.parametrize(
+    ("question", "worked_out"),
+    [
+        ("What do 24 adults pay?", True),
+        ("How much is that altogether?", True),
+        ("What does the TR-40 weigh, and what did one cost in 2024?", False),
+        ("ticket weight", False),
+        ("三顶帐篷要多少钱？", True),
+        ("合计多少？", True),
+        ("帐篷有多重？", False),
+    ],
+)
+def test_what_is_asked_may_have_to_be_worked_out(question: str, *, worked_out: bool) -> None:
+    assert to_work_out(question) is worked_out
