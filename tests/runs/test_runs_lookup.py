@@ -1,3 +1,6 @@
+import asyncio
+from typing import Any
+
 import pytest
 from studio import Studio
 
@@ -12,9 +15,13 @@ ANN = Caller(tenant_id="local", owner_id="ann", scopes=frozenset({"threads:write
 async def test_threads_are_found_by_what_they_are(studio: Studio) -> None:
     await studio.work()
     lookup = Lookup(studio.database, "local")
-    done, bad, asks = [await studio.submit("x", graph=graph) for graph in ("echo", "fail", "ask")]
-    for one in (done, bad, asks):
-        await studio.events(one.run_id)
+    made: list[Any] = []
+    for graph in ("echo", "fail", "ask"):
+        # Each has ended before the next is made: SQLite's clock counts in milliseconds, and two in one have no order.
+        made.append(await studio.submit("x", graph=graph))
+        await studio.events(made[-1].run_id)
+        await asyncio.sleep(0.002)
+    done, bad, asks = made
     wait = await studio.submit("x", graph="wait")
     by_status = {
         status: [found.thread_id for found in await lookup.threads(status=status)]
