@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -200,10 +201,25 @@ async def _protocol_v2_a_question_and_its_answer(client: Any) -> None:
         await _until_true(lambda: thread.interrupted)
         # The client learns of the wait by a stream of its own, which may overtake the one that brings the values.
         assert seen
+        assert (await _values_until_it_asks(client, thread.thread_id))[-1]["total"] == 10
         assert (await client.threads.get_state(thread.thread_id))["values"]["total"] == 10
         assert thread.interrupts[0]["value"] == {"question": "really?"}
         await thread.run.respond("yes")
         assert (await thread.output)["notes"][-1] == "you said yes"
+
+
+async def _values_until_it_asks(client: Any, thread_id: str) -> list[dict[str, Any]]:
+    """Return the values that one stream of a thread brings before it says that the run asks something."""
+    values: list[dict[str, Any]] = []
+    path, body = f"/threads/{thread_id}/stream/events", {"channels": ["values", "input"]}
+    async with client.http.client.stream("POST", path, json=body) as stream:
+        async for line in stream.aiter_lines():
+            event: dict[str, Any] = json.loads(line[6:]) if line.startswith("data: {") else {}
+            if event.get("method") == "input.requested":
+                break
+            if event.get("method") == "values":
+                values.append(event["params"]["data"])
+    return values
 
 
 async def _until_true(met: Callable[[], bool]) -> None:
