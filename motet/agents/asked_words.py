@@ -33,11 +33,15 @@ _HAN = re.compile(r"[\u3400-\u9fff]+")
 _JOINS = re.compile(r"[的了是由为叫被让和与在及有]|谁|哪[些个家位]?|何人|几[个种名位台只条座家]?|多少")
 
 
-_OPEN = re.compile(
-    r"\b(?:who|whom|whose|what|when|where|why|how)\b|谁|什么|多少|几|怎么|怎样|如何|何时|何地|为何|多[久大高长远重宽深快厚热冷]",
-    re.IGNORECASE,
-)
-_OFFERS = re.compile(r"\b(?:which|or|whether|if)\b|哪|还是|吗|是否|([\u3400-\u9fff])[不没]\1", re.IGNORECASE)
+OPEN_EN = "who|whom|whose|what|when|where|why|how"
+OPEN_ZH = "谁|什么|多少|几|怎么|怎样|如何|何时|何地|为何|多[久大高长远重宽深快厚热冷]"
+"""Words that ask for what the question does not offer, in English and in Chinese, as patterns."""
+
+EITHER_ZH = r"吗|是否|([\u3400-\u9fff])[不没]\1"
+"""What asks for yes or no in Chinese, as a pattern with one group."""
+
+_OPEN = re.compile(rf"\b(?:{OPEN_EN})\b|{OPEN_ZH}", re.IGNORECASE)
+_OFFERS = re.compile(rf"\b(?:which|or|whether|if)\b|哪|还是|{EITHER_ZH}", re.IGNORECASE)
 """A question that offers what may be the answer, which then is in the question's words."""
 
 _QUESTION = re.compile(r"[^.!?。！？\n]*[?？]")

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import re
 
+from motet.agents.asked_words import EITHER_ZH, OPEN_EN, OPEN_ZH
 from motet.agents.figures import all_figures
 from motet.storage.search import is_cjk
 
 _ASKS_EN = re.compile(
     r"(?:^|[.!?;,:(]\s*|\b(?:and|or|but|also|plus)\s+)(?:(?:in|at|by|on|of|for|to|from|with|since|until|about)\s+)?"
-    r"(?:who|whom|whose|what|which|when|where|why|how)\b",
+    rf"(?:{OPEN_EN}|which)\b",
     re.IGNORECASE,
 )
 """A word that asks, where a clause begins: within one ("what you pay when it rains") it does not ask."""
 
-_ASKS_ZH = re.compile(
-    r"(?:谁|什么|多少|哪|几|怎么|怎样|如何|何时|何地|为何|多[久大高长远重宽深快厚])+|吗|是否|能否|可否|([\u3400-\u9fff])[不没]\1"
-)
+_ASKS_ZH = re.compile(rf"(?:{OPEN_ZH}|哪)+|能否|可否|{EITHER_ZH}")
 _NAMED = re.compile(r"[A-Za-z]+-?\d[\w.-]*|(?:19|20)\d\d(?!\d)")
 """A figure that is part of a name (`TR-40`), or a year: nothing is calculated with it."""
 

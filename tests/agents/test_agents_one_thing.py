@@ -29,6 +29,7 @@ from motet.agents.one_thing import asks_one_thing, to_work_out
         ("TR-40 的保修期是多久", True),
         ("学生年费是多少？退会要交多少手续费？", False),
         ("周末几点关门，儿童要不要买票？", False),
+        ("茶水应该多热，泡多久", False),
         ("三顶帐篷要多少钱？", False),
         ("一盏灯比一顶帐篷便宜多少？", False),
         ("成人一共付多少？", False),
