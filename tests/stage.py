@@ -123,6 +123,12 @@ def with_fast(parts: GraphParts, *, chat: BaseChatModel | None = None, **capabil
     )
 
 
+def with_all(parts: GraphParts, *, chat: BaseChatModel | None = None, **capabilities: Any) -> GraphParts:
+    """Return parts whose models, both of them, can what is said, or are another one."""
+    agents = with_fast(parts, chat=chat, **capabilities)
+    return dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
+
+
 async def play_through(graph: Any, *questions: str) -> list[Event]:
     """Ask a graph one question after the other on one thread; return the events of the last."""
     stored = with_checkpointer("played", graph, InMemorySaver())

@@ -48,7 +48,7 @@ async def make_plan(
     if parts.documents_named and LOOK_UP in agents and all(step.agent != LOOK_UP for step in steps):
         return _after_look_up(steps, asked) if asked.strip() else steps
     if 0 < text_width(asked.strip()) <= LONG_QUESTION and _only_looks_up(parts, steps, asked):
-        return [PlanStep(step_id=1, agent=LOOK_UP, task=asked.strip(), depends_on=[])]
+        return [_look_up(asked)]
     return steps
 
 
@@ -154,7 +154,12 @@ def _after_look_up(steps: Sequence[PlanStep], asked: str) -> list[PlanStep]:
         )
         for step in steps
     ]
-    return [PlanStep(step_id=1, agent=LOOK_UP, task=asked.strip(), depends_on=[]), *later]
+    return [_look_up(asked), *later]
+
+
+def _look_up(asked: str) -> PlanStep:
+    """Return the first step of a plan: what was asked, looked up in its own words."""
+    return PlanStep(step_id=1, agent=LOOK_UP, task=asked.strip(), depends_on=[])
 
 
 def _dependency(number: int, position: int, new_ids: Mapping[int, int], first_id: int) -> int:

@@ -13,6 +13,7 @@ from motet.agents.figures import all_figures, made_up
 from motet.agents.tool_agent import build_tool_agent, results_of_turn
 from motet.errors import ModelOutputInvalid
 from motet.tools.calculator import calculate
+from motet.tools.search_documents import NAME as SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = {"en": "uses tools", "zh": "使用工具"}
 
-NOT_ITS_OWN = frozenset({"search_documents"})
+NOT_ITS_OWN = frozenset({SEARCH})
 """Tools that another agent of the plan has."""
 
 ARITHMETIC = frozenset({"calculator"})

@@ -30,7 +30,7 @@ from motet.memory.window import last_user_text
 from motet.models.filtered import StreamFilterModel
 from motet.retrieval.render import render_passages
 from motet.tools.ledger.keep import keep_call
-from motet.tools.search_documents import NAME
+from motet.tools.search_documents import NAME as SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,19 +80,19 @@ class _Score:
         language = parts.prompts.language_of(last_user_text(messages))
         if look_up := await self._look_up(messages, language):
             return {"messages": [look_up]}
-        memories = await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
-        system = parts.prompts.text("chat", language)
         passages = _tell_new_passages(messages)
-        given = _given(messages)
-        asked = last_user_text(messages)
         nearest, doubted = await self._look_again(messages, passages, language)
         if doubted and self._looks_up:
             return {"messages": [AIMessage(NOTHING[language])]}
+        memories = await self._memories.get_many(memory_ids(state["memories"])) if self._memories else []
+        system = parts.prompts.text("chat", language)
+        given = _given(messages)
+        asked = last_user_text(messages)
         safe = await with_safe_links(
             lambda: CitationFilter(passages, given=given, asked=asked, doubted=doubted)
         )
         model: Any = StreamFilterModel(inner=parts.model_of("chat").chat, make_filter=safe)
-        tools = [tool for tool in parts.tools if tool.name != NAME or not (self._looks_up and passages)]
+        tools = [tool for tool in parts.tools if tool.name != SEARCH or not (self._looks_up and passages)]
         if tools and not must_answer(messages, parts.settings.max_tool_turns):
             model = model.bind_tools(tools)
         told = await shown(
@@ -111,7 +111,7 @@ class _Score:
     def _looks_up(self) -> bool:
         """Whether the graph searches by itself: where documents are named, a small model says what it knows instead."""
         parts = self._parts
-        has_search = any(tool.name == NAME for tool in parts.tools)
+        has_search = any(tool.name == SEARCH for tool in parts.tools)
         return parts.documents_named and has_search and parts.model_of("chat").capabilities.small
 
     async def _look_up(self, messages: Sequence[AnyMessage], language: Language) -> AIMessage | None:
@@ -122,7 +122,7 @@ class _Score:
         if chosen.route == "direct":
             return None
         query = await stand_alone(self._parts, messages, language)
-        call = ToolCall(name=NAME, args={"query": query}, id=f"call_{uuid.uuid4().hex}")
+        call = ToolCall(name=SEARCH, args={"query": query}, id=f"call_{uuid.uuid4().hex}")
         return AIMessage("", tool_calls=[call])
 
     async def _look_again(

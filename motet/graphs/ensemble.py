@@ -257,9 +257,9 @@ class _Score:
         It is asked where no passage has a word of what is asked, and no step worked anything out.
         """
         question, texts = _question(state), [whole_text(passage) for passage in _passages(state)]
-        results = state["results"].items()
-        by_tools = {str(step.step_id) for step in _plan(state) if step.agent != "retriever"}
-        worked_out = any(n in by_tools and result.get("found", True) for n, result in results)
+        worked_out = any(
+            step.agent != "retriever" and result.get("found", True) for step, result in _done(state)
+        )
         small = self._parts.model_of("writer").capabilities.small
         if not small or worked_out or not asks_missing(question, texts):
             return False
@@ -325,10 +325,14 @@ def _task(state: EnsembleState, step_id: int) -> str:
     return next(step.task for step in _plan(state) if step.step_id == step_id)
 
 
+def _done(state: EnsembleState) -> list[tuple[PlanStep, dict[str, Any]]]:
+    """Return each finished step with its result, in the plan's order."""
+    results = state["results"]
+    return [(step, results[str(step.step_id)]) for step in _plan(state) if str(step.step_id) in results]
+
+
 def _findings(state: EnsembleState) -> list[Finding]:
     """Return what each finished step found, in the plan's order."""
-    results = state["results"]
-    done = [(step, results[str(step.step_id)]) for step in _plan(state) if str(step.step_id) in results]
     return [
         Finding(
             step.step_id,
@@ -337,7 +341,7 @@ def _findings(state: EnsembleState) -> list[Finding]:
             found=result.get("found", True),
             passage_ids=[passage["passage_id"] for passage in result["passages"]],
         )
-        for step, result in done
+        for step, result in _done(state)
     ]
 
 
@@ -351,21 +355,14 @@ def _documents_say_nothing(state: EnsembleState) -> bool:
 
 def _found_nothing(state: EnsembleState) -> bool:
     """Say whether something was looked up, and neither a look-up nor a tool gave anything."""
-    results = [state["results"].get(str(step.step_id)) for step in _plan(state)]
-    looked_up = [
-        result for step, result in zip(_plan(state), results, strict=True) if step.agent == "retriever"
-    ]
-    missed = any(result and not result.get("found", True) for result in looked_up)
-    return missed and not any(result and result["ok"] and result.get("found", True) for result in results)
+    done = _done(state)
+    missed = any(step.agent == "retriever" and not result.get("found", True) for step, result in done)
+    return missed and not any(result["ok"] and result.get("found", True) for _, result in done)
 
 
 def _passages(state: EnsembleState) -> list[Passage]:
     """Return the passages of all steps, each once, in turn from each step: number `n` is the n-th of them."""
-    ranked = [
-        state["results"][str(s.step_id)]["passages"]
-        for s in _plan(state)
-        if str(s.step_id) in state["results"]
-    ]
+    ranked = [result["passages"] for _, result in _done(state)]
     longest = max((len(passages) for passages in ranked), default=0)
     turns = [passages[i] for i in range(longest) for passages in ranked if i < len(passages)]
     unique = {passage["passage_id"]: Passage.model_validate(passage) for passage in reversed(turns)}

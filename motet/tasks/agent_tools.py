@@ -15,14 +15,13 @@ from motet.errors import RunError
 from motet.events import Passage
 from motet.retrieval.render import render_passages
 from motet.tasks.problems import quoted
+from motet.tools.search_documents import NAME as SEARCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
-
-SEARCH = "search_documents"
 
 
 def numbered(sources: Any) -> list[Passage]:

@@ -101,6 +101,14 @@ async def test_further_steps_go_on_counting_and_may_build_on_those_done() -> Non
     assert "12 euros" in calls[0].user_text
 
 
+async def test_further_steps_of_a_small_model_stay_in_their_order() -> None:
+    parts, _ = stage({"Plan": {"steps": [step("sum", 1, agent="worker"), step("more")]}})
+    agents = with_fast(parts, small=True)
+    done = [Finding(1, "one", "12 euros"), Finding(2, "two", "nothing")]
+    made = await mend_plan(agents, build_agents(agents), question="q", done=done, missing="x", language="en")
+    assert [(s.step_id, s.task, s.depends_on) for s in made] == [(3, "sum", [1]), (4, "more", [])]
+
+
 async def test_a_plan_that_stays_broken_is_a_typed_failure() -> None:
     parts, calls = stage({"Plan": lambda call: "I would rather not"})
     with pytest.raises(ModelOutputInvalid):

@@ -1,10 +1,9 @@
 """When the documents say nothing: decided from what was found, in fixed words, in both languages."""
 
-import dataclasses
 from typing import Any
 
 import pytest
-from stage import Library, calculation, is_look, only, play_through, stage, with_fast
+from stage import Library, calculation, is_look, only, play_through, stage, with_all
 
 from motet.agents.citations import CitationFilter
 from motet.agents.unanswered import NOTHING, UNSUPPORTED, may_hold, tells_nothing
@@ -189,11 +188,9 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
         "answer": "The captain is Ada Lind [1].",
     }
     parts, calls = stage(script, library=Library("Ada Lind built the Anna Morrow."))
-    agents = with_fast(parts, small=small)
-    parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
-    asked = (
-        "Who are the 2 captains" if worked else "Who is the captain"
-    )  # nothing is worked out for one thing
+    parts = with_all(parts, small=small)
+    # Nothing is worked out where one thing is asked.
+    asked = "Who are the 2 captains" if worked else "Who is the captain"
     events = await play_through(build_ensemble(parts), f"{asked} of the Anna Morrow?")
     answer = [e.text for e in only(events, MessageCompleted) if e.role == "assistant"][-1]
     assert answer == f"The captain is Ada Lind [1].{note}"

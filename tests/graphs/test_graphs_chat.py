@@ -1,9 +1,8 @@
-import dataclasses
 from typing import Any
 
 import pytest
 from langgraph.store.memory import InMemoryStore
-from stage import Call, Library, ToolCall, calculation, is_look, only, play_through, stage, with_fast
+from stage import Call, Library, ToolCall, calculation, is_look, only, play_through, stage, with_all
 
 from motet.agents.unanswered import NOTHING, UNSUPPORTED
 from motet.events import MessageCompleted, MessageDelta, RetrievalCompleted, ToolCompleted, ToolStarted
@@ -58,8 +57,7 @@ async def test_what_a_small_model_finds_unsaid_when_asked_for_that_alone_is_note
 ) -> None:
     found = ToolCall("search_documents", {"query": "ticket weight"})
     parts, calls = stage({"tool": found, "stated": look, "answer": "A ticket weighs 12 euros [1]."})
-    agents = with_fast(parts, small=small)
-    parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
+    parts = with_all(parts, small=small)
     events = await play_through(build_chat(parts), "How heavy is a ticket?", "And for groups?")
     assert only(events, MessageCompleted)[-1].text == f"A ticket weighs 12 euros [1].{note}"
     looks = [call.user_text for call in calls if is_look(call)]
@@ -83,8 +81,7 @@ async def test_what_is_asked_of_named_documents_is_looked_up_before_a_small_mode
     given, calls = stage(
         {"Route": {"route": route, "personal": False}, "tool": "Hello."}, documents_named=named
     )
-    agents = with_fast(given, small=small)
-    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    parts = with_all(given, small=small)
     events = await play_through(build_chat(parts), asked)
     assert [event.query for event in only(events, RetrievalCompleted)] == queries
     assert [event.name for event in only(events, ToolStarted)] == ["search_documents"] * len(queries)
@@ -104,8 +101,7 @@ async def test_a_follow_up_to_named_documents_is_looked_up_as_a_whole_where_the_
         "tool": "12 euros.",
     }
     given, _ = stage(script, documents_named=True)
-    agents = with_fast(given, small=True)
-    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    parts = with_all(given, small=True)
     events = await play_through(build_chat(parts), "What does a ticket cost?", "And groups?")
     assert [event.query for event in only(events, RetrievalCompleted)] == queries
 
@@ -118,8 +114,7 @@ async def test_what_named_documents_are_found_not_to_say_is_not_answered_by_a_sm
     asked: str, answer: str
 ) -> None:
     given, calls = stage({"stated": "no", "answer": "240 euros. [1]"}, documents_named=True)
-    agents = with_fast(given, small=True)
-    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    parts = with_all(given, small=True)
     events = await play_through(build_chat(parts), asked)
     assert only(events, MessageCompleted)[-1].text.startswith(answer.partition(" [")[0])
     looked = [is_look(call) for call in calls]
@@ -133,8 +128,7 @@ async def test_a_small_model_is_shown_the_nearest_statements_of_passages(*, smal
     library = Library(f"A ticket costs 12 euros. {many}", "Nothing of that.")
     found = ToolCall("search_documents", {"query": "ticket costs"})
     given, calls = stage({"tool": found, "answer": "12 euros [1]."}, library=library)
-    agents = with_fast(given, small=small)
-    parts = dataclasses.replace(given, agents=dataclasses.replace(agents, deep=agents.fast))
+    parts = with_all(given, small=small)
     events = await play_through(build_chat(parts), "What does a ticket cost?")
     [result] = [message.text for message in calls[-1].messages if message.type == "tool"]
     assert "A ticket costs 12 euros." in result
@@ -158,8 +152,7 @@ async def test_where_another_tool_gave_something_passages_are_not_looked_at_once
         return "no"
 
     parts, _ = stage()
-    agents = with_fast(parts, chat=scripted(reply).chat, small=True)
-    parts = dataclasses.replace(parts, agents=dataclasses.replace(agents, deep=agents.fast))
+    parts = with_all(parts, chat=scripted(reply).chat, small=True)
     events = await play_through(build_chat(parts), "What do tickets cost?")
     assert only(events, MessageCompleted)[-1].text == "20 tickets cost 240 euros."
     assert len(looks) == 1, "before the other tool was called"
